@@ -1,0 +1,2 @@
+//! The `tapeline` program.
+fn main() {}

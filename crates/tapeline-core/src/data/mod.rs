@@ -1,0 +1,7 @@
+//! What flows: topics, decimals, events, books, sequences and the updates that carry them.
+
+pub mod channel;
+pub mod decimal;
+pub mod event;
+pub mod topic;
+pub mod update;

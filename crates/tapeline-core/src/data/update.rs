@@ -1,0 +1,215 @@
+//! Updates: what subscribers receive. One update is made once and shared by the log and all readers.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+
+use super::event::{
+    AggTrade, Book, Candle, Liquidation, MarkPrice, Price, Quote, Ticker, Trade, text,
+};
+use super::topic::Topic;
+use crate::time::Unix;
+
+/// A stretch of unbroken continuity of one topic: 128 random bits, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Epoch(pub u128);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Epoch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl std::str::FromStr for Epoch {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// A place in a topic's history, from which a reader can resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// The stretch of continuity.
+    pub epoch: Epoch,
+    /// The last offset seen in it; 0 = none yet.
+    pub offset: u64,
+}
+
+/// What an update is to its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The whole state.
+    Snapshot,
+    /// A change of state: the full newest state, or a book's changed levels.
+    Delta,
+    /// Something that happened.
+    Event,
+    /// Declared loss.
+    Gap,
+    /// A change in how well the topic is served.
+    Status,
+    /// Nothing new; says which offset the reader should have.
+    Tick,
+}
+
+impl Kind {
+    /// Whether an update of this kind takes an offset of its own.
+    pub const fn consumes_offset(self) -> bool {
+        matches!(self, Self::Delta | Self::Event | Self::Gap)
+    }
+}
+
+/// Where data came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A streaming line.
+    Live,
+    /// REST polling.
+    Poll,
+    /// Fetched to fill a gap.
+    Repair,
+    /// Held from before; see its age.
+    Cache,
+}
+
+/// Where something was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapKind {
+    /// Between the venue and us: `from` and `to` are the venue's ids.
+    Venue,
+    /// Between us and this reader: `from` and `to` are our offsets.
+    Delivery,
+}
+
+/// A declared loss: everything from `from` to `to`, both included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Where it was lost.
+    pub kind: GapKind,
+    /// First id or offset missing.
+    #[serde(serialize_with = "text")]
+    pub from: u64,
+    /// Last id or offset missing.
+    #[serde(serialize_with = "text")]
+    pub to: u64,
+    /// Why.
+    pub reason: Box<str>,
+}
+
+/// How well a topic is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As promised.
+    #[default]
+    Healthy,
+    /// Something is off; nothing is lost.
+    Warning,
+    /// Worse than promised.
+    Degraded,
+    /// Hardly of use.
+    Unhealthy,
+    /// Not served, or only from memory.
+    Critical,
+}
+
+/// The in-band status of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// How well.
+    pub level: Level,
+    /// What the topic's line does, in the words of its phases (`live`, `waiting`, `halted`, …).
+    pub phase: &'static str,
+    /// Where its data comes from now.
+    pub source: Source,
+    /// Why it is so.
+    pub reason: Box<str>,
+    /// Since when.
+    pub since: Unix,
+}
+
+/// The content of an update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "each variant holds the type of the same name, documented there")]
+pub enum Data {
+    Trade(Trade),
+    AggTrade(AggTrade),
+    Quote(Quote),
+    Book(Book),
+    Ticker(Box<Ticker>),
+    Candle(Box<Candle>),
+    MarkPrice(Box<MarkPrice>),
+    Price(Price),
+    Liquidation(Box<Liquidation>),
+    Gap(Box<Gap>),
+    Status(Box<Status>),
+    /// By symbol: the topics of a venue's arrays (`!all`).
+    Keyed(Box<Keyed>),
+    /// Nothing (a tick).
+    Empty {},
+}
+
+/// Data by symbol; serialised as an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keyed(pub Vec<(Box<str>, Data)>);
+
+impl Serialize for Keyed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, data)| (key, data)))
+    }
+}
+
+/// One update of one topic. Made once, shared by everyone.
+#[derive(Debug)]
+pub struct Update {
+    /// Whose update it is.
+    pub topic: Topic,
+    /// The stretch of continuity.
+    pub epoch: Epoch,
+    /// Its offset; for snapshots, status and ticks the last one consumed.
+    pub offset: u64,
+    /// What it is to its reader.
+    pub kind: Kind,
+    /// Where it came from.
+    pub source: Source,
+    /// It fills a gap that had been declared.
+    pub late: bool,
+    /// How many updates this one stands for, if more than itself.
+    pub merged: u32,
+    /// The venue's time: of the transaction if it gives one, else of the event.
+    pub time: Option<Unix>,
+    /// When we received it.
+    pub received: Unix,
+    /// The content.
+    pub data: Data,
+    /// The JSON envelope, made when first asked for.
+    pub(crate) json: OnceLock<Box<str>>,
+}
+
+/// A shared update.
+pub type Shared = Arc<Update>;
+
+impl Update {
+    /// The JSON envelope of this update, encoded once.
+    pub fn json(&self) -> &str {
+        self.json.get_or_init(|| crate::wire::json::encode(self).into_boxed_str())
+    }
+}

@@ -1,0 +1,3 @@
+//! Decisions as pure functions: values in, values out, each with its table of expectations.
+
+pub mod fault;
