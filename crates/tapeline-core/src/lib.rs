@@ -10,6 +10,8 @@
 
 pub mod config;
 pub mod data;
+pub mod feed;
+pub mod outbox;
 pub mod policy;
 pub mod rng;
 pub mod time;
