@@ -6,7 +6,10 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 
 use super::event::{
-    AggTrade, Book, Candle, Liquidation, MarkPrice, Price, Quote, Ticker, Trade, text,
+    Account, AggTrade, Balance, Book, Cancel, Candle, ContractInfo, Correction, Imbalance, IndexPrice,
+    LargeTrade, Liquidation, Listing, Logs, Luld, MarkPrice, Meme, MiniTicker, News, Order, Pair, Price,
+    Program, Quote, Root, Signature, Slot, Ticker, TokenPrice, TokenStats, Trade, TradingStatus, Transaction,
+    Transfer, Wallet, text,
 };
 use super::topic::Topic;
 use crate::time::Unix;
@@ -159,6 +162,32 @@ pub enum Data {
     MarkPrice(Box<MarkPrice>),
     Price(Price),
     Liquidation(Box<Liquidation>),
+    Correction(Box<Correction>),
+    Cancel(Box<Cancel>),
+    MiniTicker(Box<MiniTicker>),
+    IndexPrice(Box<IndexPrice>),
+    TradingStatus(Box<TradingStatus>),
+    Luld(Box<Luld>),
+    Imbalance(Imbalance),
+    ContractInfo(Box<ContractInfo>),
+    News(Box<News>),
+    TokenPrice(Box<TokenPrice>),
+    TokenStats(Box<TokenStats>),
+    Listing(Box<Listing>),
+    Pair(Box<Pair>),
+    LargeTrade(Box<LargeTrade>),
+    Wallet(Box<Wallet>),
+    Meme(Box<Meme>),
+    Transaction(Box<Transaction>),
+    Transfer(Box<Transfer>),
+    Account(Box<Account>),
+    Program(Box<Program>),
+    Logs(Box<Logs>),
+    Slot(Slot),
+    Root(Root),
+    Signature(Box<Signature>),
+    Order(Box<Order>),
+    Balance(Box<Balance>),
     Gap(Box<Gap>),
     Status(Box<Status>),
     /// By symbol: the topics of a venue's arrays (`!all`).
