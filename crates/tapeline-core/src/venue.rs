@@ -65,6 +65,12 @@ pub trait Venue: Send + Sync {
     /// large as the profile's batch.
     fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>);
 
+    /// How often a topic is *always* sent; `None` where silence means nothing. A venue overrides this
+    /// where one channel holds both kinds (an all-symbols array is periodic, one symbol's stream is not).
+    fn period(&self, topic: &Topic) -> Option<Duration> {
+        self.profile().promise(topic.channel()).and_then(|promise| promise.period)
+    }
+
     /// Translates one frame. What the venue says is put into `out`; unknown fields are ignored.
     ///
     /// # Errors
@@ -491,6 +497,9 @@ pub enum Item {
     },
     /// The venue lives; nothing else is meant.
     Alive,
+    /// Data of a stream that nobody on this line wants (any more): normal just after leaving it, so it is
+    /// counted and ignored.
+    Unrouted,
     /// The venue will close this connection soon.
     Goodbye,
     /// How much of the REST budget the venue counts as used in the running window.
