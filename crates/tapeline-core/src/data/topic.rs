@@ -1,13 +1,21 @@
 //! Topics: what one subscribes to. `venue:channel:symbol[@key=value,…]`, keys sorted.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::channel::Channel;
+
+mod grammar;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+pub use grammar::distance;
+pub use pattern::Pattern;
 
 /// The longest topic text accepted, in bytes.
 pub const MAX_TOPIC: usize = 256;
@@ -52,7 +60,7 @@ pub enum TopicError {
         expected: &'static str,
     },
     /// A character that must be percent-encoded, or a broken percent code.
-    #[error("bad symbol in `{0}`: write : @ , = % and control characters as %XX")]
+    #[error("bad symbol in `{0}`: write : @ , = % * and control characters as %XX")]
     Symbol(String),
     /// Longer than [`MAX_TOPIC`].
     #[error("topic is {0} bytes long; at most 256 are allowed")]
@@ -95,37 +103,35 @@ impl Topic {
             Some((symbol, params)) => (symbol, Some(params)),
             None => (rest, None),
         };
-        if !is_word(venue, b"-") || symbol.is_empty() {
+        if !grammar::is_word(venue, b"-") || symbol.is_empty() {
             return Err(form());
         }
-        check_encoded(symbol, text)?;
-        let (channel, implied) = channel_of(word, text)?;
-        let mut pairs: Vec<(&str, &str)> = implied.into_iter().collect();
+        let symbol = grammar::escaped(symbol, text)?;
+        let (channel, implied) = grammar::channel(word, text)?;
+        let mut pairs: Vec<grammar::Pair<'_>> = implied.into_iter().collect();
         for part in params.into_iter().flat_map(|list| list.split(',')) {
-            pairs.push(parameter(part, channel, text)?);
+            pairs.push(grammar::parameter(part, Some(channel), text)?);
         }
-        pairs.sort_unstable();
-        if let Some(twice) = pairs.windows(2).find(|w| w[0].0 == w[1].0) {
-            return Err(TopicError::Parameter {
-                topic: text.to_owned(),
-                parameter: twice[1].0.to_owned(),
-                expected: "each key at most once",
-            });
-        }
-        Ok(Self::assemble(venue, channel, symbol, &pairs))
+        Self::assemble(venue, channel, &symbol, &grammar::sorted(pairs, text)?)
     }
 
     /// Builds a topic from parts that are not encoded yet.
     ///
     /// # Errors
     /// As [`Topic::parse`].
-    pub fn new(venue: &str, channel: Channel, symbol: &str, params: &[(&str, &str)]) -> Result<Self, TopicError> {
+    pub fn new(
+        venue: &str,
+        channel: Channel,
+        symbol: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Self, TopicError> {
         let mut text = format!("{venue}:{channel}:");
-        encode(symbol, &mut text);
+        grammar::encode(symbol, &mut text);
         for (index, (key, value)) in params.iter().enumerate() {
             text.push(if index == 0 { '@' } else { ',' });
-            let _ = write!(text, "{key}=");
-            encode(value, &mut text);
+            text.push_str(key);
+            text.push('=');
+            grammar::encode(value, &mut text);
         }
         Self::parse(&text)
     }
@@ -147,7 +153,8 @@ impl Topic {
 
     /// The symbol as the venue writes it, percent codes resolved.
     pub fn symbol(&self) -> Cow<'_, str> {
-        decode(self.raw_symbol())
+        // Checked when the topic was made.
+        grammar::decode(self.raw_symbol()).unwrap_or(Cow::Borrowed(self.raw_symbol()))
     }
 
     /// The symbol as it stands in the topic.
@@ -180,230 +187,37 @@ impl Topic {
         Self::new(self.venue(), self.channel(), symbol, params)
     }
 
-    fn assemble(venue: &str, channel: Channel, symbol: &str, pairs: &[(&str, &str)]) -> Self {
+    fn assemble(
+        venue: &str,
+        channel: Channel,
+        symbol: &str,
+        pairs: &[grammar::Pair<'_>],
+    ) -> Result<Self, TopicError> {
         let mut text = format!("{venue}:{channel}:{symbol}");
         let symbol_end = text.len();
-        for (index, (key, value)) in pairs.iter().enumerate() {
-            let mark = if index == 0 { '@' } else { ',' };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{mark}{key}={value}");
+        write_params(pairs, &mut text);
+        // Writing out a shorthand lengthens the text, and what we say others must be able to say back.
+        if text.len() > MAX_TOPIC {
+            return Err(TopicError::Length(text.len()));
         }
-        // The parts are cut from a text of at most MAX_TOPIC bytes, so the casts lose nothing.
-        Self(Arc::new(Inner {
+        // At most MAX_TOPIC, so the casts lose nothing.
+        Ok(Self(Arc::new(Inner {
             venue_end: venue.len() as u16,
             symbol_start: (symbol_end - symbol.len()) as u16,
             symbol_end: symbol_end as u16,
             channel,
             text: text.into_boxed_str(),
-        }))
+        })))
     }
 }
 
-fn is_word(text: &str, also: &[u8]) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
-}
-
-/// The channel a word stands for, and the parameter it implies (`kline_1m` is a candle of `1m`).
-fn channel_of<'a>(word: &'a str, text: &str) -> Result<(Channel, Option<(&'static str, &'a str)>), TopicError> {
-    if let Some(channel) = Channel::from_name(word) {
-        return Ok((channel, None));
+fn write_params(pairs: &[grammar::Pair<'_>], out: &mut String) {
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        out.push(if index == 0 { '@' } else { ',' });
+        out.push_str(key);
+        out.push('=');
+        out.push_str(value);
     }
-    let plain = |channel| Ok((channel, None));
-    match word {
-        "aggTrade" | "trades_agg" => return plain(Channel::AggTrade),
-        "trades" => return plain(Channel::Trade),
-        "blockTrade" => return plain(Channel::BlockTrade),
-        "bookTicker" | "quotes" | "bbo" => return plain(Channel::Quote),
-        "miniTicker" => return plain(Channel::MiniTicker),
-        "avgPrice" => return plain(Channel::AvgPrice),
-        "referencePrice" => return plain(Channel::ReferencePrice),
-        "markPrice" => return plain(Channel::MarkPrice),
-        "indexPrice" => return plain(Channel::IndexPrice),
-        "forceOrder" => return plain(Channel::Liquidation),
-        "contractInfo" => return plain(Channel::ContractInfo),
-        "orderbook" | "orderbooks" => return plain(Channel::Book),
-        "candles" | "kline" | "klines" | "bars" | "ohlcv" => return plain(Channel::Candle),
-        _ => {}
-    }
-    if let Some(interval) = word.strip_prefix("kline_").or_else(|| word.strip_prefix("candle_")) {
-        return Ok((Channel::Candle, Some(("interval", interval))));
-    }
-    if let Some(window) = word.strip_prefix("ticker_") {
-        return Ok((Channel::Ticker, Some(("window", window))));
-    }
-    if let Some(levels) = word.strip_prefix("depth").filter(|l| !l.is_empty() && l.bytes().all(|b| b.is_ascii_digit())) {
-        return Ok((Channel::Depth, Some(("levels", levels))));
-    }
-    let near = Channel::all().map(Channel::name).min_by_key(|name| distance(name, word));
-    let hint = near.filter(|name| distance(name, word) <= 3).map_or(String::new(), |n| format!(", did you mean `{n}`?"));
-    Err(TopicError::Channel { topic: text.to_owned(), channel: word.to_owned(), hint })
-}
-
-/// One `key=value`, or a shorthand: `1m` for a candle, `20` for a depth, `4h` for a ticker.
-fn parameter<'a>(part: &'a str, channel: Channel, text: &str) -> Result<(&'a str, &'a str), TopicError> {
-    let wrong = |expected| TopicError::Parameter { topic: text.to_owned(), parameter: part.to_owned(), expected };
-    let (key, value) = match part.split_once('=') {
-        Some(pair) => pair,
-        None => match channel {
-            Channel::Candle => ("interval", part),
-            Channel::Depth => ("levels", part),
-            Channel::Ticker => ("window", part),
-            _ => return Err(wrong("key=value")),
-        },
-    };
-    if !is_word(key, b"_") {
-        return Err(wrong("a key of lower-case letters"));
-    }
-    if value.is_empty() {
-        return Err(wrong("a value"));
-    }
-    check_encoded(value, text)?;
-    match (channel, key) {
-        (Channel::Depth, "levels") if value.parse::<u16>().map_or(true, |n| n == 0) => {
-            Err(wrong("a number of levels from 1 to 65535"))
-        }
-        _ => Ok((key, value)),
-    }
-}
-
-/// A symbol or value holds no bare reserved character and only whole percent codes of UTF-8.
-fn check_encoded(part: &str, text: &str) -> Result<(), TopicError> {
-    let bytes = part.as_bytes();
-    let bad = || TopicError::Symbol(text.to_owned());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'%' => {
-                let code = bytes.get(at + 1..at + 3).ok_or_else(bad)?;
-                if !code.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(bad());
-                }
-                at += 3;
-            }
-            b':' | b'@' | b',' | b'=' | b' ' => return Err(bad()),
-            _ if byte.is_ascii_control() => return Err(bad()),
-            _ => at += 1,
-        }
-    }
-    match percent_decode(part) {
-        Some(_) => Ok(()),
-        None => Err(bad()),
-    }
-}
-
-/// Percent-encodes what the grammar reserves.
-fn encode(part: &str, out: &mut String) {
-    for character in part.chars() {
-        if matches!(character, ':' | '@' | ',' | '=' | '%' | ' ') || character.is_ascii_control() {
-            let _ = write!(out, "%{:02X}", u32::from(character));
-        } else {
-            out.push(character);
-        }
-    }
-}
-
-fn decode(part: &str) -> Cow<'_, str> {
-    // Checked when the topic was made.
-    percent_decode(part).unwrap_or(Cow::Borrowed(part))
-}
-
-fn percent_decode(part: &str) -> Option<Cow<'_, str>> {
-    if !part.contains('%') {
-        return Some(Cow::Borrowed(part));
-    }
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if byte == b'%' {
-            let code = std::str::from_utf8(tail.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(code, 16).ok()?);
-            rest = &tail[2..];
-        } else {
-            bytes.push(byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
-}
-
-/// Edit distance, for "did you mean".
-pub fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.chars().enumerate() {
-            let replaced = corner + usize::from(ca != cb);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[row.len() - 1]
-}
-
-/// A topic with `*` in place of the channel or the symbol (or at the end of the symbol).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pattern {
-    text: Box<str>,
-}
-
-impl Pattern {
-    /// Whether a text is meant as a pattern at all.
-    pub fn is_pattern(text: &str) -> bool {
-        text.contains('*')
-    }
-
-    /// Reads `venue:channel:symbol` where channel and symbol may be `*` and a symbol may end in `*`.
-    ///
-    /// # Errors
-    /// [`TopicError`] as for topics.
-    pub fn parse(text: &str) -> Result<Self, TopicError> {
-        if text.len() > MAX_TOPIC {
-            return Err(TopicError::Length(text.len()));
-        }
-        let form = || TopicError::Form(text.to_owned());
-        let (venue, rest) = text.split_once(':').ok_or_else(form)?;
-        let (channel, symbol) = rest.split_once(':').ok_or_else(form)?;
-        if !is_word(venue, b"-*") || symbol.is_empty() {
-            return Err(form());
-        }
-        let channel = if channel == "*" { "*" } else { channel_of(channel, text)?.0.name() };
-        Ok(Self { text: format!("{venue}:{channel}:{symbol}").into_boxed_str() })
-    }
-
-    /// The pattern in canonical form.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether the pattern selects `topic`; `*` stands for any run of characters inside one part.
-    pub fn matches(&self, topic: &Topic) -> bool {
-        let mut parts = self.text.splitn(3, ':');
-        let mut part = || parts.next().unwrap_or("");
-        let rest = &topic.as_str()[usize::from(topic.0.symbol_start)..];
-        glob(part(), topic.venue()) && glob(part(), topic.channel().name()) && glob(part(), rest)
-    }
-}
-
-/// Whether `text` matches `pattern`, in which `*` is any run of characters.
-fn glob(pattern: &str, text: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or("");
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return rest.ends_with(piece);
-        }
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
 }
 
 impl PartialEq for Topic {
