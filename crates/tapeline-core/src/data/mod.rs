@@ -1,5 +1,6 @@
 //! What flows: topics, decimals, events, books, sequences and the updates that carry them.
 
+pub mod book;
 pub mod channel;
 pub mod decimal;
 pub mod event;

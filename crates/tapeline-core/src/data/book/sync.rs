@@ -1,0 +1,553 @@
+//! The state machine of one book: what every delta and every snapshot does to it.
+//!
+//! One rule carries everything. A delta covers the ids after its *start* up to its `last`; its start is
+//! `first` - 1 under a contiguous chain and `previous` under a linked one. Quantities are absolute, so a
+//! delta may be applied to a book at `id` exactly if start ≤ `id` < last: with last ≤ `id` it is old, with
+//! start > `id` something was missed. The same rule decides which snapshot fits which delta.
+
+use super::backlog::Backlog;
+use super::horizon::{Horizon, Reach};
+use super::ladder::Ladder;
+use super::{BookLimits, Break, Counters, Outcome, Why};
+use crate::data::event::{Book, BookState, Level};
+use crate::time::{Mono, Unix};
+use crate::venue::{BookRule, Chain, Span};
+
+/// An id this far below the book's, with a newer time, is not a repeat: the venue began anew.
+const RESTART_DISTANCE: u64 = 1_000;
+/// Where times cannot tell, so many old deltas in a row, each newer than the one before, can.
+const RESTART_RUN: u32 = 16;
+
+/// One book, kept equal to the venue's.
+///
+/// The owner calls [`BookSync::opened`] when its stream is confirmed, [`BookSync::delta`] and
+/// [`BookSync::snapshot`] as they arrive, [`BookSync::invalidate`] when the line is cut, and asks
+/// [`BookSync::wants_snapshot`] after each of them; [`BookSync::tick`] is due at [`BookSync::deadline`].
+#[derive(Debug)]
+pub struct BookSync {
+    pub(super) rule: BookRule,
+    pub(super) limits: BookLimits,
+    pub(super) bids: Ladder,
+    pub(super) asks: Ladder,
+    pub(super) bid_horizon: Horizon,
+    pub(super) ask_horizon: Horizon,
+    pub(super) reach: Reach,
+    pub(super) phase: Phase,
+    pub(super) backlog: Backlog,
+    /// A snapshot ahead of the stream.
+    pub(super) held: Option<Box<Held>>,
+    pub(super) asked: bool,
+    pub(super) changes: Vec<Level>,
+    pub(super) changed_bids: usize,
+    pub(super) counters: Counters,
+    outstanding: bool,
+    ever_synced: bool,
+    cut: bool,
+    /// The venue's time of the newest delta accepted.
+    newest: Option<Unix>,
+    stragglers: Stragglers,
+    /// When a snapshot is asked for though no delta has come.
+    ask_at: Mono,
+    /// No resync before this: the book was corrupt a moment ago.
+    not_before: Mono,
+    /// When a resync of a corrupt book may begin again.
+    corrupt_free_at: Mono,
+}
+
+/// Where the book stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not right. `resume`: the id at which it was right when its line was cut; the next line may go on
+    /// exactly there.
+    Unsynced { why: Why, resume: Option<u64> },
+    /// Right at `id`. `proven`: a delta has confirmed that stream and snapshot meet.
+    Synced { id: u64, proven: bool },
+}
+
+/// A snapshot that waits for the stream to reach it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) last: u64,
+    pub(super) bids: Box<[Level]>,
+    pub(super) asks: Box<[Level]>,
+    release_at: Mono,
+}
+
+/// Old deltas seen in a row.
+#[derive(Debug, Default)]
+struct Stragglers {
+    last: u64,
+    run: u32,
+}
+
+impl BookSync {
+    /// An empty book that was never right.
+    pub fn new(rule: BookRule, limits: BookLimits) -> Self {
+        Self {
+            rule,
+            limits,
+            bids: Ladder::bids(limits.levels),
+            asks: Ladder::asks(limits.levels),
+            bid_horizon: Horizon::WHOLE,
+            ask_horizon: Horizon::WHOLE,
+            reach: Reach::Inside,
+            phase: Phase::Unsynced { why: Why::First, resume: None },
+            backlog: Backlog::new(limits.buffer, limits.buffer_levels),
+            held: None,
+            asked: false,
+            changes: Vec::new(),
+            changed_bids: 0,
+            counters: Counters::default(),
+            outstanding: false,
+            ever_synced: false,
+            cut: false,
+            newest: None,
+            stragglers: Stragglers::default(),
+            ask_at: Mono::NEVER,
+            not_before: Mono(0),
+            corrupt_free_at: Mono(0),
+        }
+    }
+
+    /// The stream is confirmed: from now on silence means that nothing changes, so that a snapshot may be
+    /// asked for after a while even if no delta comes.
+    pub fn opened(&mut self, now: Mono) {
+        self.cut = false;
+        self.ask_at = now + self.limits.first_delta_within;
+    }
+
+    /// The line that fed the book is gone. A delta of the next line that continues exactly here makes the
+    /// book right again without a snapshot; everything else needs one.
+    pub fn invalidate(&mut self, _now: Mono) -> Option<Break> {
+        self.cut = true;
+        self.ask_at = Mono::NEVER;
+        self.backlog.begin(None);
+        self.held = None;
+        let Phase::Synced { id, .. } = self.phase else { return None };
+        self.counters.cuts += 1;
+        self.phase = Phase::Unsynced { why: Why::Cut, resume: Some(id) };
+        Some(Break { why: Why::Cut, expected: self.expected(id), got: 0 })
+    }
+
+    /// A snapshot was asked for. Beside a live book deltas are kept from now on, to be replayed on it.
+    pub fn expect_snapshot(&mut self) {
+        self.outstanding = true;
+        if let Phase::Synced { id, .. } = self.phase
+            && self.held.is_none()
+        {
+            self.backlog.begin(Some(id));
+        }
+    }
+
+    /// The snapshot asked for will not come.
+    pub fn snapshot_failed(&mut self) {
+        self.outstanding = false;
+        if matches!(self.phase, Phase::Synced { .. }) {
+            self.backlog.begin(None);
+        }
+    }
+
+    /// An operator wants a fresh snapshot; a live book is served on meanwhile.
+    pub const fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// Whether a snapshot should be fetched now, and why. Not while one is outstanding or held.
+    pub fn wants_snapshot(&self, now: Mono) -> Option<Why> {
+        if self.outstanding || self.held.is_some() || self.cut {
+            return None;
+        }
+        match self.phase {
+            Phase::Unsynced { why, .. } => (now >= self.ask_from()).then_some(why),
+            Phase::Synced { .. } if self.asked => Some(Why::Asked),
+            Phase::Synced { .. } => (self.reach != Reach::Inside).then_some(Why::Horizon),
+        }
+    }
+
+    /// When to call [`BookSync::tick`] and to look at [`BookSync::wants_snapshot`] again, if nothing
+    /// arrives before. May lie in the past.
+    pub fn deadline(&self) -> Option<Mono> {
+        if self.cut || !matches!(self.phase, Phase::Unsynced { .. }) {
+            return None;
+        }
+        let at = match &self.held {
+            Some(held) => held.release_at,
+            None if self.outstanding => return None,
+            None => self.ask_from(),
+        };
+        (at != Mono::NEVER).then_some(at)
+    }
+
+    fn ask_from(&self) -> Mono {
+        // A snapshot taken before the first delta may be too old for it, so the delta is waited for.
+        let at = if self.backlog.start().is_some() { Mono(0) } else { self.ask_at };
+        at.max(self.not_before)
+    }
+
+    /// Time has passed: a snapshot that no delta has confirmed in time is served as unverified.
+    pub fn tick(&mut self, now: Mono) -> Option<Outcome> {
+        if self.cut || !matches!(self.phase, Phase::Unsynced { .. }) {
+            return None;
+        }
+        let held = self.held.take_if(|held| now >= held.release_at)?;
+        Some(self.install(now, held.last, &held.bids, &held.asks, false))
+    }
+
+    /// How far the book can be trusted.
+    pub fn state(&self) -> BookState {
+        match self.phase {
+            Phase::Unsynced { .. } if self.ever_synced => BookState::Stale,
+            Phase::Unsynced { .. } => BookState::Syncing,
+            Phase::Synced { proven, .. } if !proven || self.reach == Reach::Beyond => BookState::Unverified,
+            Phase::Synced { .. } => BookState::Live,
+        }
+    }
+
+    /// The id at which the book is right; `None` while it is not.
+    pub const fn last_id(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Synced { id, .. } => Some(id),
+            Phase::Unsynced { .. } => None,
+        }
+    }
+
+    /// The bid side; a stale view while the book is not right.
+    pub const fn bids(&self) -> &Ladder {
+        &self.bids
+    }
+
+    /// The ask side; a stale view while the book is not right.
+    pub const fn asks(&self) -> &Ladder {
+        &self.asks
+    }
+
+    /// The whole book, best first, as it is published.
+    pub fn data(&self) -> Book {
+        let levels = self.bids.iter().chain(self.asks.iter()).collect();
+        let bids = u32::try_from(self.bids.len()).unwrap_or(u32::MAX);
+        Book { levels, bids, venue_id: self.last_id(), state: self.state() }
+    }
+
+    /// The levels that the last refresh changed, as a delta at the book's id. Empties the list.
+    pub fn take_changes(&mut self) -> Book {
+        let levels = std::mem::take(&mut self.changes).into_boxed_slice();
+        let bids = u32::try_from(self.changed_bids).unwrap_or(u32::MAX);
+        self.changed_bids = 0;
+        Book { levels, bids, venue_id: self.last_id(), state: self.state() }
+    }
+
+    /// What the book has been through.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// One delta of the stream; `time` is the venue's, where it tells one.
+    pub fn delta(
+        &mut self,
+        now: Mono,
+        time: Option<Unix>,
+        span: Span,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        self.cut = false;
+        let outcome = match self.phase {
+            Phase::Synced { id, .. } if span.first > span.last => self.corrupt(now, id, span.first, None),
+            Phase::Synced { id, .. } => self.advance(now, time, id, span, bids, asks),
+            // What it hides is missing from the chain, which the next one will show.
+            Phase::Unsynced { .. } if span.first > span.last => Outcome::Ignored,
+            Phase::Unsynced { resume, .. } => self.collect(now, time, resume, span, bids, asks),
+        };
+        if !matches!(outcome, Outcome::Ignored) {
+            self.newest = self.newest.max(time);
+            self.stragglers.run = 0;
+        }
+        outcome
+    }
+
+    /// A delta for a book that is right at `id`.
+    fn advance(
+        &mut self,
+        now: Mono,
+        time: Option<Unix>,
+        id: u64,
+        span: Span,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        if span.last <= id {
+            if self.began_anew(id, time, span.last) {
+                return self.start_over(Why::Restart, id, span, bids, asks);
+            }
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
+        if self.start_of(span) > id {
+            self.counters.gaps += 1;
+            return self.start_over(Why::Gap, id, span, bids, asks);
+        }
+        if apply(&mut self.bids, bids).is_err()
+            || apply(&mut self.asks, asks).is_err()
+            || crossed(&self.bids, &self.asks)
+        {
+            return self.corrupt(now, id, span.first, Some(span.last));
+        }
+        self.counters.applied += 1;
+        self.phase = Phase::Synced { id: span.last, proven: true };
+        self.measure_reach();
+        match self.held.take_if(|held| span.last >= held.last) {
+            Some(held) => {
+                self.backlog.begin(Some(id));
+                self.backlog.push(span.last, bids, asks);
+                let refreshed = self.merge(now, held.last, &held.bids, &held.asks);
+                match refreshed {
+                    Outcome::Broken(_) => refreshed,
+                    _ => Outcome::Applied { refreshed: refreshed == Outcome::Refreshed },
+                }
+            }
+            None => {
+                if self.outstanding && self.held.is_none() {
+                    self.counters.overflowed += self.backlog.push(span.last, bids, asks);
+                }
+                Outcome::Applied { refreshed: false }
+            }
+        }
+    }
+
+    /// A delta for a book that is not right.
+    fn collect(
+        &mut self,
+        now: Mono,
+        time: Option<Unix>,
+        resume: Option<u64>,
+        span: Span,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        let position = self.held.as_ref().map(|held| held.last).or(self.backlog.end()).or(resume);
+        if let Some(position) = position
+            && span.last <= position
+        {
+            if self.began_anew(position, time, span.last) {
+                self.counters.restarts += 1;
+                return self.keep_from(span, bids, asks);
+            }
+            if span.last == position
+                && let Some(held) = self.held.take()
+            {
+                // The stream has arrived exactly at the snapshot: nothing is left to apply.
+                return self.install(now, held.last, &held.bids, &held.asks, true);
+            }
+            self.counters.ignored += 1;
+            return Outcome::Ignored;
+        }
+        let start = self.start_of(span);
+        if let Some(held) = self.held.take() {
+            if start > held.last {
+                self.set_why(Why::Old);
+                return self.keep_from(span, bids, asks);
+            }
+            self.backlog.begin(Some(start));
+            self.backlog.push(span.last, bids, asks);
+            return self.install(now, held.last, &held.bids, &held.asks, true);
+        }
+        match self.backlog.end() {
+            Some(end) if start > end => {
+                self.counters.gaps += 1;
+                self.keep_from(span, bids, asks)
+            }
+            Some(_) => self.keep(span, bids, asks),
+            None => match resume {
+                Some(id) if start <= id => self.resume(now, time, id, span, bids, asks),
+                _ => self.keep_from(span, bids, asks),
+            },
+        }
+    }
+
+    /// The first delta after a cut continues where the book was right: nothing was missed.
+    fn resume(
+        &mut self,
+        now: Mono,
+        time: Option<Unix>,
+        id: u64,
+        span: Span,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> Outcome {
+        self.phase = Phase::Synced { id, proven: true };
+        match self.advance(now, time, id, span, bids, asks) {
+            Outcome::Applied { .. } => {
+                self.counters.synced += 1;
+                Outcome::Synced
+            }
+            other => other,
+        }
+    }
+
+    /// Keeps a delta that continues those kept already.
+    fn keep(&mut self, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.counters.buffered += 1;
+        self.counters.overflowed += self.backlog.push(span.last, bids, asks);
+        Outcome::Buffered
+    }
+
+    /// Keeps a delta as the first one; those kept before do not lead to it.
+    fn keep_from(&mut self, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.held = None;
+        if let Phase::Unsynced { resume, .. } = &mut self.phase {
+            *resume = None;
+        }
+        self.backlog.begin(Some(self.start_of(span)));
+        self.keep(span, bids, asks)
+    }
+
+    /// The book at `id` is no longer right, and this delta is the first one of what comes next.
+    fn start_over(&mut self, why: Why, id: u64, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.phase = Phase::Unsynced { why, resume: None };
+        let got = match self.rule.chain {
+            Chain::Contiguous => span.first,
+            Chain::Linked => self.start_of(span),
+        };
+        if why == Why::Restart {
+            self.counters.restarts += 1;
+        }
+        self.keep_from(span, bids, asks);
+        Outcome::Broken(Break { why, expected: self.expected(id), got })
+    }
+
+    /// The book's content cannot be true. Only a snapshot at `from` or newer will do: one that leaves the
+    /// delta that showed it behind.
+    pub(super) fn corrupt(&mut self, now: Mono, id: u64, got: u64, from: Option<u64>) -> Outcome {
+        self.phase = Phase::Unsynced { why: Why::Corrupt, resume: None };
+        self.held = None;
+        self.backlog.begin(from);
+        self.count_corrupt(now);
+        Outcome::Broken(Break { why: Why::Corrupt, expected: self.expected(id), got })
+    }
+
+    /// Counts a corrupt state and spaces the resyncs that follow.
+    pub(super) fn count_corrupt(&mut self, now: Mono) {
+        self.counters.corrupt += 1;
+        self.not_before = now.max(self.corrupt_free_at);
+        self.corrupt_free_at = self.not_before + self.limits.corrupt_every;
+    }
+
+    /// One snapshot, best first on each side, that shows the book at `last`.
+    pub fn snapshot(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
+        self.outstanding = false;
+        let why = match self.phase {
+            Phase::Unsynced { why, .. } => why,
+            Phase::Synced { .. } => Why::Horizon,
+        };
+        if self.cut {
+            return self.discard(why);
+        }
+        match self.phase {
+            Phase::Synced { id, .. } => return self.refresh(now, id, last, bids, asks),
+            Phase::Unsynced { resume: Some(id), .. } if last < id => {
+                // Older than the book was at the cut. Forgetting that book lets the next snapshot pass,
+                // should the venue have begun its ids anew.
+                self.phase = Phase::Unsynced { why, resume: None };
+                return self.discard(Why::Old);
+            }
+            Phase::Unsynced { .. } => {}
+        }
+        match (self.backlog.start(), self.backlog.end()) {
+            (Some(start), _) if last < start => {
+                self.set_why(Why::Old);
+                self.discard(Why::Old)
+            }
+            (Some(_), Some(end)) if last <= end => self.install(now, last, bids, asks, true),
+            _ => {
+                self.backlog.begin(None);
+                self.hold(now, last, bids, asks)
+            }
+        }
+    }
+
+    pub(super) fn hold(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
+        let release_at = now + self.limits.first_delta_within;
+        self.held = Some(Box::new(Held { last, bids: bids.into(), asks: asks.into(), release_at }));
+        Outcome::Held
+    }
+
+    pub(super) const fn discard(&mut self, why: Why) -> Outcome {
+        self.counters.discarded += 1;
+        Outcome::Discarded(why)
+    }
+
+    /// Makes the snapshot, and the kept deltas after it, the book.
+    fn install(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level], proven: bool) -> Outcome {
+        let Some((fresh_bids, fresh_asks, id, replayed)) = self.rebuild(last, bids, asks) else {
+            self.backlog.begin(self.backlog.end());
+            self.set_why(Why::Corrupt);
+            self.count_corrupt(now);
+            return self.discard(Why::Corrupt);
+        };
+        let (most, near) = (self.rule.snapshot_levels, self.limits.near_percent);
+        self.bid_horizon = Horizon::of(&fresh_bids, bids, most, near);
+        self.ask_horizon = Horizon::of(&fresh_asks, asks, most, near);
+        (self.bids, self.asks) = (fresh_bids, fresh_asks);
+        self.backlog.begin(None);
+        self.held = None;
+        self.asked = false;
+        self.ever_synced = true;
+        self.phase = Phase::Synced { id, proven };
+        self.counters.synced += 1;
+        self.counters.applied += replayed;
+        self.measure_reach();
+        Outcome::Synced
+    }
+
+    pub(super) fn measure_reach(&mut self) {
+        self.reach = self.bid_horizon.reach(&self.bids).max(self.ask_horizon.reach(&self.asks));
+    }
+
+    /// Whether an old delta shows that the venue began its ids anew, so that it is not old at all.
+    fn began_anew(&mut self, position: u64, time: Option<Unix>, last: u64) -> bool {
+        if let (Some(time), Some(newest)) = (time, self.newest) {
+            if time <= newest {
+                return false;
+            }
+            if position - last > RESTART_DISTANCE {
+                return true;
+            }
+        }
+        self.stragglers.run = if last > self.stragglers.last { self.stragglers.run + 1 } else { 1 };
+        self.stragglers.last = last;
+        self.stragglers.run >= RESTART_RUN
+    }
+
+    const fn set_why(&mut self, new: Why) {
+        if let Phase::Unsynced { why, .. } = &mut self.phase {
+            *why = new;
+        }
+    }
+
+    /// The id after which a delta begins.
+    fn start_of(&self, span: Span) -> u64 {
+        let before_first = span.first.saturating_sub(1);
+        match self.rule.chain {
+            Chain::Contiguous => before_first,
+            // Without its link the most cautious reading is left: nothing before `first` is covered.
+            Chain::Linked => span.previous.unwrap_or(before_first),
+        }
+    }
+
+    const fn expected(&self, id: u64) -> u64 {
+        match self.rule.chain {
+            Chain::Contiguous => id.saturating_add(1),
+            Chain::Linked => id,
+        }
+    }
+}
+
+/// Sets all levels of one side.
+pub(super) fn apply(side: &mut Ladder, levels: &[Level]) -> Result<(), super::LadderError> {
+    levels.iter().try_for_each(|level| side.set(level.price, level.size))
+}
+
+/// Whether the best bid is at or above the best ask.
+pub(super) fn crossed(bids: &Ladder, asks: &Ladder) -> bool {
+    bids.best().zip(asks.best()).is_some_and(|(bid, ask)| bid.price >= ask.price)
+}
