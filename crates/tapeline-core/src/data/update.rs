@@ -1,5 +1,7 @@
 //! Updates: what subscribers receive. One update is made once and shared by the log and all readers.
 
+mod size;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
