@@ -1,3 +1,19 @@
 //! Decisions as pure functions: values in, values out, each with its table of expectations.
+//!
+//! - [`fault`]: every failure gets a class where it enters
+//! - [`retry_after`]: how long a venue asks us to wait
+//! - [`recovery`]: what follows from a class
+//! - [`backoff`]: how long to wait between dials, and what is forgiven
+//! - [`breaker`]: when an endpoint is left alone altogether
+//! - [`budget`]: how much we allow ourselves, below what the venue allows
+//! - [`silence`]: how long nothing may come
+//! - [`health`]: how well something is served, and since when
 
+pub mod backoff;
+pub mod breaker;
+pub mod budget;
 pub mod fault;
+pub mod health;
+pub mod recovery;
+pub mod retry_after;
+pub mod silence;
