@@ -1,0 +1,233 @@
+//! Settings: one TOML file, the environment over it, flags over both; checked as a whole before
+//! anything runs.
+//!
+//! [`KEYS`] is the table of all keys; reading, checking, [`Settings::to_toml`] and [`schema`] walk it.
+//! A configuration that is wrong is told as [`Problems`]: all of them at once, each with its place.
+
+mod check;
+mod keys;
+mod problem;
+mod read;
+mod schema;
+mod secret;
+mod show;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod url;
+mod value;
+mod venues;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use tapeline_core::config::{FeedConfig, Limits, Timing};
+use tapeline_core::data::topic::Topic;
+use tapeline_core::venue::{Keys, redacted};
+
+pub use keys::{KEYS, Key, SECTIONS};
+pub use problem::{Origin, Problem, Problems};
+pub use schema::schema;
+pub use secret::Secret;
+pub use value::{Kind, Value};
+
+/// The configuration in effect.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The face towards network clients.
+    pub gateway: Gateway,
+    /// What outlives the process.
+    pub state: State,
+    /// Every known venue by its id, also those that nobody configured.
+    pub venues: BTreeMap<&'static str, VenueSettings>,
+    /// How much of everything.
+    pub limits: Limits,
+    /// How long everything.
+    pub timing: Timing,
+    /// What should be told to the operator, though it is not wrong.
+    pub warnings: Vec<String>,
+    origins: BTreeMap<String, Origin>,
+}
+
+/// The `[gateway]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The file of the token for calls that change something; none = one is made in the state folder.
+    pub admin_token_file: Option<PathBuf>,
+}
+
+/// The `[state]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The folder; none if nobody named one and the environment gives no home.
+    pub dir: Option<PathBuf>,
+}
+
+/// A `[venues.<id>]` table.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VenueSettings {
+    /// Whether anything was said about this venue.
+    pub configured: bool,
+    /// Origins of the streams, best first.
+    pub streams: Vec<String>,
+    /// Origins of the REST interface, best first.
+    pub rest: Vec<String>,
+    /// Lines per group, 1 or 2.
+    pub lines: u8,
+    /// Topics kept running without a subscriber.
+    pub warm: Vec<Topic>,
+    /// The proxy's URL, which may hold a password.
+    pub proxy: Option<String>,
+    /// Certificate authorities to trust besides the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// The public half of the key.
+    pub key_id: Option<String>,
+    /// The secret half of the key.
+    pub secret: Option<Secret>,
+}
+
+impl fmt::Debug for VenueSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VenueSettings")
+            .field("configured", &self.configured)
+            .field("streams", &self.streams)
+            .field("rest", &self.rest)
+            .field("lines", &self.lines)
+            .field("warm", &self.warm)
+            .field("proxy", &self.proxy.as_deref().map(redacted))
+            .field("ca_file", &self.ca_file)
+            .field("key_id", &self.key_id)
+            .field("secret", &self.secret)
+            .finish()
+    }
+}
+
+/// Where a configuration is read from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file's name, as it is to be told, and its bytes.
+    pub file: Option<(String, Vec<u8>)>,
+    /// Environment variables; those that do not begin with `TAPELINE_` matter only for default folders.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Flags, `section.key=value` each.
+    pub flags: Vec<String>,
+}
+
+/// The file that is read if none is named.
+pub const DEFAULT_FILE: &str = "tapeline.toml";
+
+impl Sources {
+    /// The file `named`, or [`DEFAULT_FILE`] in the working folder if there is one; the process's
+    /// environment; the given flags.
+    ///
+    /// # Errors
+    /// [`Problems`] if the file cannot be read.
+    pub fn of_process(named: Option<&Path>, flags: Vec<String>) -> Result<Self, Problems> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let file = match read_file(path) {
+            Ok(bytes) => Some((path.display().to_string(), bytes)),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let problem = problem::unreadable(path, "a readable configuration file", error);
+                return Err(Problems(vec![problem]));
+            }
+        };
+        Ok(Self { file, environment: std::env::vars_os().collect(), flags })
+    }
+}
+
+/// Reads a file, but not endlessly: one byte more than the largest is enough to refuse it.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let most = read::LARGEST_FILE as u64 + 1;
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl Settings {
+    /// The settings nobody has touched. `state` is the state folder, if there is any.
+    fn untouched(state: Option<PathBuf>) -> Self {
+        let gateway =
+            Gateway { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)), admin_token_file: None };
+        let venue = |id| {
+            let (streams, rest) = venues::origins(id);
+            let (warm, proxy, ca_file, key_id, secret) = (Vec::new(), None, None, None, None);
+            VenueSettings { configured: false, streams, rest, lines: 1, warm, proxy, ca_file, key_id, secret }
+        };
+        Self {
+            gateway,
+            state: State { dir: state },
+            venues: venues::ids().map(|id| (id, venue(id))).collect(),
+            limits: Limits::default(),
+            timing: Timing::default(),
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn read(sources: &Sources) -> Result<Self, Problems> {
+        let variables: BTreeMap<String, Result<String, ()>> = sources
+            .environment
+            .iter()
+            .map(|(name, text)| {
+                (name.to_string_lossy().into_owned(), text.clone().into_string().map_err(drop))
+            })
+            .collect();
+        let state = read::state_folder(|name| variables.get(name).and_then(|text| text.clone().ok()));
+        let mut reader = read::Reader { settings: Self::untouched(state), problems: Vec::new() };
+        if let Some((name, bytes)) = &sources.file {
+            reader.file(name, bytes);
+        }
+        reader.environment(&variables);
+        reader.flags(&sources.flags);
+        let read::Reader { mut settings, mut problems } = reader;
+        check::check(&mut settings, &mut problems);
+        if problems.is_empty() {
+            return Ok(settings);
+        }
+        problems.sort_by_key(|problem| match &problem.origin {
+            Origin::File { line, column, .. } => (0, *line, *column),
+            Origin::Environment(_) => (1, 0, 0),
+            _ => (2, 0, 0),
+        });
+        Err(Problems(problems))
+    }
+
+    /// Where the value of a key such as `timing.linger` or `venues.binance.rest` came from.
+    pub fn origin(&self, path: &str) -> Origin {
+        self.origins.get(path).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// What a venue's feed is told at its start; `None` for an unknown venue.
+    pub fn feed(&self, venue: &str) -> Option<FeedConfig> {
+        let venue = self.venues.get(venue)?;
+        let keys = venue.secret.as_ref().map(|secret| Keys {
+            id: venue.key_id.clone().unwrap_or_default(),
+            secret: secret.expose().to_owned(),
+        });
+        Some(FeedConfig {
+            streams: venue.streams.clone(),
+            rest: venue.rest.clone(),
+            warm: venue.warm.clone(),
+            keys,
+            limits: self.limits.clone(),
+            timing: self.timing.clone(),
+        })
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::untouched(None)
+    }
+}
