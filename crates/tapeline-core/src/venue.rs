@@ -75,7 +75,8 @@ pub trait Venue: Send + Sync {
     ///
     /// # Errors
     /// [`DecodeError`] for a frame that is not what the venue promises; nothing of it is published.
-    fn decode(&self, line: LineId, frame: &[u8], names: &Names, out: &mut Decoded) -> Result<(), DecodeError>;
+    fn decode(&self, line: LineId, frame: &[u8], names: &Names, out: &mut Decoded)
+    -> Result<(), DecodeError>;
 
     /// The request for a snapshot, a poll or a backfill at the REST origin `origin`.
     fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest>;
@@ -84,7 +85,13 @@ pub trait Venue: Send + Sync {
     ///
     /// # Errors
     /// [`Refusal`] with the class of the failure, for statuses other than 2xx and for bad bodies.
-    fn decode_fetch(&self, why: Fetch, topic: &Topic, reply: &HttpReply<'_>, out: &mut Decoded) -> Result<(), Refusal>;
+    fn decode_fetch(
+        &self,
+        why: Fetch,
+        topic: &Topic,
+        reply: &HttpReply<'_>,
+        out: &mut Decoded,
+    ) -> Result<(), Refusal>;
 }
 
 /// What is true of a venue, as data.
@@ -525,6 +532,23 @@ impl Decoded {
     pub fn clear(&mut self) {
         self.items.clear();
         self.levels.clear();
+    }
+
+    /// Notes the last id delivered, for [`Decoded::wants`].
+    #[inline]
+    pub(crate) fn see(&mut self, topic: TopicId, id: u64) {
+        let index = topic.0 as usize;
+        if index >= self.seen.len() {
+            self.seen.resize(index + 1, 0);
+        }
+        self.seen[index] = id;
+    }
+
+    /// Forgets a topic's ids: its slot may be given to another.
+    pub(crate) fn forget(&mut self, topic: TopicId) {
+        if let Some(seen) = self.seen.get_mut(topic.0 as usize) {
+            *seen = 0;
+        }
     }
 
     /// Whether the event with this id is still wanted. A copy from a second line is refused (and

@@ -4,5 +4,6 @@ pub mod book;
 pub mod channel;
 pub mod decimal;
 pub mod event;
+pub mod sequence;
 pub mod topic;
 pub mod update;

@@ -75,6 +75,14 @@ pub enum TopicError {
         /// Why not, and what to ask for instead.
         reason: String,
     },
+    /// A bound of the settings is reached.
+    #[error("limit reached: at most {limit} {what}; unsubscribe some or raise the limit in the settings")]
+    Limit {
+        /// The bound.
+        limit: usize,
+        /// Of what.
+        what: &'static str,
+    },
     /// No such venue is known or configured.
     #[error("unknown venue `{venue}`; known venues: {known}")]
     Venue {

@@ -1,281 +1,249 @@
 //! The feed: everything one venue needs, as one plain struct. The world speaks through
 //! [`Feed::handle`], an operator through [`Feed::command`], time through [`Feed::tick`]; what is to be
 //! done comes out of [`Feed::next_action`], and when to come back out of [`Feed::deadline`].
+//!
+//! - `io`: what goes in and what comes out
+//! - `line`, `lines`: one socket, and the life of all of them
+//! - `wishes`: one line's subscriptions, wanted and confirmed
+//! - `gate`: may a line dial or a request go, and where
+//! - `market`, `books`, `partial`: from a frame to the topics
+//! - `topics`, `history`: what is known of each topic, and its log
+//! - `readers`, `subscribe`: who reads what
+//! - `snapshots`: the queue of book snapshots
+//! - `command`, `status`, `events`, `memory`: for operators, and for a restart
 
+mod books;
+mod command;
+mod events;
+mod gate;
+mod history;
+mod io;
+mod line;
+mod lines;
+mod market;
+mod memory;
+mod partial;
+mod readers;
+mod snapshots;
+mod status;
+mod subscribe;
+mod topics;
+mod wishes;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::config::FeedConfig;
-use crate::data::channel::Delivery;
-use crate::data::topic::{Pattern, Topic, TopicError};
-use crate::data::update::Position;
-use crate::outbox::{Subscriber, SubscriberId};
-use crate::policy::fault::Fault;
+use crate::data::topic::Topic;
+use crate::data::update::Epoch;
+use crate::policy::backoff::Backoff;
+use crate::rng::Rng;
 use crate::time::{Mono, Time};
-use crate::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal, Venue};
+use crate::venue::{Decoded, LineId, TopicId, Venue};
 
-/// One fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FetchId(pub u64);
+pub use self::events::Record;
+pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Stage, Subscribed};
+pub use self::line::LineStats;
+pub use self::memory::Memory;
+pub use self::status::{
+    BookFigures, EndpointStatus, FeedStatus, LineStatus, Sample, SubscriberStatus, TopicStatus,
+};
+pub use self::topics::TopicCounts;
 
-/// What the world says.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// A dial succeeded: the upgrade is done.
-    Opened {
-        /// Which dial.
-        line: LineId,
-    },
-    /// A dial failed.
-    Failed {
-        /// Which dial.
-        line: LineId,
-        /// Why.
-        why: DialError,
-    },
-    /// A whole text or binary message.
-    Frame {
-        /// From which line.
-        line: LineId,
-        /// The message.
-        bytes: &'a [u8],
-    },
-    /// The venue pings; the feed answers, because pongs count against the message budget.
-    Ping {
-        /// From which line.
-        line: LineId,
-        /// To be echoed.
-        payload: &'a [u8],
-    },
-    /// The venue answers our ping.
-    Pong {
-        /// From which line.
-        line: LineId,
-        /// What we sent.
-        payload: &'a [u8],
-    },
-    /// An open line ended, for whatever reason but our own [`Action::Close`].
-    Closed {
-        /// Which line.
-        line: LineId,
-        /// How.
-        why: Closed,
-    },
-    /// A fetch came back.
-    Fetched {
-        /// Which one.
-        id: FetchId,
-        /// What it brought. The reply was translated on the fetch's own task.
-        result: Result<Decoded, Refusal>,
-    },
-}
-
-/// Why a dial failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DialError {
-    /// How far it got.
-    pub stage: Stage,
-    /// Its class, given at the edge.
-    pub fault: Fault,
-    /// For the log; no secret.
-    pub detail: String,
-}
-
-/// How far a dial got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Looking up the name.
-    Dns,
-    /// Connecting.
-    Tcp,
-    /// Through the proxy.
-    Proxy,
-    /// The TLS handshake.
-    Tls,
-    /// The WebSocket upgrade.
-    Upgrade,
-}
-
-/// How an open line ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The close code, if a close frame came.
-    pub code: Option<u16>,
-    /// Its class, given at the edge.
-    pub fault: Fault,
-    /// The venue's reason or the error; no secret.
-    pub detail: String,
-}
-
-/// What is to be done. Starting it must never wait.
-#[derive(Debug, PartialEq)]
-pub enum Action {
-    /// Dial; answer with `Opened` or `Failed`, at the latest at `give_up`.
-    Dial {
-        /// Which dial.
-        line: LineId,
-        /// Where and how.
-        request: DialRequest,
-        /// When the feed stops waiting.
-        give_up: Mono,
-    },
-    /// Send a text message.
-    Send {
-        /// On which line.
-        line: LineId,
-        /// The message.
-        text: String,
-    },
-    /// Send a ping.
-    Ping {
-        /// On which line.
-        line: LineId,
-        /// What the pong must echo.
-        payload: [u8; 8],
-    },
-    /// Answer a ping, ahead of everything else queued.
-    Pong {
-        /// On which line.
-        line: LineId,
-        /// The ping's payload.
-        payload: Box<[u8]>,
-    },
-    /// Close a line (or give up its dial) and forget it; nothing more is expected from it.
-    Close {
-        /// Which line.
-        line: LineId,
-        /// The close code to send.
-        code: u16,
-    },
-    /// Fetch, translate with [`Venue::decode_fetch`], answer with `Fetched`.
-    Fetch {
-        /// Which one.
-        id: FetchId,
-        /// For which topic.
-        topic: Topic,
-        /// What for.
-        why: Fetch,
-        /// The request.
-        request: HttpRequest,
-    },
-}
-
-/// What an operator says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Close and redial one line, or all of them.
-    Reconnect {
-        /// The line's slot; all if absent.
-        slot: Option<u32>,
-    },
-    /// Close every breaker and forget every failure.
-    Reset,
-    /// Drop topics without subscribers now.
-    Sweep,
-    /// Fetch a book's snapshot anew.
-    Resync {
-        /// Which book.
-        topic: Topic,
-    },
-    /// Close all lines in good order and dial no more.
-    Shutdown,
-}
-
-/// The answer to a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscribed {
-    /// The canonical topic.
-    pub topic: Topic,
-    /// Where the subscriber starts.
-    pub position: Position,
-    /// Whether everything after the position asked for will be delivered.
-    pub recovered: bool,
-    /// Why not, if not: `epoch`, `too_old`, `ahead`, `disabled`.
-    pub reason: Option<&'static str>,
-}
+use self::books::FetchOut;
+use self::events::Events;
+use self::gate::Gate;
+use self::line::Line;
+use self::readers::Readers;
+use self::snapshots::Snapshots;
+use self::status::Samples;
+use self::topics::Topics;
 
 /// Everything one venue needs.
-#[derive(Debug)]
-pub struct Feed {}
+#[expect(missing_debug_implementations, reason = "a feed holds secrets and millions of levels; see status()")]
+pub struct Feed {
+    venue: Arc<dyn Venue>,
+    config: FeedConfig,
+    backoff: Backoff,
+    rng: Rng,
+    topics: Topics,
+    readers: Readers,
+    lines: Vec<Line>,
+    gate: Gate,
+    snapshots: Snapshots,
+    fetches: BTreeMap<FetchId, FetchOut>,
+    /// The REST endpoint to ask next.
+    rest_endpoint: usize,
+    /// No request before: the REST budget or a hold said so.
+    fetch_at: Mono,
+    /// Topics with a hole in their ids.
+    holes: BTreeSet<TopicId>,
+    /// Books that wait for time to pass.
+    waiting_books: BTreeSet<TopicId>,
+    decoded: Decoded,
+    actions: VecDeque<Action>,
+    events: Events,
+    samples: Samples,
+    counters: Counters,
+    /// What a predecessor remembered, until the first reading of the clock.
+    memory: Option<Memory>,
+    /// When the clock was last seen by `tick`.
+    ticked: Mono,
+    sweep_at: Mono,
+    idle_tick_at: Mono,
+    stopping: bool,
+}
 
-/// What must survive a crash of the feed.
-#[derive(Debug, Default)]
-pub struct Memory {}
+/// Figures of the whole feed since its start.
+#[derive(Debug, Clone, Default)]
+struct Counters {
+    decode_errors: BTreeMap<&'static str, u64>,
+    decode_panics: u64,
+    unknown_events: BTreeMap<String, u64>,
+    /// Inputs of dials or fetches that are over.
+    stray_inputs: u64,
+    stray_refusals: u64,
+    gaps: u64,
+    resyncs: BTreeMap<&'static str, u64>,
+    sweeps: u64,
+}
 
-/// A reading of a feed's state.
-#[derive(Debug, serde::Serialize)]
-pub struct FeedStatus {}
-
-#[expect(unused_variables, clippy::unused_self, reason = "signatures first, the body is being written")]
 impl Feed {
     /// A feed for `venue` that remembers what `memory` holds; `seed` decides all its dice.
-    pub fn new(venue: Arc<dyn Venue>, config: FeedConfig, memory: Memory, seed: u64) -> Self {
-        Self {}
+    pub fn new(venue: Arc<dyn Venue>, config: FeedConfig, mut memory: Memory, seed: u64) -> Self {
+        let gate = memory.gate.take().unwrap_or_else(|| Gate::new(venue.profile(), &config));
+        Self {
+            backoff: Backoff::from(&config.timing),
+            rng: Rng::new(seed),
+            topics: Topics::default(),
+            readers: Readers::default(),
+            lines: Vec::new(),
+            gate,
+            snapshots: Snapshots::default(),
+            fetches: BTreeMap::new(),
+            rest_endpoint: 0,
+            fetch_at: Mono::default(),
+            holes: BTreeSet::new(),
+            waiting_books: BTreeSet::new(),
+            decoded: Decoded::default(),
+            actions: VecDeque::new(),
+            events: Events::new(config.limits.events),
+            samples: Samples::default(),
+            counters: Counters::default(),
+            memory: Some(memory),
+            ticked: Mono::default(),
+            sweep_at: Mono::default(),
+            idle_tick_at: Mono::default(),
+            stopping: false,
+            venue,
+            config,
+        }
     }
 
-    /// Subscribes `to` to one topic. The state known so far is delivered at once.
-    ///
-    /// # Errors
-    /// [`TopicError`] if the venue does not offer it or a limit is reached.
-    pub fn subscribe(
-        &mut self, now: Time, topic: Topic, how: Delivery, from: Option<Position>, to: &Subscriber,
-    ) -> Result<Subscribed, TopicError> {
-        Err(TopicError::Length(0))
+    /// The first reading of the clock: what was wanted before is wanted again, then the warm topics.
+    fn start(&mut self, now: Time) {
+        let Some(memory) = self.memory.take() else { return };
+        self.sweep_at = now.mono + self.config.timing.sweep;
+        self.idle_tick_at = now.mono + self.config.timing.tick_every;
+        self.restore(now, memory);
+        for topic in self.config.warm.clone() {
+            self.warm(now, topic);
+        }
     }
 
-    /// Subscribes `to` to every topic that matches, now and later.
-    pub fn subscribe_pattern(&mut self, now: Time, pattern: Pattern, how: Option<Delivery>, to: &Subscriber) {}
-
-    /// Ends one subscription; whether there was one.
-    pub fn unsubscribe(&mut self, now: Time, topic: &Topic, who: SubscriberId) -> bool {
-        false
+    fn warm(&mut self, now: Time, topic: Topic) {
+        let made = self.venue.canonical(topic).and_then(|topic| self.ensure(now, &topic, None));
+        if let Some(entry) = made.ok().and_then(|id| self.topics.get_mut(id)) {
+            entry.warm = true;
+        }
     }
-
-    /// Ends one pattern's subscription, and those it made; whether there was one.
-    pub fn unsubscribe_pattern(&mut self, now: Time, pattern: &Pattern, who: SubscriberId) -> bool {
-        false
-    }
-
-    /// Forgets a subscriber altogether (its outbox was dropped).
-    pub fn leave(&mut self, now: Time, who: SubscriberId) {}
 
     /// The world speaks.
-    pub fn handle(&mut self, now: Time, input: Input<'_>) {}
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Frame { line, bytes } => self.frame(now, line, bytes),
+            Input::Opened { line } => self.on(line, |feed, slot| feed.opened(now, slot)),
+            Input::Failed { line, why } => self.on(line, |feed, slot| feed.failed(now, slot, &why)),
+            Input::Closed { line, why } => self.on(line, |feed, slot| feed.closed(now, slot, &why)),
+            Input::Ping { line, payload } => self.on(line, |feed, slot| feed.pinged(now, slot, payload)),
+            Input::Pong { line, payload } => self.on(line, |feed, slot| feed.ponged(now, slot, payload)),
+            Input::Fetched { id, result } => self.fetched(now, id, result),
+        }
+    }
 
-    /// An operator speaks; how many things it touched.
-    pub fn command(&mut self, now: Time, command: Command) -> usize {
-        0
+    fn on(&mut self, line: LineId, act: impl FnOnce(&mut Self, usize)) {
+        if let Some(slot) = self.current(line) {
+            act(self, slot);
+        }
     }
 
     /// The deadline has passed.
-    pub fn tick(&mut self, now: Time) {}
+    pub fn tick(&mut self, now: Time) {
+        self.start(now);
+        self.ticked = now.mono;
+        self.declare_due(now);
+        self.tick_books(now);
+        self.expire_fetches(now);
+        if self.sweep_at <= now.mono {
+            self.sweep_at = now.mono + self.config.timing.sweep;
+            self.sweep(now, false);
+        }
+        if self.idle_tick_at <= now.mono {
+            self.idle_tick_at = now.mono + self.config.timing.tick_every;
+            self.tell_offsets(now);
+        }
+        self.expel_gone(now);
+        self.drive(now);
+    }
+
+    /// Topics that have been idle tell their offset, so that a reader can see that it missed nothing.
+    fn tell_offsets(&mut self, now: Time) {
+        let every = self.config.timing.tick_every;
+        for (_, entry) in self.topics.iter() {
+            let idle = entry.last_at.is_none_or(|at| now.mono.since(at.mono) >= every);
+            if idle && !entry.readers.is_empty() {
+                entry.announce(&mut self.readers, &entry.tick(now));
+            }
+        }
+    }
 
     /// What to do next. Call until `None` after every batch of inputs: this also hands the updates
     /// made since to the subscribers.
     pub fn next_action(&mut self) -> Option<Action> {
-        None
+        self.readers.flush();
+        self.actions.pop_front()
     }
 
     /// When to call [`Feed::tick`] at the latest.
     pub fn deadline(&self) -> Option<Mono> {
-        None
+        if self.memory.is_some() {
+            // Not started yet: at once.
+            return Some(Mono::default());
+        }
+        let fixed = [self.sweep_at, self.idle_tick_at];
+        let waits = [self.lines_deadline(), self.books_deadline(), self.holes_deadline()];
+        fixed.into_iter().chain(waits.into_iter().flatten()).min()
     }
 
     /// Whether reading `line` must pause because a blocking subscriber behind it is full.
     pub fn is_blocked(&self, line: LineId) -> bool {
-        false
+        self.readers.full().any(|reader| {
+            let on_line =
+                |id: &TopicId| self.topics.get(*id).is_some_and(|entry| entry.slot == Some(line.slot));
+            reader.topics.iter().any(on_line)
+        })
     }
 
     /// Registers who is to be woken when a blocking subscriber has room again.
-    pub fn wake_on_room(&self, waker: &std::task::Waker) {}
-
-    /// A reading of everything worth knowing.
-    pub fn status(&self, now: Time) -> FeedStatus {
-        FeedStatus {}
+    pub fn wake_on_room(&mut self, waker: &Waker) {
+        self.readers.forget_full();
+        for reader in self.readers.full() {
+            reader.subscriber.wake_on_room(waker);
+        }
     }
 
-    /// What must survive: the wishes, the last ids, the gate.
-    pub fn into_memory(self) -> Memory {
-        Memory {}
+    fn epoch(&mut self) -> Epoch {
+        market::Epochs(&mut self.rng).draw()
     }
 }

@@ -1,0 +1,273 @@
+//! The id sequencer: what is next, what is a copy, what is missing. Written for several sources of
+//! the same ids (A/B lines, backfill); which one speaks does not matter, only the id does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::time::Mono;
+
+/// A regression by more than this many ids, at a newer venue time, is a venue that has started over.
+pub const RESET_DISTANCE: u64 = 1_000;
+
+/// What an id means to the sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the one expected; it counts as delivered.
+    Next,
+    /// It was here before (or is older than the base).
+    Duplicate,
+    /// Some ids are missing before it: [`Sequence::hold`] it.
+    Ahead,
+    /// The venue has started its ids over: begin a new epoch; this id is its base.
+    Reset,
+}
+
+/// Ids that were never seen, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// First missing id.
+    pub from: u64,
+    /// Last missing id.
+    pub to: u64,
+}
+
+/// A sequence of contiguous ids; `T` is what is held back while a hole may still be filled.
+#[derive(Debug)]
+pub struct Sequence<T> {
+    last: Option<u64>,
+    held: BTreeMap<u64, T>,
+    /// When the hole in front of the held ones was noticed.
+    since: Mono,
+}
+
+impl<T> Default for Sequence<T> {
+    fn default() -> Self {
+        Self { last: None, held: BTreeMap::new(), since: Mono::default() }
+    }
+}
+
+impl<T> Sequence<T> {
+    /// A sequence that goes on after `last`, so that what was lost meanwhile is seen.
+    pub fn resuming(last: Option<u64>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The last id delivered (or declared missing).
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Judges an id. The first one ever sets the base. `newer` says whether its venue time is later
+    /// than that of the last one delivered.
+    #[inline]
+    pub fn judge(&mut self, id: u64, newer: bool) -> Verdict {
+        match self.last {
+            Some(last) if last.checked_add(1) == Some(id) => {
+                self.last = Some(id);
+                Verdict::Next
+            }
+            None => {
+                self.last = Some(id);
+                Verdict::Next
+            }
+            Some(last) => self.judge_other(id, last, newer),
+        }
+    }
+
+    #[cold]
+    fn judge_other(&mut self, id: u64, last: u64, newer: bool) -> Verdict {
+        if id > last {
+            if self.held.contains_key(&id) { Verdict::Duplicate } else { Verdict::Ahead }
+        } else if newer && last - id > RESET_DISTANCE {
+            self.held.clear();
+            self.last = Some(id);
+            Verdict::Reset
+        } else {
+            Verdict::Duplicate
+        }
+    }
+
+    /// Judges an id of a sequence with holes: only copies and resets can be told.
+    #[inline]
+    pub fn rise(&mut self, id: u64, newer: bool) -> Verdict {
+        let verdict = match self.last {
+            Some(last) if id > last => Verdict::Next,
+            None => Verdict::Next,
+            Some(last) if newer && last - id > RESET_DISTANCE => Verdict::Reset,
+            Some(_) => return Verdict::Duplicate,
+        };
+        self.last = Some(id);
+        verdict
+    }
+
+    /// Holds back what came too early. Holding nothing yet, the hole is dated `now`.
+    pub fn hold(&mut self, now: Mono, id: u64, item: T) {
+        if self.held.is_empty() {
+            self.since = now;
+        }
+        self.held.insert(id, item);
+    }
+
+    /// The next held item that has become due because its predecessors arrived.
+    #[inline]
+    pub fn release(&mut self, now: Mono) -> Option<(u64, T)> {
+        if self.held.is_empty() {
+            return None;
+        }
+        self.release_held(now)
+    }
+
+    fn release_held(&mut self, now: Mono) -> Option<(u64, T)> {
+        let entry = self.held.first_entry()?;
+        if Some(*entry.key()) != self.last.and_then(|last| last.checked_add(1)) {
+            // Another hole opens behind the one just filled; it gets its own time.
+            self.since = now;
+            return None;
+        }
+        let (id, item) = entry.remove_entry();
+        self.last = Some(id);
+        Some((id, item))
+    }
+
+    /// Gives up on the hole in front of the held items: it is missing, delivery goes on behind it.
+    pub fn give_up(&mut self) -> Option<Missing> {
+        let first = *self.held.first_key_value()?.0;
+        let from = self.last.map_or(first, |last| last + 1);
+        self.last = Some(first - 1);
+        Some(Missing { from, to: first - 1 })
+    }
+
+    /// How many items are held back.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// When to give up on the hole, if there is one.
+    pub fn deadline(&self, within: Duration) -> Option<Mono> {
+        (!self.held.is_empty()).then(|| self.since + within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds ids in order; returns what came out: ids delivered, holes declared, copies dropped.
+    fn run(ids: &[u64]) -> (Vec<u64>, Vec<Missing>, usize) {
+        let mut sequence = Sequence::default();
+        let (mut out, mut missing, mut copies) = (Vec::new(), Vec::new(), 0);
+        let now = Mono::default();
+        for &id in ids {
+            match sequence.judge(id, false) {
+                Verdict::Next | Verdict::Reset => out.push(id),
+                Verdict::Duplicate => copies += 1,
+                Verdict::Ahead => sequence.hold(now, id, ()),
+            }
+            while let Some((id, ())) = sequence.release(now) {
+                out.push(id);
+            }
+        }
+        while let Some(hole) = sequence.give_up() {
+            missing.push(hole);
+            while let Some((id, ())) = sequence.release(now) {
+                out.push(id);
+            }
+        }
+        (out, missing, copies)
+    }
+
+    #[test]
+    fn the_first_id_sets_the_base() {
+        assert_eq!(run(&[70, 71]), (vec![70, 71], vec![], 0));
+    }
+
+    #[test]
+    fn a_copy_is_dropped() {
+        assert_eq!(run(&[1, 2, 2, 1, 3]), (vec![1, 2, 3], vec![], 2));
+    }
+
+    #[test]
+    fn a_swapped_pair_is_put_right() {
+        assert_eq!(run(&[1, 3, 2, 4]), (vec![1, 2, 3, 4], vec![], 0));
+    }
+
+    #[test]
+    fn a_copy_of_a_held_one_is_dropped() {
+        assert_eq!(run(&[1, 3, 3, 2]), (vec![1, 2, 3], vec![], 1));
+    }
+
+    #[test]
+    fn each_hole_is_declared_once() {
+        let holes = vec![Missing { from: 2, to: 4 }, Missing { from: 6, to: 6 }];
+        assert_eq!(run(&[1, 5, 7]), (vec![1, 5, 7], holes, 0));
+    }
+
+    #[test]
+    fn a_far_regression_is_a_reset_only_with_newer_time() {
+        let mut sequence = Sequence::<()>::resuming(Some(5_000));
+        assert_eq!(sequence.judge(10, false), Verdict::Duplicate);
+        assert_eq!(sequence.judge(4_000, true), Verdict::Duplicate);
+        assert_eq!(sequence.judge(10, true), Verdict::Reset);
+        assert_eq!(sequence.judge(11, true), Verdict::Next);
+    }
+
+    #[test]
+    fn rising_ids_may_have_holes_but_not_repeat() {
+        let mut sequence = Sequence::<()>::default();
+        let mut judge = |id, newer| sequence.rise(id, newer);
+        assert_eq!(judge(5_000, false), Verdict::Next);
+        assert_eq!(judge(6_000, false), Verdict::Next);
+        assert_eq!(judge(6_000, true), Verdict::Duplicate);
+        assert_eq!(judge(5_500, true), Verdict::Duplicate);
+        assert_eq!(judge(10, false), Verdict::Duplicate);
+        assert_eq!(judge(10, true), Verdict::Reset);
+        assert_eq!(judge(11, true), Verdict::Next);
+    }
+
+    #[test]
+    fn ids_at_the_end_of_the_range_do_not_overflow() {
+        let mut sequence = Sequence::<()>::resuming(Some(u64::MAX - 1));
+        assert_eq!(sequence.judge(u64::MAX, false), Verdict::Next);
+        assert_eq!(sequence.judge(u64::MAX, false), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn a_second_hole_gets_its_own_time() {
+        let within = Duration::from_secs(2);
+        let at = |s| Mono::default() + Duration::from_secs(s);
+        let mut sequence = Sequence::resuming(Some(1));
+        sequence.hold(at(1), 3, ());
+        sequence.hold(at(2), 6, ());
+        assert_eq!(sequence.deadline(within), Some(at(3)));
+        assert_eq!(sequence.judge(2, false), Verdict::Next);
+        assert_eq!(sequence.release(at(2)), Some((3, ())));
+        assert_eq!(sequence.release(at(2)), None);
+        assert_eq!(sequence.deadline(within), Some(at(4)));
+    }
+
+    proptest! {
+        /// Whatever is dropped, doubled or moved: each id comes out once, in order, or is declared.
+        #[test]
+        fn every_id_is_delivered_once_or_declared(
+            kept in proptest::collection::vec(any::<bool>(), 1..200),
+            swaps in proptest::collection::vec((any::<usize>(), 1usize..9), 0..40),
+        ) {
+            let kept = (10u64..).zip(&kept).filter(|(i, k)| *i == 10 || **k);
+            let mut ids: Vec<u64> = kept.map(|(i, _)| i).collect();
+            for (at, far) in swaps {
+                let at = 1 + at % ids.len();
+                if at + far < ids.len() { ids.swap(at, at + far); }
+                if far == 8 { ids.push(ids[at % ids.len()]); }
+            }
+            let (out, missing, copies) = run(&ids);
+            prop_assert_eq!(out.len() + copies, ids.len());
+            prop_assert!(out.is_sorted());
+            let mut all: Vec<u64> = out.clone();
+            for hole in &missing { all.extend(hole.from..=hole.to); }
+            all.sort_unstable();
+            let last = out[out.len() - 1];
+            prop_assert_eq!(all, (10..=last).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What an operator may ask of a feed.
+
+use crate::outbox::CutOff;
+use crate::policy::fault::Fault;
+use crate::time::Time;
+
+use super::Feed;
+use super::io::{Action, Command};
+use super::line::Phase;
+use super::topics::State;
+
+impl Feed {
+    /// An operator speaks; how many things it touched.
+    pub fn command(&mut self, now: Time, command: Command) -> usize {
+        self.start(now);
+        let touched = match command {
+            Command::Reconnect { slot } => self.reconnect(now, slot),
+            Command::Reset => self.reset(now),
+            Command::Sweep => self.sweep(now, true),
+            Command::Resync { topic } => {
+                let id = self.venue.canonical(topic).ok().and_then(|topic| self.topics.id(&topic));
+                let book = id.and_then(|id| match &mut self.topics.get_mut(id)?.state {
+                    State::Book(book) => Some((id, book)),
+                    _ => None,
+                });
+                match book {
+                    Some((id, book)) => {
+                        book.ask();
+                        self.want_snapshot(now, id);
+                        1
+                    }
+                    None => 0,
+                }
+            }
+            Command::Shutdown => self.shutdown(now),
+        };
+        self.drive(now);
+        touched
+    }
+
+    fn reconnect(&mut self, now: Time, slot: Option<u32>) -> usize {
+        let chosen = |index: usize| slot.is_none_or(|slot| slot as usize == index);
+        let slots: Vec<usize> = (0..self.lines.len()).filter(|index| chosen(*index)).collect();
+        for &slot in &slots {
+            match self.lines[slot].phase {
+                Phase::Live(_) => self.cut(now, slot, Fault::Planned, "an operator asked for it"),
+                Phase::Idle | Phase::Dialling { .. } => {}
+                Phase::Waiting { .. } | Phase::Halted { .. } => {}
+            }
+            if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {
+                self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator asked for it");
+            }
+        }
+        slots.len()
+    }
+
+    fn reset(&mut self, now: Time) -> usize {
+        let mut touched = self.gate.reset(now.mono);
+        self.snapshots.forgive();
+        self.fetch_at = crate::time::Mono::default();
+        for slot in 0..self.lines.len() {
+            self.lines[slot].failures.reset();
+            if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {
+                touched += 1;
+                self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator forgave everything");
+            }
+        }
+        // Topics the venue had refused get another chance.
+        let rejected: Vec<_> =
+            self.topics.iter().filter(|(_, entry)| entry.slot.is_none()).map(|(id, _)| id).collect();
+        touched += rejected.len();
+        for id in rejected {
+            self.place(now, id);
+        }
+        touched
+    }
+
+    fn shutdown(&mut self, now: Time) -> usize {
+        self.stopping = true;
+        let mut touched = 0;
+        for slot in 0..self.lines.len() {
+            let line = &self.lines[slot];
+            if matches!(line.phase, Phase::Live(_) | Phase::Dialling { .. }) {
+                touched += 1;
+                self.actions.push_back(Action::Close { line: line.id, code: 1000 });
+            }
+            self.enter(now, slot, Phase::Idle, "shutting down");
+        }
+        self.readers.cut_all(CutOff::Shutdown);
+        touched
+    }
+}

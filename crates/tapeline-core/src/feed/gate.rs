@@ -1,0 +1,126 @@
+//! May a line dial, and where; may a request go, and where: breakers, budgets and holds of one venue.
+//! Budgets and holds belong to the venue and our address: another host does not evade them.
+
+use std::time::Duration;
+
+use crate::config::FeedConfig;
+use crate::policy::breaker::{Breaker, Permit, Rules, Share};
+use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
+use crate::policy::fault::Fault;
+use crate::time::{Mono, Time};
+use crate::venue::Profile;
+
+/// One place to dial or to ask.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    pub(super) origin: String,
+    pub(super) breaker: Breaker,
+}
+
+/// What guards the way out. It survives a restart of the feed.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    pub(super) streams: Vec<Endpoint>,
+    pub(super) rest: Vec<Endpoint>,
+    /// Connection attempts.
+    pub(super) dials: SlidingWindow,
+    /// REST weight.
+    pub(super) weight: WeightWindow,
+    /// No dial before.
+    pub(super) dial_hold: Hold,
+    /// No REST request before.
+    pub(super) rest_hold: Hold,
+}
+
+impl Gate {
+    pub(super) fn new(profile: &Profile, config: &FeedConfig) -> Self {
+        let rules = Rules::from(&config.timing);
+        let rest_rules = Rules { share: Some(Share::default()), ..rules.clone() };
+        let endpoints = |set: &[String], own: &[&str], rules: &Rules| {
+            let origins: Vec<String> =
+                if set.is_empty() { own.iter().map(ToString::to_string).collect() } else { set.to_vec() };
+            let make = |origin| Endpoint { origin, breaker: Breaker::new(rules.clone()) };
+            origins.into_iter().map(make).collect()
+        };
+        Self {
+            streams: endpoints(&config.streams, profile.streams, &rules),
+            rest: endpoints(&config.rest, profile.rest, &rest_rules),
+            dials: SlidingWindow::share(profile.dials, config.limits.dials_percent),
+            weight: WeightWindow::new(profile.rest_limit, config.limits.weight_percent),
+            dial_hold: Hold::default(),
+            rest_hold: Hold::default(),
+        }
+    }
+
+    /// The endpoint to dial now, beginning with `preferred`, or when to ask again.
+    pub(super) fn dial(&mut self, now: Mono, preferred: usize) -> Result<(usize, Permit), Mono> {
+        if let Some(until) = self.dial_hold.held(now) {
+            return Err(until);
+        }
+        if self.dials.available(now) == 0 {
+            return Err(self.dials.next(now));
+        }
+        let found = acquire(&mut self.streams, now, preferred)?;
+        self.dials.try_take(now, 1);
+        Ok(found)
+    }
+
+    /// The endpoint to ask now for `weight`, or when to ask again.
+    pub(super) fn fetch(
+        &mut self,
+        now: Time,
+        weight: u32,
+        preferred: usize,
+    ) -> Result<(usize, Permit), Mono> {
+        if let Some(until) = self.rest_hold.held(now.mono) {
+            return Err(until);
+        }
+        let next = self.weight.next(now, weight);
+        if next > now.mono {
+            return Err(next);
+        }
+        let found = acquire(&mut self.rest, now.mono, preferred)?;
+        self.weight.try_take(now, weight);
+        Ok(found)
+    }
+
+    /// No dial for `wait`.
+    pub(super) fn hold_dials(&mut self, now: Mono, wait: Duration, why: Fault) {
+        self.dial_hold.extend(now, now + wait, why);
+        if matches!(why, Fault::RateLimited { banned: true, .. }) {
+            self.rest_hold.extend(now, now + wait, why);
+        }
+    }
+
+    /// No REST request for `wait`.
+    pub(super) fn hold_rest(&mut self, now: Mono, wait: Duration, why: Fault) {
+        self.rest_hold.extend(now, now + wait, why);
+    }
+
+    /// An operator forgives everything; how many breakers were not closed.
+    pub(super) fn reset(&mut self, now: Mono) -> usize {
+        let breakers = self.streams.iter_mut().chain(&mut self.rest).map(|endpoint| &mut endpoint.breaker);
+        let mut count = 0;
+        for breaker in breakers {
+            count += usize::from(breaker.state(now) != crate::policy::breaker::State::Closed);
+            breaker.reset();
+        }
+        self.dial_hold.reset();
+        self.rest_hold.reset();
+        count
+    }
+}
+
+/// The first endpoint, from `preferred` on, whose breaker lets an attempt pass.
+fn acquire(endpoints: &mut [Endpoint], now: Mono, preferred: usize) -> Result<(usize, Permit), Mono> {
+    let count = endpoints.len();
+    let mut earliest = Mono::NEVER;
+    for step in 0..count {
+        let index = (preferred + step) % count;
+        match endpoints[index].breaker.acquire(now) {
+            Ok(permit) => return Ok((index, permit)),
+            Err(open) => earliest = earliest.min(open.until),
+        }
+    }
+    Err(earliest)
+}

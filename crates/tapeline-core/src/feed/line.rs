@@ -1,0 +1,192 @@
+//! One socket: its phase with the deadlines that belong to it, its subscriptions, its figures.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Limits;
+use crate::policy::backoff::Failures;
+use crate::policy::breaker::Permit;
+use crate::policy::budget::SlidingWindow;
+use crate::policy::fault::Fault;
+use crate::policy::silence::{Arrivals, RoundTrips};
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{Group, LineId, Names, Rate};
+
+use super::wishes::Wishes;
+
+/// What one socket is doing. Each timer lives in the phase that needs it: leaving the phase ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody wants a topic of this line, so nothing is dialled.
+    Idle,
+    /// Dial (again) at `until`.
+    Waiting { until: Mono },
+    /// A dial is in flight.
+    Dialling { give_up: Mono },
+    /// Frames flow, or should.
+    Live(Live),
+    /// The venue refused us. Time or an operator leaves this phase.
+    Halted { until: Option<Mono> },
+}
+
+/// The timers of a live line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) since: Mono,
+    /// When the first market event came.
+    pub(super) proven: Option<Mono>,
+    /// When silence becomes suspicious, or the next routine ping.
+    pub(super) check_at: Mono,
+    /// The ping we wait for: when it went out, what it held, and when patience ends.
+    pub(super) ping: Option<PingOut>,
+    /// The endpoint's breaker has been told of success.
+    pub(super) settled: bool,
+    /// When something may be said that the message budget did not allow before.
+    pub(super) speak_at: Option<Mono>,
+    /// Subscribed anew because pongs came but no data.
+    pub(super) renewed: Option<Mono>,
+}
+
+/// A ping that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PingOut {
+    pub(super) sent: Mono,
+    pub(super) payload: u64,
+    pub(super) deadline: Mono,
+    /// Sent because the line was silent: its topics are flagged until data flows.
+    pub(super) suspicious: bool,
+}
+
+impl Phase {
+    /// The word for status and metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting { .. } => "waiting",
+            Self::Dialling { .. } => "dialling",
+            Self::Live(_) => "live",
+            Self::Halted { .. } => "halted",
+        }
+    }
+}
+
+/// Figures of one line, over all its dials.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LineStats {
+    /// Messages received.
+    pub frames: u64,
+    /// Bytes of messages received.
+    pub bytes: u64,
+    /// Messages that could not be translated, unknown events apart.
+    pub undecodable: u64,
+    /// Messages of kinds the adapter does not know.
+    pub unknown: u64,
+    /// Messages of streams nobody wants.
+    pub unrouted: u64,
+    /// Copies dropped before they were fully decoded.
+    pub duplicates: u64,
+    /// Messages sent, pings and pongs included.
+    pub sent: u64,
+    /// Dials made.
+    pub dials: u64,
+    /// Times an open line was lost.
+    pub drops: u64,
+    /// Dials that succeeded after the line had been lost.
+    pub reconnects: u64,
+    /// Time live in all.
+    #[serde(serialize_with = "millis")]
+    pub uptime: Duration,
+    /// Receive time minus venue time of the latest event, in nanoseconds; clocks may differ.
+    pub latency_ns: Option<i64>,
+}
+
+fn millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// One line.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) id: LineId,
+    pub(super) group: u8,
+    pub(super) phase: Phase,
+    pub(super) since: Unix,
+    /// Index of the endpoint dialled last.
+    pub(super) endpoint: usize,
+    pub(super) failures: Failures,
+    /// Leave from the endpoint's breaker, until we know how the session goes.
+    pub(super) permit: Option<Permit>,
+    /// The last failure.
+    pub(super) fault: Option<(Fault, Box<str>)>,
+    pub(super) names: Names,
+    pub(super) wishes: Wishes,
+    /// Messages we may send.
+    pub(super) budget: SlidingWindow,
+    /// The latest ping not yet answered for want of budget; only the latest needs an answer.
+    pub(super) pong: Option<Box<[u8]>>,
+    pub(super) arrivals: Arrivals,
+    pub(super) round_trips: RoundTrips,
+    pub(super) last_frame: Mono,
+    /// Most streams this line may carry, learnt from the venue's refusal.
+    pub(super) capacity: usize,
+    /// Undecodable messages in the running minute, and when it began.
+    pub(super) corrupt: (u32, Mono),
+    pub(super) stats: LineStats,
+}
+
+impl Line {
+    pub(super) fn new(slot: u32, group: u8, facts: &Group, limits: &Limits, now: Time) -> Self {
+        let count = limits.messages_per_second.min(facts.messages.count).max(1);
+        Self {
+            id: LineId { slot, dial: 0 },
+            group,
+            phase: Phase::Idle,
+            since: now.unix,
+            endpoint: 0,
+            failures: Failures::default(),
+            permit: None,
+            fault: None,
+            names: Names::default(),
+            wishes: Wishes::default(),
+            budget: SlidingWindow::new(Rate { count, per: facts.messages.per }),
+            pong: None,
+            arrivals: Arrivals::default(),
+            round_trips: RoundTrips::default(),
+            last_frame: now.mono,
+            capacity: facts.streams_per_line,
+            corrupt: (0, now.mono),
+            stats: LineStats::default(),
+        }
+    }
+
+    pub(super) fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live(_))
+    }
+
+    /// Whether an input that names `id` is about the dial in force.
+    pub(super) fn is(&self, id: LineId) -> bool {
+        self.id == id
+    }
+
+    /// The earliest moment at which this line needs attention.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        match &self.phase {
+            Phase::Idle => None,
+            Phase::Waiting { until } => Some(*until),
+            Phase::Dialling { give_up } => Some(*give_up),
+            Phase::Halted { until } => *until,
+            Phase::Live(live) => {
+                let ping = live.ping.as_ref().map(|ping| ping.deadline);
+                [Some(live.check_at), ping, live.speak_at, self.wishes.deadline()].into_iter().flatten().min()
+            }
+        }
+    }
+}

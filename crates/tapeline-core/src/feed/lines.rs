@@ -1,0 +1,466 @@
+//! The life of lines: dialling, opening, failing, and what is said on them.
+
+use std::time::Duration;
+
+use crate::data::update::Level;
+use crate::policy::fault::Fault;
+use crate::policy::recovery::{Step, step};
+use crate::time::{Mono, Time};
+use crate::venue::LineId;
+
+use super::Feed;
+use super::io::{Action, Closed, DialError};
+use super::line::{Line, Live, Phase, PingOut};
+use super::topics::{Service, State};
+use super::wishes::Refused;
+
+/// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+/// Messages kept free for pongs when requests are sent.
+const PONG_RESERVE: usize = 1;
+
+impl Feed {
+    /// A new line of `group`, idle; its slot.
+    pub(super) fn new_line(&mut self, now: Time, group: u8) -> usize {
+        let slot = self.lines.len();
+        let facts = &self.venue.profile().groups[usize::from(group)];
+        self.lines.push(Line::new(slot as u32, group, facts, &self.config.limits, now));
+        slot
+    }
+
+    /// A line that rests is dialled, now that something is wanted of it.
+    pub(super) fn wake_line(&mut self, now: Time, slot: usize) {
+        if self.lines[slot].phase == Phase::Idle && !self.stopping {
+            self.enter(now, slot, Phase::Waiting { until: now.mono }, "a topic is wanted");
+        }
+    }
+
+    /// A line of which nothing is wanted any more is closed.
+    pub(super) fn rest_line(&mut self, now: Time, slot: usize) {
+        self.hang_up(now, slot);
+        self.lines[slot].wishes.disconnected();
+        self.enter(now, slot, Phase::Idle, "nothing is wanted");
+    }
+
+    /// Ends whatever a line has open, without judging anybody.
+    fn hang_up(&mut self, now: Time, slot: usize) {
+        let line = &mut self.lines[slot];
+        if let Some(live) = line.live() {
+            let lived = now.mono.since(live.since);
+            line.stats.uptime += lived;
+        }
+        if let Some(permit) = line.permit.take() {
+            self.gate.streams[line.endpoint].breaker.release(permit, now.mono);
+        }
+        if matches!(line.phase, Phase::Live(_) | Phase::Dialling { .. }) {
+            self.actions.push_back(Action::Close { line: line.id, code: 1000 });
+        }
+    }
+
+    /// Changes a line's phase: the one place where that happens.
+    pub(super) fn enter(&mut self, now: Time, slot: usize, phase: Phase, cause: &str) {
+        let line = &mut self.lines[slot];
+        let from = line.phase.name();
+        let to = phase.name();
+        line.phase = phase;
+        if from != to {
+            line.since = now.unix;
+            self.events.record(now, &format!("line {slot}"), (from, to), cause);
+            self.tell_topics(now, slot);
+        }
+    }
+
+    /// Tells the topics of a line how they are served now.
+    pub(super) fn tell_topics(&mut self, now: Time, slot: usize) {
+        let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
+        for id in topics {
+            self.tell_topic(now, id);
+        }
+    }
+
+    /// Tells one topic how it is served now.
+    pub(super) fn tell_topic(&mut self, now: Time, id: crate::venue::TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let Some(slot) = entry.slot else { return };
+        let stale =
+            matches!(&entry.state, State::Book(book) if book.state() != crate::data::event::BookState::Live);
+        let service = self.service_of(slot as usize, stale);
+        if let Some(entry) = self.topics.get_mut(id) {
+            entry.serve(&mut self.readers, now, service);
+        }
+    }
+
+    /// How a topic on this line is served; `stale` if its book is not right.
+    pub(super) fn service_of(&self, slot: usize, stale: bool) -> Service {
+        let line = &self.lines[slot];
+        let phase = line.phase.name();
+        let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
+        let (level, reason) = match &line.phase {
+            Phase::Live(live) if live.ping.as_ref().is_some_and(|ping| ping.suspicious) => {
+                (Level::Degraded, "the line is silent".into())
+            }
+            Phase::Live(_) if stale => (Level::Warning, "the book is being synchronised".into()),
+            Phase::Live(_) => (Level::Healthy, "".into()),
+            Phase::Halted { .. } => (Level::Critical, why("halted")),
+            Phase::Idle => (Level::Degraded, "".into()),
+            Phase::Waiting { .. } | Phase::Dialling { .. }
+                if line.stats.drops == 0 && line.fault.is_none() =>
+            {
+                (Level::Degraded, "connecting".into())
+            }
+            Phase::Waiting { .. } | Phase::Dialling { .. } => (Level::Unhealthy, why("reconnecting")),
+        };
+        Service { level, phase, reason }
+    }
+
+    /// Lets every line do what is due.
+    pub(super) fn drive(&mut self, now: Time) {
+        for slot in 0..self.lines.len() {
+            match self.lines[slot].phase.clone() {
+                Phase::Idle => {}
+                Phase::Waiting { until } if until <= now.mono => self.dial(now, slot),
+                Phase::Dialling { give_up } if give_up <= now.mono => {
+                    let id = self.lines[slot].id;
+                    self.actions.push_back(Action::Close { line: id, code: 1000 });
+                    self.down(now, slot, Fault::Transient, None, "the dial took too long");
+                }
+                Phase::Halted { until: Some(until) } if until <= now.mono => {
+                    self.enter(now, slot, Phase::Waiting { until: now.mono }, "the halt is over");
+                    self.dial(now, slot);
+                }
+                Phase::Live(_) => self.attend(now, slot),
+                Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::Halted { .. } => {}
+            }
+        }
+        self.fetch_due(now);
+    }
+
+    fn dial(&mut self, now: Time, slot: usize) {
+        if self.stopping || self.lines[slot].wishes.is_empty() {
+            self.enter(now, slot, Phase::Idle, "nothing is wanted");
+            return;
+        }
+        let preferred = self.lines[slot].endpoint;
+        let (endpoint, permit) = match self.gate.dial(now.mono, preferred) {
+            Ok(found) => found,
+            Err(until) => {
+                // Never at once again: a gate that says "now" and refuses must not spin.
+                let until = until.max(now.mono + Duration::from_millis(1));
+                self.enter(now, slot, Phase::Waiting { until }, "the gate is closed");
+                return;
+            }
+        };
+        let give_up = now.mono + self.config.timing.dial_within;
+        let line = &mut self.lines[slot];
+        line.endpoint = endpoint;
+        line.permit = Some(permit);
+        line.id.dial = line.id.dial.wrapping_add(1);
+        line.stats.dials += 1;
+        let wanted: Vec<&str> = line.wishes.iter().map(|(stream, _)| stream.as_ref()).collect();
+        let origin = &self.gate.streams[endpoint].origin;
+        let request = self.venue.dial(line.group, origin, &wanted, self.config.keys.as_ref());
+        self.actions.push_back(Action::Dial { line: line.id, request, give_up });
+        self.enter(now, slot, Phase::Dialling { give_up }, "dialling");
+    }
+
+    pub(super) fn opened(&mut self, now: Time, slot: usize) {
+        let line = &mut self.lines[slot];
+        if line.stats.drops > 0 {
+            line.stats.reconnects += 1;
+        }
+        line.last_frame = now.mono;
+        line.arrivals.resume(now.mono);
+        line.corrupt = (0, now.mono);
+        let live = Live {
+            since: now.mono,
+            proven: None,
+            check_at: now.mono + self.config.timing.ping_every,
+            ping: None,
+            settled: false,
+            speak_at: None,
+            renewed: None,
+        };
+        self.enter(now, slot, Phase::Live(live), "the venue answered");
+        self.speak(now, slot);
+    }
+
+    pub(super) fn failed(&mut self, now: Time, slot: usize, why: &DialError) {
+        let detail = format!("{:?}: {}", why.stage, why.detail).to_lowercase();
+        self.down(now, slot, why.fault, None, &detail);
+    }
+
+    pub(super) fn closed(&mut self, now: Time, slot: usize, why: &Closed) {
+        let detail = match why.code {
+            Some(code) => format!("closed by the venue with {code}: {}", why.detail),
+            None => format!("closed without a close frame: {}", why.detail),
+        };
+        self.down(now, slot, why.fault, why.code, &detail);
+    }
+
+    /// A dial failed or a session ended: judges it and decides when to dial again.
+    pub(super) fn down(&mut self, now: Time, slot: usize, fault: Fault, code: Option<u16>, detail: &str) {
+        let roll = self.rng.roll();
+        let line = &mut self.lines[slot];
+        let breaker = &mut self.gate.streams[line.endpoint].breaker;
+        let settled = line.live().is_some_and(|live| live.settled);
+        if fault.counts_for_breaker() && !settled {
+            breaker.failure(now.mono, roll);
+            line.permit = None;
+        } else if let Some(permit) = line.permit.take() {
+            breaker.release(permit, now.mono);
+        }
+        if let Some(live) = line.live() {
+            let lived = now.mono.since(live.since);
+            line.stats.uptime += lived;
+            line.stats.drops += 1;
+        }
+        line.failures.failed(now.mono, fault, &self.backoff);
+        line.fault = Some((fault, detail.into()));
+        line.wishes.disconnected();
+        line.pong = None;
+        let count = self.gate.streams.len();
+        let roll = self.rng.roll();
+        let phase = match step(fault, code, &line.failures, &self.backoff, roll) {
+            Step::RetryAfter(wait) => Phase::Waiting { until: now.mono + wait },
+            Step::NextEndpoint(wait) => {
+                line.endpoint = (line.endpoint + 1) % count.max(1);
+                Phase::Waiting { until: now.mono + wait }
+            }
+            Step::Hold(wait) => {
+                self.gate.hold_dials(now.mono, wait, fault);
+                Phase::Waiting { until: now.mono + wait }
+            }
+            Step::RefreshKeys => Phase::Waiting { until: now.mono + self.config.timing.backoff_min },
+            Step::Halt => Phase::Halted { until: None },
+        };
+        self.enter(now, slot, phase, detail);
+        self.interrupt(now, slot);
+    }
+
+    /// Closes a live line for a reason of ours and dials anew.
+    pub(super) fn cut(&mut self, now: Time, slot: usize, fault: Fault, detail: &str) {
+        let id = self.lines[slot].id;
+        if self.lines[slot].is_live() {
+            self.actions.push_back(Action::Close { line: id, code: 1000 });
+            self.down(now, slot, fault, None, detail);
+        }
+    }
+
+    /// What a live line needs now: success told, silence judged, requests sent or repeated.
+    fn attend(&mut self, now: Time, slot: usize) {
+        self.settle(now, slot);
+        if self.lines[slot].wishes.deadline().is_some_and(|at| at <= now.mono)
+            && !self.lines[slot].wishes.expire(now.mono)
+        {
+            self.cut(now, slot, Fault::Transient, "subscriptions were not confirmed");
+            return;
+        }
+        if self.judge_ping(now, slot) && self.judge_silence(now, slot) {
+            self.speak(now, slot);
+        }
+    }
+
+    fn settle(&mut self, now: Time, slot: usize) {
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return };
+        if !live.settled && live.proven.is_some_and(|at| now.mono.since(at) >= SETTLED_AFTER) {
+            live.settled = true;
+            line.permit = None;
+            self.gate.streams[line.endpoint].breaker.success();
+        }
+    }
+
+    /// Judges an unanswered ping; whether the line still stands.
+    fn judge_ping(&mut self, now: Time, slot: usize) -> bool {
+        let line = &mut self.lines[slot];
+        let last_frame = line.last_frame;
+        let Phase::Live(live) = &mut line.phase else { return false };
+        let Some(ping) = live.ping.clone() else { return true };
+        if last_frame > ping.sent {
+            // Data is a sign of life as good as a pong.
+            live.ping = None;
+            if ping.suspicious {
+                self.tell_topics(now, slot);
+            }
+            return true;
+        }
+        if now.mono < ping.deadline {
+            return true;
+        }
+        self.cut(now, slot, Fault::Transient, "neither data nor a pong");
+        false
+    }
+
+    /// Judges silence; whether the line still stands.
+    fn judge_silence(&mut self, now: Time, slot: usize) -> bool {
+        let timing = &self.config.timing;
+        let line = &mut self.lines[slot];
+        let silent_after = line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+        let Phase::Live(live) = &mut line.phase else { return false };
+        if live.check_at > now.mono {
+            return true;
+        }
+        let late = now.mono.since(live.check_at);
+        if late >= timing.silent_min / 4 {
+            // We ourselves were not running: what the venue said meanwhile waits in the socket.
+            live.check_at = now.mono + timing.silent_min / 4;
+            return true;
+        }
+        let silence = now.mono.since(line.last_frame);
+        let suspicious = live.proven.is_some() && silence >= silent_after;
+        if suspicious && silence >= silent_after * 3 && live.ping.is_none() {
+            return self.mute(now, slot, silent_after);
+        }
+        if live.ping.is_none() && (suspicious || silence >= timing.ping_every) {
+            let within = if suspicious {
+                line.round_trips.deadline(crate::policy::silence::PONG_MIN, timing.pong_within)
+            } else {
+                timing.pong_within
+            };
+            live.check_at = now.mono + silent_after.min(timing.ping_every);
+            self.ping(now, slot, within, suspicious);
+            return true;
+        }
+        let due = line.last_frame
+            + if live.proven.is_some() { silent_after.min(timing.ping_every) } else { timing.ping_every };
+        live.check_at = due.max(now.mono + timing.silent_min / 2);
+        true
+    }
+
+    /// Pongs come, data does not: subscribe once more, then dial anew.
+    fn mute(&mut self, now: Time, slot: usize, silent_after: Duration) -> bool {
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return false };
+        if live.renewed.is_some_and(|at| at > line.last_frame) {
+            self.cut(now, slot, Fault::Transient, "pongs come but no data, also after subscribing again");
+            return false;
+        }
+        live.renewed = Some(now.mono);
+        live.check_at = now.mono + silent_after;
+        let streams: Vec<_> = line.wishes.iter().map(|(stream, _)| stream.clone()).collect();
+        for stream in &streams {
+            line.wishes.renew(stream);
+        }
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), "mute: subscribing again");
+        true
+    }
+
+    fn ping(&mut self, now: Time, slot: usize, within: Duration, suspicious: bool) {
+        let payload = self.rng.next_u64();
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return };
+        if !line.budget.try_take(now.mono, 1) {
+            live.check_at = line.budget.next(now.mono);
+            return;
+        }
+        live.ping = Some(PingOut { sent: now.mono, payload, deadline: now.mono + within, suspicious });
+        line.stats.sent += 1;
+        self.actions.push_back(Action::Ping { line: line.id, payload: payload.to_be_bytes() });
+        if suspicious {
+            self.tell_topics(now, slot);
+        }
+    }
+
+    pub(super) fn ponged(&mut self, now: Time, slot: usize, payload: &[u8]) {
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return };
+        let Some(ping) = live.ping.take_if(|ping| ping.payload.to_be_bytes() == payload) else { return };
+        line.round_trips.observe(now.mono.since(ping.sent));
+        if ping.suspicious {
+            let timing = &self.config.timing;
+            live.check_at = now.mono + line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+        }
+    }
+
+    /// The venue pings: its answer goes ahead of everything we have to say.
+    pub(super) fn pinged(&mut self, now: Time, slot: usize, payload: &[u8]) {
+        self.lines[slot].pong = Some(payload.into());
+        self.speak(now, slot);
+    }
+
+    /// Says what is to be said, as far as the message budget goes: pongs first, then requests.
+    pub(super) fn speak(&mut self, now: Time, slot: usize) {
+        let line = &mut self.lines[slot];
+        let group = &self.venue.profile().groups[usize::from(line.group)];
+        let Phase::Live(live) = &mut line.phase else { return };
+        live.speak_at = None;
+        if line.pong.is_some() {
+            if !line.budget.try_take(now.mono, 1) {
+                live.speak_at = Some(line.budget.next(now.mono));
+                return;
+            }
+            if let Some(payload) = line.pong.take() {
+                line.stats.sent += 1;
+                self.actions.push_back(Action::Pong { line: line.id, payload });
+            }
+        }
+        while line.wishes.outstanding() {
+            if !line.budget.try_take_keeping(now.mono, 1, PONG_RESERVE) {
+                live.speak_at = Some(line.budget.next_keeping(now.mono, 1, PONG_RESERVE));
+                return;
+            }
+            let within = self.config.timing.confirm_within;
+            let Some(request) = line.wishes.next_request(now.mono, &*self.venue, line.group, group, within)
+            else {
+                return;
+            };
+            line.stats.sent += 1;
+            self.actions.push_back(Action::Send { line: line.id, text: request.text });
+        }
+    }
+
+    pub(super) fn accepted(&mut self, now: Time, slot: usize, request: u64, handle: Option<u64>) {
+        let topics = self.lines[slot].wishes.accepted(request);
+        for id in topics {
+            if let Some(handle) = handle {
+                self.lines[slot].names.insert_handle(handle, id);
+            }
+            if let Some(entry) = self.topics.get_mut(id)
+                && let State::Book(book) = &mut entry.state
+            {
+                book.opened(now.mono);
+            }
+            self.watch_book(id);
+        }
+        self.speak(now, slot);
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        now: Time,
+        slot: usize,
+        request: Option<u64>,
+        fault: Fault,
+        reason: &str,
+    ) {
+        let line = &mut self.lines[slot];
+        let full = matches!(fault, Fault::RateLimited { .. });
+        match line.wishes.refused(&mut line.names, request) {
+            // No room on this line: the topic goes to another one.
+            Refused::Stream(_, id) if full => {
+                line.capacity = line.wishes.len().max(1);
+                self.place(now, id);
+            }
+            Refused::Stream(_, id) => self.reject(now, id, reason),
+            Refused::Split => {}
+            Refused::Nothing => self.counters.stray_refusals += 1,
+        }
+        self.speak(now, slot);
+        self.drive(now);
+    }
+
+    /// The dial in force that an input speaks of; `None` (and counted) if it is over.
+    pub(super) fn current(&mut self, id: LineId) -> Option<usize> {
+        let slot = id.slot as usize;
+        if self.lines.get(slot).is_some_and(|line| line.is(id)) {
+            return Some(slot);
+        }
+        self.counters.stray_inputs += 1;
+        None
+    }
+
+    /// When any line needs attention.
+    pub(super) fn lines_deadline(&self) -> Option<Mono> {
+        self.lines.iter().filter_map(Line::deadline).min()
+    }
+}

@@ -1,0 +1,302 @@
+//! From a frame to the topics: translation, sequencing, publication.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::data::channel::Shape;
+use crate::data::event::Level as PriceLevel;
+use crate::data::sequence::{Missing, Verdict};
+use crate::data::update::{Data, Epoch, Gap, GapKind, Kind, Source};
+use crate::policy::fault::Fault;
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
+
+use super::Feed;
+use super::history::Draft;
+use super::line::Phase;
+use super::topics::{Entry, State};
+
+/// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
+const CORRUPT_LIMIT: u32 = 5;
+const CORRUPT_WITHIN: Duration = Duration::from_secs(60);
+
+impl Feed {
+    pub(super) fn frame(&mut self, now: Time, id: LineId, bytes: &[u8]) {
+        let slot = id.slot as usize;
+        let Some(line) = self.lines.get_mut(slot).filter(|line| line.is(id)) else {
+            self.counters.stray_inputs += 1;
+            return;
+        };
+        line.stats.frames += 1;
+        line.stats.bytes += bytes.len() as u64;
+        line.last_frame = now.mono;
+        line.arrivals.observe(now.mono);
+        self.decoded.clear();
+        let (venue, names, decoded) = (&self.venue, &line.names, &mut self.decoded);
+        // A panic costs the frame: translation has touched nothing but the buffer.
+        let result = catch_unwind(AssertUnwindSafe(|| venue.decode(id, bytes, names, decoded)));
+        match result {
+            Ok(Ok(())) => self.said(now, slot),
+            Ok(Err(DecodeError::Unknown(name))) => self.unknown(slot, name),
+            Ok(Err(error)) => self.undecodable(now, slot, bytes, &error),
+            Err(_) => {
+                self.counters.decode_panics += 1;
+                self.undecodable(now, slot, bytes, &DecodeError::Syntax("the adapter panicked"));
+            }
+        }
+    }
+
+    /// Works through what one frame said.
+    fn said(&mut self, now: Time, slot: usize) {
+        let refused = std::mem::take(&mut self.decoded.refused);
+        self.lines[slot].stats.duplicates += u64::from(refused);
+        let mut items = std::mem::take(&mut self.decoded.items);
+        let levels = std::mem::take(&mut self.decoded.levels);
+        for item in items.drain(..) {
+            self.item(now, slot, item, &levels);
+        }
+        self.decoded.items = items;
+        self.decoded.levels = levels;
+    }
+
+    fn item(&mut self, now: Time, slot: usize, item: Item, levels: &[PriceLevel]) {
+        match item {
+            Item::Market { topic, id, time, data } => self.market(now, slot, topic, id, time, Some(data)),
+            Item::Spent { topic, id } => self.market(now, slot, topic, id, None, None),
+            Item::Depth { topic, time, span, levels: range, bids } => {
+                self.prove(now, slot);
+                let (bids, asks) = split(levels, &range, bids);
+                self.depth(now, topic, time, span, bids, asks);
+            }
+            Item::Levels { topic, time, last, levels: range, bids } => {
+                self.prove(now, slot);
+                let (bids, asks) = split(levels, &range, bids);
+                self.partial(now, topic, time, last, bids, asks);
+            }
+            Item::Accepted { request, handle } => self.accepted(now, slot, request, handle),
+            Item::Rejected { request, fault, reason } => self.refused(now, slot, request, fault, &reason),
+            Item::Alive | Item::Weight { .. } => {}
+            Item::Unrouted => self.lines[slot].stats.unrouted += 1,
+            Item::Goodbye => {
+                let cause = "the venue announced its shutdown";
+                self.events.record(now, &format!("line {slot}"), ("live", "live"), cause);
+                self.cut(now, slot, Fault::Planned, cause);
+            }
+        }
+    }
+
+    /// The line has shown that it carries data.
+    #[inline]
+    fn prove(&mut self, now: Time, slot: usize) {
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return };
+        if live.proven.is_none() {
+            live.proven = Some(now.mono);
+            live.check_at = live.check_at.min(now.mono + self.config.timing.silent_min);
+            line.failures.proven(now.mono);
+            line.fault = None;
+        }
+    }
+
+    /// One event of a topic that is no book; `data` is absent for an id spent without an event.
+    #[inline]
+    fn market(
+        &mut self,
+        now: Time,
+        slot: usize,
+        topic: TopicId,
+        id: u64,
+        time: Option<Unix>,
+        data: Option<Data>,
+    ) {
+        self.prove(now, slot);
+        let Some(entry) = self.topics.get_mut(topic) else {
+            self.lines[slot].stats.unrouted += 1;
+            return;
+        };
+        if let Some(time) = time {
+            self.lines[slot].stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
+        }
+        entry.counts.received += 1;
+        entry.counts.spent += u64::from(data.is_none());
+        entry.last_at = Some(now);
+        match judge(entry, id, time) {
+            Verdict::Next => {}
+            Verdict::Duplicate => {
+                entry.counts.duplicates += 1;
+                self.lines[slot].stats.duplicates += 1;
+                return;
+            }
+            Verdict::Ahead => {
+                entry.sequence.hold(now.mono, id, data.map(|data| (time, now.unix, data)));
+                let full = entry.sequence.held() > self.config.limits.reorder;
+                self.holes.insert(topic);
+                if full {
+                    self.declare(now, topic);
+                }
+                return;
+            }
+            Verdict::Reset => {
+                let entity = entry.topic.as_str();
+                self.events.record(now, entity, ("live", "live"), "the venue has started its ids over");
+                entry.broken = true;
+            }
+        }
+        entry.last_time = time.or(entry.last_time);
+        self.decoded.see(topic, id);
+        let epoch = Epochs(&mut self.rng);
+        if let Some(data) = data {
+            let draft = Draft {
+                kind: kind_of(entry.shape, &data),
+                source: Source::Live,
+                time,
+                received: now.unix,
+                data,
+            };
+            entry.event(&mut self.readers, &self.config, draft, epoch);
+        }
+        if entry.sequence.held() > 0 {
+            self.release(now, topic);
+        }
+    }
+
+    /// Delivers what a filled (or declared) hole held back.
+    fn release(&mut self, now: Time, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        while let Some((id, held)) = entry.sequence.release(now.mono) {
+            self.decoded.see(topic, id);
+            if let Some((time, received, data)) = held {
+                entry.last_time = time.or(entry.last_time);
+                let draft =
+                    Draft { kind: kind_of(entry.shape, &data), source: Source::Live, time, received, data };
+                entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
+            }
+        }
+        if entry.sequence.held() == 0 {
+            self.holes.remove(&topic);
+        }
+    }
+
+    /// Gives up on the first hole of a topic: its subscribers are told what is missing.
+    pub(super) fn declare(&mut self, now: Time, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let Some(Missing { from, to }) = entry.sequence.give_up() else { return };
+        entry.counts.gaps += 1;
+        entry.counts.lost += to - from + 1;
+        self.counters.gaps += 1;
+        let reason = "not received from the venue";
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), &format!("gap {from}-{to} declared"));
+        let gap = Gap { kind: GapKind::Venue, from, to, reason: reason.into() };
+        let draft = Draft {
+            kind: Kind::Gap,
+            source: Source::Live,
+            time: None,
+            received: now.unix,
+            data: Data::Gap(Box::new(gap)),
+        };
+        entry.publish(&mut self.readers, &self.config, draft);
+        self.release(now, topic);
+    }
+
+    /// Declares the holes whose time is up.
+    pub(super) fn declare_due(&mut self, now: Time) {
+        let within = self.config.timing.reorder_within;
+        let due = |feed: &Self, id: &TopicId| {
+            let deadline = feed.topics.get(*id).and_then(|entry| entry.sequence.deadline(within));
+            deadline.is_some_and(|at| at <= now.mono)
+        };
+        loop {
+            let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
+            self.declare(now, id);
+        }
+    }
+
+    /// When the next hole is declared.
+    pub(super) fn holes_deadline(&self) -> Option<Mono> {
+        let within = self.config.timing.reorder_within;
+        self.holes.iter().filter_map(|id| self.topics.get(*id)?.sequence.deadline(within)).min()
+    }
+
+    fn unknown(&mut self, slot: usize, name: String) {
+        self.lines[slot].stats.unknown += 1;
+        if self.counters.unknown_events.len() < 32 || self.counters.unknown_events.contains_key(&name) {
+            *self.counters.unknown_events.entry(name).or_default() += 1;
+        }
+    }
+
+    /// A frame that is not what the venue promises: dropped, counted, sampled. What it may have carried
+    /// shows as a gap where ids are contiguous.
+    fn undecodable(&mut self, now: Time, slot: usize, bytes: &[u8], error: &DecodeError) {
+        *self.counters.decode_errors.entry(error.kind()).or_default() += 1;
+        let sample = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+        self.samples.add(now, error.to_string(), sample);
+        let line = &mut self.lines[slot];
+        line.stats.undecodable += 1;
+        if now.mono.since(line.corrupt.1) > CORRUPT_WITHIN {
+            line.corrupt = (0, now.mono);
+        }
+        line.corrupt.0 += 1;
+        if line.corrupt.0 >= CORRUPT_LIMIT {
+            self.cut(now, slot, Fault::Server, "the venue sends corrupt messages");
+        }
+    }
+
+    /// Continuity of every topic on a line is in doubt: its socket is gone.
+    pub(super) fn interrupt(&mut self, now: Time, slot: usize) {
+        let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
+        for id in topics {
+            let Some(entry) = self.topics.get_mut(id) else { continue };
+            match entry.sequencing {
+                // The next id tells what was lost.
+                Sequencing::Contiguous => {}
+                Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at.is_some(),
+                Sequencing::Book => self.break_book(now, id),
+            }
+        }
+    }
+}
+
+/// Draws an epoch when one is needed.
+pub(super) struct Epochs<'a>(pub(super) &'a mut crate::rng::Rng);
+
+impl Epochs<'_> {
+    pub(super) fn draw(self) -> Epoch {
+        Epoch((u128::from(self.0.next_u64()) << 64) | u128::from(self.0.next_u64()))
+    }
+}
+
+/// What an id (or a time, where there is none) means to a topic.
+#[inline]
+fn judge(entry: &mut Entry, id: u64, time: Option<Unix>) -> Verdict {
+    match entry.sequencing {
+        Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time),
+        // One line delivers in order, so without a time a far regression is a reset as well.
+        Sequencing::Rising => entry.sequence.rise(id, time.is_none() || time > entry.last_time),
+        Sequencing::Book | Sequencing::None => match (time, entry.last_time) {
+            // State that is older than what we show is of no use.
+            (Some(time), Some(last)) if time < last && !matches!(entry.state, State::Events) => {
+                Verdict::Duplicate
+            }
+            _ => Verdict::Next,
+        },
+    }
+}
+
+fn kind_of(shape: Shape, data: &Data) -> Kind {
+    match (shape, data) {
+        (Shape::Event, _) => Kind::Event,
+        (Shape::Candle, Data::Candle(candle)) if candle.closed => Kind::Event,
+        _ => Kind::Delta,
+    }
+}
+
+/// The levels of an item. A bad range is an adapter's error; it yields nothing rather than a panic.
+fn split<'a>(
+    levels: &'a [PriceLevel],
+    range: &Range<u32>,
+    bids: u32,
+) -> (&'a [PriceLevel], &'a [PriceLevel]) {
+    let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
+    levels.split_at(levels.len().min(bids as usize))
+}

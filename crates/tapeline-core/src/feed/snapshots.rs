@@ -1,0 +1,190 @@
+//! Snapshot requests of books: who is next, within the REST budget, at most a few in flight.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::time::Mono;
+use crate::venue::TopicId;
+
+use super::io::FetchId;
+
+/// How urgent a snapshot is; the smaller, the sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// Somebody reads the book and it is not live.
+    Wanted,
+    /// Nobody reads it now (warm, lingering) and it is not live.
+    Warm,
+    /// The book is live; its trusted range is to be moved.
+    Refresh,
+}
+
+/// The queue of snapshot requests.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    /// Due ones, most urgent first, then by age.
+    queue: BTreeSet<(Urgency, u64, TopicId)>,
+    queued: BTreeMap<TopicId, (Urgency, u64)>,
+    in_flight: BTreeMap<FetchId, TopicId>,
+    /// Not before this moment (after a failure), and how many failures in a row.
+    waiting: BTreeMap<TopicId, (Mono, u32)>,
+    next_fetch: u64,
+    next_turn: u64,
+    /// Requests sent, for the books' accounts.
+    pub(super) sent: u64,
+    /// Requests that failed or whose reply was of no use.
+    pub(super) failed: u64,
+}
+
+impl Snapshots {
+    /// Queues a request, or changes its urgency. One in flight or waiting out a failure stays so.
+    pub(super) fn want(&mut self, topic: TopicId, urgency: Urgency) {
+        if self.in_flight.values().any(|held| *held == topic) {
+            return;
+        }
+        let turn = match self.queued.get(&topic) {
+            Some((held, _)) if *held == urgency => return,
+            Some((held, turn)) => {
+                let turn = *turn;
+                self.queue.remove(&(*held, turn, topic));
+                turn
+            }
+            None => {
+                self.next_turn += 1;
+                self.next_turn
+            }
+        };
+        self.queued.insert(topic, (urgency, turn));
+        self.queue.insert((urgency, turn, topic));
+    }
+
+    /// Forgets a topic; a reply still in flight will find nobody.
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.withdraw(topic);
+        self.waiting.remove(&topic);
+        self.in_flight.retain(|_, held| *held != topic);
+    }
+
+    /// A queued request is no longer needed.
+    pub(super) fn withdraw(&mut self, topic: TopicId) {
+        if let Some((urgency, turn)) = self.queued.remove(&topic) {
+            self.queue.remove(&(urgency, turn, topic));
+        }
+    }
+
+    /// The most urgent request that may go now.
+    pub(super) fn due(&self, now: Mono, in_flight: usize) -> Option<TopicId> {
+        if self.in_flight.len() >= in_flight {
+            return None;
+        }
+        self.queue.iter().map(|(.., topic)| *topic).find(|topic| self.ready_at(*topic) <= now)
+    }
+
+    fn ready_at(&self, topic: TopicId) -> Mono {
+        self.waiting.get(&topic).map_or(Mono::default(), |(until, _)| *until)
+    }
+
+    /// Marks a request as sent.
+    pub(super) fn send(&mut self, topic: TopicId) -> FetchId {
+        self.withdraw(topic);
+        self.next_fetch += 1;
+        self.sent += 1;
+        let id = FetchId(self.next_fetch);
+        self.in_flight.insert(id, topic);
+        id
+    }
+
+    /// Whose reply this is; `None` if it is no longer wanted.
+    pub(super) fn take(&mut self, id: FetchId) -> Option<TopicId> {
+        self.in_flight.remove(&id)
+    }
+
+    /// The reply was of use.
+    pub(super) fn succeeded(&mut self, topic: TopicId) {
+        self.waiting.remove(&topic);
+    }
+
+    /// How many failures in a row, this one included.
+    pub(super) fn failures(&mut self, topic: TopicId) -> u32 {
+        self.failed += 1;
+        self.waiting.get(&topic).map_or(1, |(_, failures)| failures.saturating_add(1))
+    }
+
+    /// Not before `until` again.
+    pub(super) fn hold(&mut self, topic: TopicId, until: Mono, failures: u32) {
+        self.waiting.insert(topic, (until, failures));
+    }
+
+    /// When the next queued request may go, leaving budgets aside.
+    pub(super) fn deadline(&self, in_flight: usize) -> Option<Mono> {
+        if self.in_flight.len() >= in_flight {
+            return None;
+        }
+        self.queue.iter().map(|(.., topic)| self.ready_at(*topic)).min()
+    }
+
+    /// Requests queued and in flight.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.queue.len(), self.in_flight.len())
+    }
+
+    /// Forgets the failures of every topic (an operator's reset).
+    pub(super) fn forgive(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wanted_books_go_before_warm_ones_and_refreshes_last() {
+        let mut snapshots = Snapshots::default();
+        snapshots.want(TopicId(1), Urgency::Refresh);
+        snapshots.want(TopicId(2), Urgency::Warm);
+        snapshots.want(TopicId(3), Urgency::Wanted);
+        snapshots.want(TopicId(4), Urgency::Wanted);
+        let mut order = Vec::new();
+        while let Some(topic) = snapshots.due(Mono::default(), 10) {
+            snapshots.send(topic);
+            order.push(topic.0);
+        }
+        assert_eq!(order, [3, 4, 2, 1]);
+    }
+
+    #[test]
+    fn no_more_than_allowed_are_in_flight() {
+        let mut snapshots = Snapshots::default();
+        (0..5).for_each(|i| snapshots.want(TopicId(i), Urgency::Wanted));
+        let first = snapshots.send(TopicId(0));
+        snapshots.send(TopicId(1));
+        assert_eq!(snapshots.due(Mono::default(), 2), None);
+        assert_eq!(snapshots.take(first), Some(TopicId(0)));
+        assert_eq!(snapshots.due(Mono::default(), 2), Some(TopicId(2)));
+    }
+
+    #[test]
+    fn a_failed_one_waits_and_does_not_hold_up_the_others() {
+        let at = |s| Mono::default() + std::time::Duration::from_secs(s);
+        let mut snapshots = Snapshots::default();
+        snapshots.want(TopicId(0), Urgency::Wanted);
+        let id = snapshots.send(TopicId(0));
+        assert_eq!(snapshots.take(id), Some(TopicId(0)));
+        let failures = snapshots.failures(TopicId(0));
+        snapshots.hold(TopicId(0), at(4), failures);
+        snapshots.want(TopicId(0), Urgency::Wanted);
+        snapshots.want(TopicId(1), Urgency::Warm);
+        assert_eq!(snapshots.due(at(1), 3), Some(TopicId(1)));
+        assert_eq!(snapshots.due(at(4), 3), Some(TopicId(0)));
+        assert_eq!(snapshots.failures(TopicId(0)), 2);
+    }
+
+    #[test]
+    fn a_reply_for_a_forgotten_topic_finds_nobody() {
+        let mut snapshots = Snapshots::default();
+        snapshots.want(TopicId(0), Urgency::Wanted);
+        let id = snapshots.send(TopicId(0));
+        snapshots.forget(TopicId(0));
+        assert_eq!(snapshots.take(id), None);
+    }
+}

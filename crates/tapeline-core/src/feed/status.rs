@@ -1,0 +1,333 @@
+//! A feed's state as plain data: one struct that the library, metrics and tools render.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::data::event::BookState;
+use crate::data::topic::Topic;
+use crate::data::update::{Level, Position};
+use crate::outbox::{OutboxStats, SubscriberId};
+use crate::policy::breaker;
+use crate::time::{Mono, Time, Unix};
+
+use super::Feed;
+use super::events::Record;
+use super::line::LineStats;
+use super::topics::{Entry, State, TopicCounts};
+
+/// A reading of a feed's state.
+#[derive(Debug, Clone, Serialize)]
+pub struct FeedStatus {
+    /// The venue's id.
+    pub venue: &'static str,
+    /// The worst level of its topics.
+    pub level: Level,
+    /// Its lines.
+    pub lines: Vec<LineStatus>,
+    /// Its topics.
+    pub topics: Vec<TopicStatus>,
+    /// Who reads them.
+    pub subscribers: Vec<SubscriberStatus>,
+    /// Where it dials and asks.
+    pub endpoints: Vec<EndpointStatus>,
+    /// Messages that could not be translated, by kind.
+    pub decode_errors: BTreeMap<&'static str, u64>,
+    /// Events the adapter does not know, by name.
+    pub unknown_events: BTreeMap<String, u64>,
+    /// Panics of the adapter, each of which cost one message.
+    pub decode_panics: u64,
+    /// Gaps declared or noticed.
+    pub gaps: u64,
+    /// Books synchronised anew, by cause.
+    pub resyncs: BTreeMap<&'static str, u64>,
+    /// Snapshot requests sent.
+    pub snapshots_sent: u64,
+    /// Snapshot requests that failed or brought nothing of use.
+    pub snapshots_failed: u64,
+    /// Snapshot requests waiting and on their way.
+    pub snapshots_pending: (usize, usize),
+    /// REST weight left in the running window.
+    pub weight_left: u32,
+    /// Connection attempts left in the sliding window.
+    pub dials_left: usize,
+    /// Inputs of dials or fetches that were over.
+    pub stray_inputs: u64,
+    /// Bytes held by all logs.
+    pub log_bytes: usize,
+    /// Sweeps done.
+    pub sweeps: u64,
+    /// Samples of what could not be translated.
+    pub samples: Vec<Sample>,
+    /// The latest transitions, oldest first.
+    pub events: Vec<Record>,
+}
+
+/// One line.
+#[derive(Debug, Clone, Serialize)]
+pub struct LineStatus {
+    /// Its slot.
+    pub id: u32,
+    /// Its group.
+    pub group: &'static str,
+    /// What it does.
+    pub phase: &'static str,
+    /// Since when.
+    pub since: Unix,
+    /// Where it is dialled.
+    pub endpoint: String,
+    /// Whether it carries data now.
+    pub proven: bool,
+    /// Failures in a row not yet forgiven.
+    pub failures: u32,
+    /// The class of its last failure.
+    pub fault: Option<&'static str>,
+    /// What its last failure was.
+    pub reason: Option<String>,
+    /// Streams wanted of it.
+    pub wanted: usize,
+    /// Streams the venue has confirmed.
+    pub confirmed: usize,
+    /// How long it has been silent, in milliseconds.
+    pub silence_ms: u64,
+    /// The slowest of the latest round trips, in microseconds.
+    pub round_trip_us: Option<u64>,
+    /// Its figures.
+    #[serde(flatten)]
+    pub stats: LineStats,
+}
+
+/// One topic.
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicStatus {
+    /// Which.
+    pub topic: Topic,
+    /// How well it is served.
+    pub level: Level,
+    /// What its line does, or `rejected`.
+    pub phase: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Unix,
+    /// When it was made.
+    pub created: Unix,
+    /// When its last message came.
+    pub last_message: Option<Unix>,
+    /// Where its log ends.
+    pub position: Position,
+    /// The line that carries it.
+    pub line: Option<u32>,
+    /// Who reads it.
+    pub subscribers: Vec<SubscriberId>,
+    /// Whether it is kept without a reader.
+    pub warm: bool,
+    /// Bytes of its log.
+    pub log_bytes: usize,
+    /// Its figures.
+    #[serde(flatten)]
+    pub counts: TopicCounts,
+    /// Its book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub book: Option<BookFigures>,
+}
+
+/// A book in figures.
+#[derive(Debug, Clone, Serialize)]
+pub struct BookFigures {
+    /// How far it can be trusted.
+    pub state: BookState,
+    /// The venue's id at which it is right.
+    pub venue_id: Option<u64>,
+    /// Bid levels held.
+    pub bids: usize,
+    /// Ask levels held.
+    pub asks: usize,
+    /// Deltas applied.
+    pub applied: u64,
+    /// Times it became right.
+    pub synced: u64,
+    /// Snapshots merged beside it while it was live.
+    pub refreshed: u64,
+}
+
+/// One subscriber.
+#[derive(Debug, Clone, Serialize)]
+pub struct SubscriberStatus {
+    /// Who.
+    pub id: SubscriberId,
+    /// Its name, for people.
+    pub name: String,
+    /// Since when.
+    pub since: Unix,
+    /// What it reads.
+    pub topics: Vec<Topic>,
+    /// The patterns it reads.
+    pub patterns: Vec<String>,
+    /// Its outbox.
+    #[serde(flatten)]
+    pub outbox: OutboxStats,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndpointStatus {
+    /// `ws` or `rest`.
+    pub protocol: &'static str,
+    /// Where.
+    pub origin: String,
+    /// Its breaker.
+    pub breaker: breaker::State,
+    /// Nothing may be asked of it for this long, in milliseconds; zero = now.
+    pub held_ms: u64,
+}
+
+/// A message that could not be translated.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sample {
+    /// When.
+    pub at: Unix,
+    /// What was wrong.
+    pub error: String,
+    /// Its first 200 bytes.
+    pub bytes: String,
+}
+
+/// The latest samples, at most one per second.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    ring: VecDeque<Sample>,
+    next: Mono,
+}
+
+impl Samples {
+    const KEPT: usize = 16;
+    const EVERY: Duration = Duration::from_secs(1);
+
+    pub(super) fn add(&mut self, now: Time, error: String, bytes: String) {
+        if now.mono < self.next {
+            return;
+        }
+        self.next = now.mono + Self::EVERY;
+        if self.ring.len() >= Self::KEPT {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Sample { at: now.unix, error, bytes });
+    }
+}
+
+impl Feed {
+    /// A reading of everything worth knowing.
+    pub fn status(&mut self, now: Time) -> FeedStatus {
+        let topics: Vec<TopicStatus> =
+            self.topics.iter().map(|(_, entry)| self.topic_status(entry)).collect();
+        FeedStatus {
+            venue: self.venue.profile().id,
+            level: topics.iter().map(|topic| topic.level).max().unwrap_or_default(),
+            lines: self.lines.iter().map(|line| self.line_status(now, line)).collect(),
+            subscribers: self.subscriber_status(),
+            endpoints: self.endpoint_status(now),
+            decode_errors: self.counters.decode_errors.clone(),
+            unknown_events: self.counters.unknown_events.clone(),
+            decode_panics: self.counters.decode_panics,
+            gaps: self.counters.gaps,
+            resyncs: self.counters.resyncs.clone(),
+            snapshots_sent: self.snapshots.sent,
+            snapshots_failed: self.snapshots.failed,
+            snapshots_pending: self.snapshots.load(),
+            weight_left: self.gate.weight.available(now),
+            dials_left: self.gate.dials.available(now.mono),
+            stray_inputs: self.counters.stray_inputs + self.counters.stray_refusals,
+            log_bytes: topics.iter().map(|topic| topic.log_bytes).sum(),
+            sweeps: self.counters.sweeps,
+            samples: self.samples.ring.iter().cloned().collect(),
+            events: self.events.after(0).cloned().collect(),
+            topics,
+        }
+    }
+
+    fn line_status(&self, now: Time, line: &super::line::Line) -> LineStatus {
+        let mut stats = line.stats.clone();
+        if let Some(live) = line.live() {
+            stats.uptime += now.mono.since(live.since);
+        }
+        LineStatus {
+            id: line.id.slot,
+            group: self.venue.profile().groups[usize::from(line.group)].name,
+            phase: line.phase.name(),
+            since: line.since,
+            endpoint: self.gate.streams.get(line.endpoint).map(|e| e.origin.clone()).unwrap_or_default(),
+            proven: line.live().is_some_and(|live| live.proven.is_some()),
+            failures: line.failures.count(now.mono, &self.backoff),
+            fault: line.fault.as_ref().map(|(fault, _)| fault.name()),
+            reason: line.fault.as_ref().map(|(_, detail)| detail.to_string()),
+            wanted: line.wishes.len(),
+            confirmed: line.wishes.confirmed(),
+            silence_ms: now.mono.since(line.last_frame).as_millis() as u64,
+            round_trip_us: line.round_trips.slowest().map(|slowest| slowest.as_micros() as u64),
+            stats,
+        }
+    }
+
+    fn topic_status(&self, entry: &Entry) -> TopicStatus {
+        let book = match &entry.state {
+            State::Book(book) => Some(BookFigures {
+                state: book.state(),
+                venue_id: book.last_id(),
+                bids: book.bids().len(),
+                asks: book.asks().len(),
+                applied: book.counters().applied,
+                synced: book.counters().synced,
+                refreshed: book.counters().refreshed,
+            }),
+            _ => None,
+        };
+        let readers =
+            entry.readers.iter().filter_map(|(slot, _)| Some(self.readers.get(*slot)?.subscriber.id()));
+        TopicStatus {
+            topic: entry.topic.clone(),
+            level: entry.service.level,
+            phase: entry.service.phase,
+            reason: entry.service.reason.to_string(),
+            since: entry.since,
+            created: entry.created,
+            last_message: entry.last_at.map(|at| at.unix),
+            position: Position { epoch: entry.epoch, offset: entry.offset },
+            line: entry.slot,
+            subscribers: readers.collect(),
+            warm: entry.warm,
+            log_bytes: entry.history.bytes(),
+            counts: entry.counts,
+            book,
+        }
+    }
+
+    fn subscriber_status(&self) -> Vec<SubscriberStatus> {
+        let status = |reader: &super::readers::Reader| SubscriberStatus {
+            id: reader.subscriber.id(),
+            name: reader.subscriber.name().to_owned(),
+            since: reader.since,
+            topics: reader.topics.iter().filter_map(|id| Some(self.topics.get(*id)?.topic.clone())).collect(),
+            patterns: reader.patterns.iter().map(|(pattern, _)| pattern.as_str().to_owned()).collect(),
+            outbox: reader.subscriber.stats(),
+        };
+        self.readers.iter().map(|(_, reader)| status(reader)).collect()
+    }
+
+    fn endpoint_status(&self, now: Time) -> Vec<EndpointStatus> {
+        let ws = self.gate.streams.iter().map(|endpoint| ("ws", endpoint, &self.gate.dial_hold));
+        let rest = self.gate.rest.iter().map(|endpoint| ("rest", endpoint, &self.gate.rest_hold));
+        ws.chain(rest)
+            .map(|(protocol, endpoint, hold)| {
+                let until = hold.held(now.mono).max(endpoint.breaker.until(now.mono));
+                EndpointStatus {
+                    protocol,
+                    origin: crate::venue::redacted(&endpoint.origin).into_owned(),
+                    breaker: endpoint.breaker.state(now.mono),
+                    held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
+                }
+            })
+            .collect()
+    }
+}

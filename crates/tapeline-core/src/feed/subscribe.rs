@@ -1,0 +1,323 @@
+//! Who reads what: subscriptions, patterns, linger, and the placing of topics on lines.
+
+use crate::data::book::BookSync;
+use crate::data::channel::{Delivery, Shape};
+use crate::data::topic::{Pattern, Topic, TopicError};
+use crate::data::update::{Kind, Level, Position};
+use crate::outbox::{Subscriber, SubscriberId};
+use crate::time::Time;
+use crate::venue::{Sequencing, TopicId};
+
+use super::Feed;
+use super::io::Subscribed;
+use super::topics::{Entry, Facts, Service};
+
+impl Feed {
+    /// Subscribes `to` to one topic. What is known of it is delivered at once: its status, and the
+    /// history after `from` or the state as a snapshot.
+    ///
+    /// # Errors
+    /// [`TopicError`] if the venue does not offer it or a limit is reached.
+    pub fn subscribe(
+        &mut self,
+        now: Time,
+        topic: Topic,
+        how: Delivery,
+        from: Option<Position>,
+        to: &Subscriber,
+    ) -> Result<Subscribed, TopicError> {
+        self.start(now);
+        let topic = self.venue.canonical(topic)?;
+        let reading = self.readers.slot(to.id()).and_then(|slot| self.readers.get(slot));
+        let limit = self.config.limits.topics_per_client;
+        if reading.is_some_and(|reader| reader.topics.len() >= limit) && self.reads(&topic, to.id()).is_none()
+        {
+            return Err(TopicError::Limit { limit, what: "topics per subscriber" });
+        }
+        let id = self.ensure(now, &topic, None)?;
+        self.attach(now, id, how, to);
+        let answer = self.resume(now, id, how, from, to);
+        self.drive(now);
+        Ok(answer)
+    }
+
+    /// Subscribes `to` to every topic that matches, now and later.
+    pub fn subscribe_pattern(
+        &mut self,
+        now: Time,
+        pattern: Pattern,
+        how: Option<Delivery>,
+        to: &Subscriber,
+    ) -> usize {
+        self.start(now);
+        let slot = self.readers.enter(now.unix, to);
+        let matching: Vec<TopicId> =
+            self.topics.iter().filter(|(_, entry)| pattern.matches(&entry.topic)).map(|(id, _)| id).collect();
+        if let Some(reader) = self.readers.get_mut(slot) {
+            reader.patterns.retain(|(held, _)| *held != pattern);
+            reader.patterns.push((pattern, how));
+        }
+        let limit = self.config.limits.topics_per_client;
+        for id in &matching {
+            let Some(entry) = self.topics.get(*id) else { continue };
+            let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
+            let full = self.readers.get(slot).is_none_or(|r| r.topics.len() >= limit);
+            if !full && !entry.readers.iter().any(|(held, _)| *held == slot) {
+                self.attach(now, *id, how, to);
+                self.resume(now, *id, how, None, to);
+            }
+        }
+        matching.len()
+    }
+
+    /// Ends one subscription; whether there was one.
+    pub fn unsubscribe(&mut self, now: Time, topic: &Topic, who: SubscriberId) -> bool {
+        let Ok(topic) = self.venue.canonical(topic.clone()) else { return false };
+        let (Some(id), Some(slot)) = (self.topics.id(&topic), self.readers.slot(who)) else { return false };
+        self.detach(now, id, slot)
+    }
+
+    /// Ends one pattern's subscription, and those it made; whether there was one.
+    pub fn unsubscribe_pattern(&mut self, now: Time, pattern: &Pattern, who: SubscriberId) -> bool {
+        let Some(slot) = self.readers.slot(who) else { return false };
+        let Some(reader) = self.readers.get_mut(slot) else { return false };
+        let before = reader.patterns.len();
+        reader.patterns.retain(|(held, _)| held != pattern);
+        let found = reader.patterns.len() < before;
+        let topics: Vec<TopicId> = reader.topics.iter().copied().collect();
+        for id in topics.into_iter().filter(|_| found) {
+            if self.topics.get(id).is_some_and(|entry| pattern.matches(&entry.topic)) {
+                self.detach(now, id, slot);
+            }
+        }
+        found
+    }
+
+    /// Forgets a subscriber altogether (its outbox was dropped).
+    pub fn leave(&mut self, now: Time, who: SubscriberId) {
+        if let Some(slot) = self.readers.slot(who) {
+            self.expel(now, slot);
+        }
+    }
+
+    pub(super) fn expel(&mut self, now: Time, slot: u32) {
+        let Some(reader) = self.readers.exit(slot) else { return };
+        for id in reader.topics {
+            self.detach(now, id, slot);
+        }
+    }
+
+    /// Whether somebody reads a topic already.
+    fn reads(&self, topic: &Topic, who: SubscriberId) -> Option<TopicId> {
+        let (id, slot) = (self.topics.id(topic)?, self.readers.slot(who)?);
+        self.topics.get(id)?.readers.iter().any(|(held, _)| *held == slot).then_some(id)
+    }
+
+    fn attach(&mut self, now: Time, id: TopicId, how: Delivery, to: &Subscriber) {
+        let slot = self.readers.enter(now.unix, to);
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        match entry.readers.iter_mut().find(|(held, _)| *held == slot) {
+            Some(held) => held.1 = how,
+            None => entry.readers.push((slot, how)),
+        }
+        entry.idle_since = None;
+        if let Some(reader) = self.readers.get_mut(slot) {
+            reader.topics.insert(id);
+        }
+        self.want_snapshot(now, id);
+    }
+
+    fn detach(&mut self, now: Time, id: TopicId, slot: u32) -> bool {
+        if let Some(reader) = self.readers.get_mut(slot) {
+            reader.topics.remove(&id);
+        }
+        let Some(entry) = self.topics.get_mut(id) else { return false };
+        let before = entry.readers.len();
+        entry.readers.retain(|(held, _)| *held != slot);
+        if entry.readers.is_empty() && entry.idle_since.is_none() {
+            entry.idle_since = Some(now.mono);
+        }
+        let found = entry.readers.len() < before;
+        self.want_snapshot(now, id);
+        found
+    }
+
+    /// Brings a new reader to the present: the tail of the history, or the state.
+    fn resume(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        how: Delivery,
+        from: Option<Position>,
+        to: &Subscriber,
+    ) -> Subscribed {
+        let slot = self.readers.enter(now.unix, to);
+        // `ensure` and `attach` have just made sure of it.
+        let Some(entry) = self.topics.get(id) else {
+            unreachable!("a topic that was just attached is there")
+        };
+        let position = Position { epoch: entry.epoch, offset: entry.offset };
+        self.readers.stage(slot, how, &entry.status(now));
+        let refused = match from {
+            None => None,
+            Some(from) if from.epoch != entry.epoch => Some("epoch"),
+            Some(from) if from.offset > entry.offset => Some("ahead"),
+            Some(from) => match entry.history.after(from.offset, entry.offset) {
+                Some(tail) => {
+                    for update in tail {
+                        self.readers.stage(slot, how, update);
+                    }
+                    return Subscribed {
+                        topic: entry.topic.clone(),
+                        position,
+                        recovered: true,
+                        reason: None,
+                    };
+                }
+                None => Some("too_old"),
+            },
+        };
+        if let Some(snapshot) = entry.snapshot(now) {
+            debug_assert_eq!(snapshot.kind, Kind::Snapshot);
+            self.readers.stage(slot, how, &snapshot);
+        }
+        Subscribed { topic: entry.topic.clone(), position, recovered: false, reason: refused }
+    }
+
+    /// The topic's slot; made, placed on a line and offered to patterns if it is new.
+    pub(super) fn ensure(
+        &mut self,
+        now: Time,
+        topic: &Topic,
+        last: Option<u64>,
+    ) -> Result<TopicId, TopicError> {
+        if let Some(id) = self.topics.id(topic) {
+            return Ok(id);
+        }
+        let limit = self.config.limits.topics;
+        if self.topics.len() >= limit {
+            return Err(TopicError::Limit { limit, what: "topics" });
+        }
+        let route = self.venue.route(topic)?;
+        let profile = self.venue.profile();
+        let sequencing =
+            profile.promise(topic.channel()).map_or(Sequencing::None, |promise| promise.sequence);
+        let book = match (sequencing, profile.book) {
+            (Sequencing::Book, Some(rule)) => Some(BookSync::new(rule, self.book_limits())),
+            _ => None,
+        };
+        let shape = topic.channel().shape();
+        debug_assert!(book.is_none() || shape == Shape::Book);
+        let facts = Facts { sequencing, shape, book, epoch: self.epoch() };
+        let id = self.topics.insert(Entry::new(topic.clone(), route, facts, now, last));
+        self.place(now, id);
+        self.offer_to_patterns(now, id);
+        Ok(id)
+    }
+
+    fn offer_to_patterns(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let limit = self.config.limits.topics_per_client;
+        let takers: Vec<(Subscriber, Delivery)> = self
+            .readers
+            .iter()
+            .filter(|(_, reader)| reader.topics.len() < limit)
+            .filter_map(|(_, reader)| {
+                let (_, how) = reader.patterns.iter().find(|(pattern, _)| pattern.matches(&entry.topic))?;
+                let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
+                Some((reader.subscriber.clone(), how))
+            })
+            .collect();
+        for (subscriber, how) in takers {
+            self.attach(now, id, how, &subscriber);
+            self.resume(now, id, how, None, &subscriber);
+        }
+    }
+
+    /// Puts a topic on a line of its group that has room, or on a new one.
+    pub(super) fn place(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let (group, stream) = (entry.route.group, entry.route.stream.clone());
+        let room = |line: &super::line::Line| line.group == group && line.wishes.len() < line.capacity;
+        let slot = match self.lines.iter().position(room) {
+            Some(slot) => slot,
+            None => self.new_line(now, group),
+        };
+        let line = &mut self.lines[slot];
+        line.wishes.want(&mut line.names, &stream, id);
+        self.wake_line(now, slot);
+        let service = self.service_of(slot, false);
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        entry.slot = Some(slot as u32);
+        entry.serve(&mut self.readers, now, service);
+    }
+
+    /// Drops topics nobody has read for `linger` (or at all, if asked by hand); how many.
+    pub(super) fn sweep(&mut self, now: Time, by_hand: bool) -> usize {
+        self.readers.find_gone();
+        self.expel_gone(now);
+        let linger = if by_hand { std::time::Duration::ZERO } else { self.config.timing.linger };
+        let over = |entry: &Entry| entry.idle_since.is_some_and(|since| now.mono.since(since) >= linger);
+        let idle: Vec<TopicId> =
+            self.topics.iter().filter(|(_, entry)| !entry.warm && over(entry)).map(|(id, _)| id).collect();
+        for id in &idle {
+            self.drop_topic(now, *id);
+        }
+        self.counters.sweeps += 1;
+        self.shorten_logs();
+        idle.len()
+    }
+
+    pub(super) fn expel_gone(&mut self, now: Time) {
+        for slot in self.readers.take_gone() {
+            self.expel(now, slot);
+        }
+    }
+
+    fn drop_topic(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.remove(id) else { return };
+        self.snapshots.forget(id);
+        self.holes.remove(&id);
+        self.decoded.forget(id);
+        let Some(slot) = entry.slot else { return };
+        let line = &mut self.lines[slot as usize];
+        line.wishes.leave(&mut line.names, &entry.route.stream);
+        if line.wishes.is_empty() {
+            self.rest_line(now, slot as usize);
+        }
+    }
+
+    /// Keeps all logs together within their bound: those nobody reads give first, then the longest.
+    fn shorten_logs(&mut self) {
+        let bound = self.config.limits.logs_bytes;
+        let mut total: usize = self.topics.iter().map(|(_, entry)| entry.history.bytes()).sum();
+        if total <= bound {
+            return;
+        }
+        let mut order: Vec<(bool, usize, TopicId)> = self
+            .topics
+            .iter()
+            .map(|(id, entry)| (!entry.readers.is_empty(), usize::MAX - entry.history.bytes(), id))
+            .collect();
+        order.sort_unstable();
+        for (_, _, id) in order {
+            if total <= bound {
+                return;
+            }
+            if let Some(entry) = self.topics.get_mut(id) {
+                let half = entry.history.bytes() / 2;
+                total -= entry.history.shorten(half);
+            }
+        }
+    }
+
+    /// The venue has refused a stream: its topic is told, nobody else.
+    pub(super) fn reject(&mut self, now: Time, id: TopicId, reason: &str) {
+        self.snapshots.forget(id);
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        entry.slot = None;
+        let reason: Box<str> = format!("refused by the venue: {reason}").into();
+        self.events.record(now, entry.topic.as_str(), (entry.service.phase, "rejected"), &reason);
+        entry.serve(&mut self.readers, now, Service { level: Level::Critical, phase: "rejected", reason });
+    }
+}

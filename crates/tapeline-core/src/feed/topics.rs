@@ -1,0 +1,332 @@
+//! The topics of one feed: what is known of each, and how an event becomes an update of its log.
+
+use std::collections::BTreeMap;
+
+use crate::config::FeedConfig;
+use crate::data::book::BookSync;
+use crate::data::channel::{Delivery, Shape};
+use crate::data::event::Book;
+use crate::data::sequence::Sequence;
+use crate::data::topic::Topic;
+use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{Map, Route, Sequencing, TopicId};
+
+use super::history::{Bound, Draft, History, unlogged};
+use super::market::Epochs;
+use super::readers::Readers;
+
+/// An event held back behind a hole in the ids; `None` for an id spent without an event.
+pub(super) type Held = Option<(Option<Unix>, Unix, Data)>;
+
+/// What is known of a topic's content beyond its log.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Events: the log is all there is.
+    Events,
+    /// The newest update.
+    Latest(Option<Shared>),
+    /// A verified book.
+    Book(Box<BookSync>),
+    /// The venue's partial book.
+    Depth(Option<Box<Book>>),
+    /// By symbol.
+    Keyed(Box<BTreeMap<Box<str>, Data>>),
+}
+
+/// Figures of one topic since it was made.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct TopicCounts {
+    /// Events received, copies and spent ids included.
+    pub received: u64,
+    /// Copies dropped.
+    pub duplicates: u64,
+    /// Ids spent without an event.
+    pub spent: u64,
+    /// Holes declared.
+    pub gaps: u64,
+    /// Ids in them.
+    pub lost: u64,
+    /// Books: times it had to be synchronised anew.
+    pub resyncs: u64,
+}
+
+/// How a topic is served, as its subscribers are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Service {
+    pub(super) level: Level,
+    pub(super) phase: &'static str,
+    pub(super) reason: Box<str>,
+}
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) topic: Topic,
+    pub(super) route: Route,
+    pub(super) sequencing: Sequencing,
+    pub(super) shape: Shape,
+    pub(super) epoch: Epoch,
+    pub(super) offset: u64,
+    /// Continuity cannot be proved: the next update begins a new epoch.
+    pub(super) broken: bool,
+    pub(super) state: State,
+    pub(super) sequence: Sequence<Held>,
+    pub(super) history: History,
+    pub(super) readers: Vec<(u32, Delivery)>,
+    /// The line that carries it.
+    pub(super) slot: Option<u32>,
+    pub(super) created: Unix,
+    pub(super) last_at: Option<Time>,
+    pub(super) last_time: Option<Unix>,
+    pub(super) counts: TopicCounts,
+    /// Since when nobody reads it.
+    pub(super) idle_since: Option<Mono>,
+    /// Kept although nobody reads it.
+    pub(super) warm: bool,
+    pub(super) service: Service,
+    pub(super) since: Unix,
+}
+
+impl Entry {
+    pub(super) fn new(topic: Topic, route: Route, facts: Facts, now: Time, last: Option<u64>) -> Self {
+        let state = match facts.shape {
+            _ if topic.is_all() => State::Keyed(Box::default()),
+            Shape::Event => State::Events,
+            Shape::State | Shape::Candle => State::Latest(None),
+            Shape::Book => match facts.book {
+                Some(book) => State::Book(Box::new(book)),
+                None => State::Depth(None),
+            },
+        };
+        Self {
+            topic,
+            route,
+            sequencing: facts.sequencing,
+            shape: facts.shape,
+            epoch: facts.epoch,
+            offset: 0,
+            broken: false,
+            state,
+            sequence: Sequence::resuming(last),
+            history: History::default(),
+            readers: Vec::new(),
+            slot: None,
+            created: now.unix,
+            last_at: None,
+            last_time: None,
+            counts: TopicCounts::default(),
+            idle_since: Some(now.mono),
+            warm: false,
+            service: Service { level: Level::Degraded, phase: "idle", reason: "not yet asked for".into() },
+            since: now.unix,
+        }
+    }
+
+    /// Whether the log of this topic is that of events (time and bytes) or of state (its own size).
+    fn bound(&self, config: &FeedConfig) -> Bound {
+        let bytes = match &self.state {
+            State::Events => config.limits.log_bytes,
+            State::Latest(_) if self.shape == Shape::Candle => config.limits.log_bytes / 16,
+            // One update is the whole state.
+            State::Latest(_) => 1,
+            State::Book(book) => (book.bids().len() + book.asks().len()) * 32 + 256,
+            State::Depth(_) => 2_048,
+            State::Keyed(map) => map.len() * 256,
+        };
+        Bound { bytes, age: config.timing.history }
+    }
+
+    /// Appends to the log and stages the update for every reader.
+    pub(super) fn publish(&mut self, readers: &mut Readers, config: &FeedConfig, draft: Draft) {
+        debug_assert!(draft.kind.consumes_offset());
+        let bound = self.bound(config);
+        if let State::Latest(latest) = &mut self.state {
+            // Let go first, so that the log may reuse the memory.
+            *latest = None;
+        }
+        self.offset += 1;
+        let update = self.history.append(&self.topic, self.epoch, self.offset, draft, bound);
+        for (slot, how) in &self.readers {
+            readers.stage(*slot, *how, &update);
+        }
+        if let State::Latest(latest) = &mut self.state {
+            *latest = Some(update);
+        }
+    }
+
+    /// Stages an update that is not logged (snapshot, status, tick) for every reader.
+    pub(super) fn announce(&self, readers: &mut Readers, update: &Shared) {
+        for (slot, how) in &self.readers {
+            readers.stage(*slot, *how, update);
+        }
+    }
+
+    /// Publishes one event or state of a topic that is no book.
+    pub(super) fn event(
+        &mut self,
+        readers: &mut Readers,
+        config: &FeedConfig,
+        draft: Draft,
+        epochs: Epochs<'_>,
+    ) {
+        if self.broken {
+            self.begin_epoch(epochs.draw());
+        }
+        if let (State::Keyed(map), Data::Keyed(keyed)) = (&mut self.state, &draft.data) {
+            for (key, data) in &keyed.0 {
+                map.insert(key.clone(), data.clone());
+            }
+        }
+        if matches!(self.state, State::Latest(None)) && self.offset == 0 {
+            // The first state is the snapshot that later ones are deltas to.
+            let time = Time { mono: Mono::default(), unix: draft.received };
+            let mut snapshot = unlogged(&self.topic, self.epoch, 0, Kind::Snapshot, time, draft.data);
+            if let Some(update) = std::sync::Arc::get_mut(&mut snapshot) {
+                update.time = draft.time;
+            }
+            self.announce(readers, &snapshot);
+            self.state = State::Latest(Some(snapshot));
+            return;
+        }
+        self.publish(readers, config, draft);
+    }
+
+    /// A new stretch of continuity: offsets start over, history is void.
+    pub(super) fn begin_epoch(&mut self, epoch: Epoch) {
+        self.broken = false;
+        self.epoch = epoch;
+        self.offset = 0;
+        self.history.clear();
+        match &mut self.state {
+            State::Latest(latest) => *latest = None,
+            State::Depth(held) => *held = None,
+            State::Events | State::Book(_) | State::Keyed(_) => {}
+        }
+    }
+
+    /// The whole state as a snapshot; `None` for events, and for state not known yet.
+    pub(super) fn snapshot(&self, now: Time) -> Option<Shared> {
+        let (data, time, received) = match &self.state {
+            State::Events => return None,
+            State::Latest(latest) => {
+                let latest = latest.as_ref()?;
+                (latest.data.clone(), latest.time, latest.received)
+            }
+            State::Book(book) => (Data::Book(book.data()), self.last_time, self.received(now)),
+            State::Depth(held) => (Data::Book(held.as_deref()?.clone()), self.last_time, self.received(now)),
+            State::Keyed(map) if map.is_empty() => return None,
+            State::Keyed(map) => {
+                let all = map.iter().map(|(key, data)| (key.clone(), data.clone())).collect();
+                (Data::Keyed(Box::new(Keyed(all))), self.last_time, self.received(now))
+            }
+        };
+        let at = Time { mono: now.mono, unix: received };
+        let mut snapshot = unlogged(&self.topic, self.epoch, self.offset, Kind::Snapshot, at, data);
+        if let Some(update) = std::sync::Arc::get_mut(&mut snapshot) {
+            update.time = time;
+            if self.service.level > Level::Degraded {
+                update.source = Source::Cache;
+            }
+        }
+        Some(snapshot)
+    }
+
+    fn received(&self, now: Time) -> Unix {
+        self.last_at.map_or(now.unix, |at| at.unix)
+    }
+
+    /// The in-band status as it stands.
+    pub(super) fn status(&self, now: Time) -> Shared {
+        let status = Status {
+            level: self.service.level,
+            phase: self.service.phase,
+            source: if self.service.level > Level::Degraded { Source::Cache } else { Source::Live },
+            reason: self.service.reason.clone(),
+            since: self.since,
+        };
+        let data = Data::Status(Box::new(status));
+        unlogged(&self.topic, self.epoch, self.offset, Kind::Status, now, data)
+    }
+
+    /// Says which offset a reader should have.
+    pub(super) fn tick(&self, now: Time) -> Shared {
+        unlogged(&self.topic, self.epoch, self.offset, Kind::Tick, now, Data::Empty {})
+    }
+
+    /// Tells every reader, if how the topic is served has changed.
+    pub(super) fn serve(&mut self, readers: &mut Readers, now: Time, service: Service) {
+        if self.service == service {
+            return;
+        }
+        self.service = service;
+        self.since = now.unix;
+        let status = self.status(now);
+        self.announce(readers, &status);
+    }
+}
+
+/// What the venue's profile says about a topic to be made.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) sequencing: Sequencing,
+    pub(super) shape: Shape,
+    pub(super) book: Option<BookSync>,
+    pub(super) epoch: Epoch,
+}
+
+/// All topics, in slots that are reused.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_name: Map<Topic, TopicId>,
+}
+
+impl Topics {
+    pub(super) fn insert(&mut self, entry: Entry) -> TopicId {
+        let topic = entry.topic.clone();
+        let id = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(entry);
+                TopicId(slot)
+            }
+            None => {
+                self.slots.push(Some(entry));
+                TopicId((self.slots.len() - 1) as u32)
+            }
+        };
+        self.by_name.insert(topic, id);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: TopicId) -> Option<Entry> {
+        let entry = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.by_name.remove(&entry.topic);
+        self.free.push(id.0);
+        Some(entry)
+    }
+
+    pub(super) fn id(&self, topic: &Topic) -> Option<TopicId> {
+        self.by_name.get(topic).copied()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: TopicId) -> Option<&Entry> {
+        self.slots.get(id.0 as usize)?.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: TopicId) -> Option<&mut Entry> {
+        self.slots.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// All topics in the order of their slots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TopicId, &Entry)> {
+        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| Some((TopicId(slot), entry.as_ref()?)))
+    }
+}
