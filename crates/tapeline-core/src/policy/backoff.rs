@@ -216,3 +216,6 @@ impl Failures {
         self.spared = false;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -299,3 +299,6 @@ impl Breaker {
         self.phase = Phase::Open { until: now + stay };
     }
 }
+
+#[cfg(test)]
+mod tests;

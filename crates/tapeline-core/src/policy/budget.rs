@@ -290,3 +290,6 @@ impl Hold {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

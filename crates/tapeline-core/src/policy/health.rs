@@ -296,3 +296,6 @@ const fn better(level: Level) -> Level {
         Level::Warning | Level::Healthy => Level::Healthy,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ const HOLD_SPREAD: f64 = 0.10;
 /// Delays of the tries after fresh keys were refused too.
 const REFUSAL_DELAYS: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(60)];
+
+#[cfg(test)]
+mod tests;

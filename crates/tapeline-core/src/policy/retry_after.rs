@@ -42,7 +42,7 @@ fn seconds(value: &str) -> Option<Duration> {
 pub fn http_date(text: &str) -> Option<Unix> {
     let mut words = text.split(' ');
     let mut word = || words.next();
-    let weekday = word()?;
+    let weekday = word()?.strip_suffix(',')?;
     let day = number(word()?, 2)?;
     let month = word()?;
     let year = number(word()?, 4)?;

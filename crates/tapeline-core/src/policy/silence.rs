@@ -94,3 +94,9 @@ impl RoundTrips {
         self.slowest().map_or(max, |slowest| slowest.saturating_mul(4).min(max).max(min))
     }
 }
+
+/// The shortest deadline of a pong.
+pub const PONG_MIN: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests;

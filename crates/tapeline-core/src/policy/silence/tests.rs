@@ -1,0 +1,156 @@
+//! Which rhythms make which silence suspicious.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MIN: Duration = Duration::from_secs(2);
+const MAX: Duration = Duration::from_secs(60);
+
+fn at(seconds: f64) -> Mono {
+    Mono::default() + Duration::from_secs_f64(seconds)
+}
+
+/// The silence borne after arrivals every `gap` seconds for `lasting` seconds.
+fn regular(gap: f64, lasting: f64) -> Arrivals {
+    let mut arrivals = Arrivals::default();
+    let count = (lasting / gap) as u32;
+    (0..=count).for_each(|n| arrivals.observe(at(f64::from(n) * gap)));
+    arrivals
+}
+
+#[track_caller]
+fn check(arrivals: &Arrivals, expected: std::ops::RangeInclusive<f64>) {
+    let silent = arrivals.silent_after(MIN, MAX).as_secs_f64();
+    assert!(expected.contains(&silent), "{silent} s is not within {expected:?}");
+}
+
+#[test]
+fn without_a_rhythm_the_longest_silence_is_borne() {
+    check(&Arrivals::default(), 60.0..=60.0);
+    let mut one = Arrivals::default();
+    one.observe(at(5.0));
+    check(&one, 60.0..=60.0);
+}
+
+#[test]
+fn a_busy_line_is_suspected_early() {
+    check(&regular(0.001, 300.0), 2.0..=2.0);
+    check(&regular(0.1, 300.0), 2.0..=2.0);
+}
+
+#[test]
+fn eight_mean_gaps_are_borne() {
+    check(&regular(1.0, 600.0), 7.9..=8.3);
+    check(&regular(3.0, 600.0), 23.9..=24.3);
+}
+
+#[test]
+fn a_slow_line_is_borne_up_to_the_bound() {
+    check(&regular(20.0, 600.0), 60.0..=60.0);
+}
+
+#[test]
+fn confidence_grows_within_the_first_minute() {
+    check(&regular(0.01, 1.0), 50.0..=60.0);
+    check(&regular(0.01, 10.0), 20.0..=35.0);
+    check(&regular(0.01, 60.0), 4.0..=8.0);
+}
+
+#[test]
+fn a_burst_does_not_make_a_thin_symbol_look_dead() {
+    let mut arrivals = regular(7.0, 600.0);
+    let before = arrivals.silent_after(MIN, MAX);
+    let last = arrivals.last().unwrap();
+    for n in 1..=10_000_u32 {
+        arrivals.observe(last + Duration::from_micros(50) * n);
+    }
+    let after = arrivals.silent_after(MIN, MAX);
+    assert!(after.as_secs_f64() > before.as_secs_f64() * 0.98, "{before:?} became {after:?}");
+}
+
+#[test]
+fn frames_of_one_batch_are_one_arrival() {
+    let mut single = Arrivals::default();
+    let mut batched = Arrivals::default();
+    for n in 0..300 {
+        single.observe(at(f64::from(n)));
+        (0..50).for_each(|_| batched.observe(at(f64::from(n))));
+    }
+    assert_eq!(single.silent_after(MIN, MAX), batched.silent_after(MIN, MAX));
+}
+
+#[test]
+fn a_rhythm_is_forgotten_with_a_half_life_of_a_minute() {
+    let mut arrivals = regular(5.0, 3_000.0);
+    let start = arrivals.last().unwrap();
+    for n in 1..=60_000_u32 {
+        arrivals.observe(start + Duration::from_millis(1) * n);
+    }
+    check(&arrivals, 19.5..=20.5);
+}
+
+#[test]
+fn an_outage_is_not_the_venues_rhythm() {
+    let mut arrivals = regular(0.5, 300.0);
+    let before = arrivals.silent_after(MIN, MAX);
+    arrivals.resume(at(1_000.0));
+    arrivals.observe(at(1_000.5));
+    let after = arrivals.silent_after(MIN, MAX);
+    assert!(after <= before + Duration::from_millis(10), "{before:?} became {after:?}");
+}
+
+#[test]
+fn both_ways_to_weigh_a_gap_agree_where_they_meet() {
+    let weigh = |gap: f64| {
+        let mut arrivals = regular(5.0, 600.0);
+        arrivals.observe(arrivals.last().unwrap() + Duration::from_secs_f64(gap));
+        arrivals.silent_after(MIN, MAX).as_secs_f64()
+    };
+    assert!((weigh(0.999_999) - weigh(1.000_001)).abs() < 1e-4);
+}
+
+#[test]
+fn a_pong_may_take_four_times_the_slowest_round_trip() {
+    let deadline = |trips: &[u64]| {
+        let mut known = RoundTrips::default();
+        trips.iter().for_each(|millis| known.observe(Duration::from_millis(*millis)));
+        known.deadline(PONG_MIN, Duration::from_secs(10)).as_millis()
+    };
+    assert_eq!(deadline(&[]), 10_000);
+    assert_eq!(deadline(&[1]), 500);
+    assert_eq!(deadline(&[125]), 500);
+    assert_eq!(deadline(&[200]), 800);
+    assert_eq!(deadline(&[200, 600, 100]), 2_400);
+    assert_eq!(deadline(&[2_500]), 10_000);
+    assert_eq!(deadline(&[60_000]), 10_000);
+}
+
+#[test]
+fn a_slow_round_trip_is_forgotten_after_32_others() {
+    let mut known = RoundTrips::default();
+    known.observe(Duration::from_secs(2));
+    (0..31).for_each(|_| known.observe(Duration::from_millis(200)));
+    assert_eq!(known.slowest(), Some(Duration::from_secs(2)));
+    known.observe(Duration::from_millis(200));
+    assert_eq!(known.slowest(), Some(Duration::from_millis(200)));
+}
+
+proptest! {
+    #[test]
+    fn silence_borne_stays_within_the_bounds(gaps in prop::collection::vec(0_u64..200_000_000_000, 0..200)) {
+        let mut arrivals = Arrivals::default();
+        let mut now = Mono::default();
+        for gap in gaps {
+            now += Duration::from_nanos(gap);
+            arrivals.observe(now);
+            prop_assert!((MIN..=MAX).contains(&arrivals.silent_after(MIN, MAX)));
+        }
+    }
+
+    #[test]
+    fn a_steady_line_is_never_suspected(gap in 0.000_1..7.0_f64, arrivals in 1_u32..2_000) {
+        let known = regular(gap, gap * f64::from(arrivals));
+        prop_assert!(known.silent_after(MIN, MAX).as_secs_f64() >= (gap * 7.9).min(60.0));
+    }
+}
