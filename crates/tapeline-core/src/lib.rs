@@ -5,6 +5,7 @@
 //! - [`policy`]: faults, backoff, breaker, budgets, health, as pure functions
 //! - [`venue`]: what an adapter must translate
 //! - [`feed`]: everything one venue needs; the state machine that ties the rest together
+//! - [`scan`]: JSON payloads of known shape, read at the speed of memory
 //! - [`outbox`]: one consumer's bounded queue
 //! - [`wire`]: the format towards consumers
 
@@ -14,6 +15,7 @@ pub mod feed;
 pub mod outbox;
 pub mod policy;
 pub mod rng;
+pub mod scan;
 pub mod time;
 pub mod venue;
 pub mod wire;

@@ -1,0 +1,165 @@
+//! REST: depth snapshots, the weight the venue counts, and the class of every refusal.
+//! <https://developers.binance.com/docs/binance-spot-api-docs/rest-api>
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tapeline_core::data::channel::Channel;
+use tapeline_core::data::topic::Topic;
+use tapeline_core::policy::fault::Fault;
+use tapeline_core::scan::Scan;
+use tapeline_core::time::Unix;
+use tapeline_core::venue::{DecodeError, Decoded, Fetch, HttpReply, HttpRequest, Item, Refusal, TopicId};
+
+use super::Market;
+use super::decode::Sides;
+use super::fields::{need, once, time};
+
+/// Levels a side asked for: the most that USD-M gives, and on spot a fifth of the price of the most.
+pub(super) const SNAPSHOT_LEVELS: usize = 1_000;
+/// What such a snapshot weighs.
+const SPOT_WEIGHT: u32 = 50;
+const USDM_WEIGHT: u32 = 20;
+/// Two thousand levels take about 80 kB; far more is no depth reply.
+const MAX_BODY: usize = 1 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of the venue's words an error quotes.
+const MAX_DETAIL: usize = 200;
+
+/// The request for a book's snapshot.
+pub(super) fn request(market: Market, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
+    let Fetch::Snapshot = why;
+    if topic.channel() != Channel::Book || topic.is_all() {
+        return None;
+    }
+    let (path, weight) = match market {
+        Market::Spot => ("/api/v3/depth", SPOT_WEIGHT),
+        Market::UsdM => ("/fapi/v1/depth", USDM_WEIGHT),
+    };
+    let mut url = format!("{}{path}?symbol=", origin.trim_end_matches('/'));
+    for byte in topic.symbol().bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            url.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    let _ = write!(url, "&limit={SNAPSHOT_LEVELS}");
+    Some(HttpRequest { url, headers: Vec::new(), weight, max_body: MAX_BODY, timeout: TIMEOUT })
+}
+
+/// Translates a depth reply. The weight is read from refusals as well.
+pub(super) fn snapshot(reply: &HttpReply<'_>, out: &mut Decoded) -> Result<(), Refusal> {
+    if let Some(used) = reply.header("x-mbx-used-weight-1m").and_then(|value| value.trim().parse().ok()) {
+        out.items.push(Item::Weight { used });
+    }
+    if !(200..300).contains(&reply.status) {
+        return Err(refusal(reply));
+    }
+    let levels = out.levels.len();
+    depth(reply.body, out).map_err(|error| {
+        out.levels.truncate(levels);
+        // The body is cut off, a page of some proxy, or something else: not an answer of the venue's core.
+        Refusal { fault: Fault::Server, detail: clip(&format!("no depth reply: {error}")) }
+    })
+}
+
+fn depth(body: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
+    let mut scan = Scan::new(body)?;
+    let (mut last, mut at, mut sent) = (None, None, None);
+    let mut sides = Sides::default();
+    let mut more = scan.object()?;
+    while more {
+        match scan.letter()? {
+            b'T' => once(&mut at, scan.i64(), "T")?,
+            b'E' => once(&mut sent, scan.i64(), "E")?,
+            0 => match &*scan.name() {
+                b"lastUpdateId" => once(&mut last, scan.u64(), "lastUpdateId")?,
+                b"bids" => sides.bids(&mut scan, out)?,
+                b"asks" => sides.asks(&mut scan, out)?,
+                _ => scan.skip()?,
+            },
+            _ => scan.skip()?,
+        }
+        more = scan.next_key()?;
+    }
+    scan.end()?;
+    let last = need(last, "lastUpdateId")?;
+    let (levels, bids) = sides.finish(out)?;
+    // The reply belongs to whatever was asked for.
+    out.items.push(Item::Levels { topic: TopicId(0), time: time(at, sent), last, levels, bids });
+    Ok(())
+}
+
+/// The class of a reply that is no answer: by status where the status alone decides, else by the venue's
+/// own code, else by status.
+fn refusal(reply: &HttpReply<'_>) -> Refusal {
+    let said = words(reply.body);
+    let fault = match (reply.status, said.as_ref().and_then(|(code, _)| fault_of_code(*code))) {
+        (418, _) => Fault::RateLimited { retry_after: retry_after(reply, said.as_ref()), banned: true },
+        (429, _) | (_, Some(Fault::RateLimited { .. })) => {
+            Fault::RateLimited { retry_after: retry_after(reply, said.as_ref()), banned: false }
+        }
+        (_, Some(fault)) => fault,
+        // The firewall in front of the venue: too fast, or a request it dislikes. Either way: later.
+        (403, None) => Fault::RateLimited { retry_after: retry_after(reply, None), banned: false },
+        (401, None) => Fault::Authentication,
+        (408, None) => Fault::Transient,
+        (400..500, None) => Fault::Configuration,
+        (_, None) => Fault::Server,
+    };
+    let detail = match said {
+        Some((code, message)) => format!("HTTP {}, code {code}: {message}", reply.status),
+        None => format!("HTTP {}", reply.status),
+    };
+    Refusal { fault, detail: clip(&detail) }
+}
+
+/// `{"code":…,"msg":"…"}`, if that is what the body is.
+fn words(body: &[u8]) -> Option<(i64, String)> {
+    let mut scan = Scan::new(body).ok()?;
+    let (mut code, mut message) = (None, None);
+    let mut more = scan.object().ok()?;
+    while more {
+        match (scan.letter().ok()?, &*scan.name()) {
+            (0, b"code") => code = Some(scan.i64().ok()?),
+            (0, b"msg") => message = Some(scan.string().ok()?.into_owned()),
+            _ => scan.skip().ok()?,
+        }
+        more = scan.next_key().ok()?;
+    }
+    Some((code?, message.unwrap_or_default()))
+}
+
+/// The class of the venue's own code, where it says more than the status.
+pub(super) fn fault_of_code(code: i64) -> Option<Fault> {
+    match code {
+        -1003 | -1015 => Some(Fault::RateLimited { retry_after: None, banned: false }),
+        // Unknown, disconnected, unexpected reply, timed out, busy, shutting down.
+        -1000 | -1001 | -1006 | -1007 | -1008 | -1016 => Some(Fault::Server),
+        -1002 | -1022 | -2014 | -2015 => Some(Fault::Authentication),
+        // Parameters, symbols, their status, what was never set.
+        -1199..=-1100 | -1220 | -2043 => Some(Fault::Configuration),
+        _ => None,
+    }
+}
+
+/// How long to wait: the header's seconds, else the end of the ban that the message names.
+fn retry_after(reply: &HttpReply<'_>, said: Option<&(i64, String)>) -> Option<Duration> {
+    let seconds =
+        reply.header("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+    seconds.or_else(|| {
+        let (_, after) = said?.1.split_once("banned until ")?;
+        let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+        let until = Unix::from_millis(digits.parse().ok()?);
+        u64::try_from(until.0.saturating_sub(reply.now.0)).ok().map(Duration::from_nanos)
+    })
+}
+
+/// The beginning of a text, for logs.
+pub(super) fn clip(text: &str) -> String {
+    let end =
+        text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MAX_DETAIL).last();
+    text[..end.unwrap_or(0)].to_owned()
+}
