@@ -1,2 +1,56 @@
-//! The `tapeline` program.
-fn main() {}
+//! The `tapeline` program: one file per command under `command/`, the terminal view under `view/`.
+
+mod args;
+mod command;
+mod exit;
+mod log;
+mod out;
+mod stop;
+mod view;
+
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use exit::{Exit, Failed};
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to stdout and is no error; a closed pipe is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    log::start(i16::from(cli.global.verbose) - i16::from(cli.global.quiet), cli.global.colour());
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(cli)));
+    let outcome =
+        outcome.unwrap_or_else(|_| Err(Failed::new(Exit::Internal, "a fault of the program; see above")));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            let _ = match failed.exit {
+                // Each line begins with its place.
+                Exit::Configuration => writeln!(std::io::stderr(), "{failed}"),
+                _ => writeln!(std::io::stderr(), "tapeline: {failed}"),
+            };
+            failed.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failed> {
+    let global = cli.global;
+    match cli.command {
+        Command::Config(config) => command::config::run(config.action, &global),
+    }
+}

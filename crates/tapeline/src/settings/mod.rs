@@ -208,6 +208,11 @@ impl Settings {
         self.origins.get(path).cloned().unwrap_or(Origin::Default)
     }
 
+    /// Where every value came from that somebody gave.
+    pub fn given(&self) -> Vec<&Origin> {
+        self.origins.values().filter(|origin| origin.is_given()).collect()
+    }
+
     /// What a venue's feed is told at its start; `None` for an unknown venue.
     pub fn feed(&self, venue: &str) -> Option<FeedConfig> {
         let venue = self.venues.get(venue)?;

@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use tapeline_core::data::channel::Delivery;
+
+/// Verified market data from many venues.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tapeline",
+    version,
+    arg_required_else_help = true,
+    after_help = "Try `tapeline demo` first: it needs no network, no account and no configuration."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What every command understands.
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file [default: ./tapeline.toml if there is one]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key of the configuration, over file and environment
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// When to use colours (NO_COLOR is respected)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Colour,
+    /// Tell more on stderr (repeat for more still)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Tell less on stderr
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) quiet: u8,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Global {
+    /// Whether stdout gets colours.
+    pub(crate) fn colour(&self) -> bool {
+        match self.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
+                !refused && std::io::stdout().is_terminal()
+            }
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a generated market: books, quotes and trades, without any network
+    Demo(Demo),
+    /// Show topics as they change, as a table or as JSON lines
+    Watch(Watch),
+    /// Serve a recorded or generated market as the venue itself would
+    Simulate(Simulate),
+    /// Check, show or describe the configuration
+    Config(Config),
+}
+
+/// `tapeline demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Stop after this many seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: Option<u64>,
+    /// The number from which everything random follows
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// `tapeline watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Topics such as binance:trade:BTCUSDT, or patterns such as 'binance:trade:*'
+    #[arg(required = true, value_name = "TOPIC")]
+    pub(crate) topics: Vec<String>,
+    /// One JSON object per line, also on a terminal
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Every update, or the newest state [default: as the channel needs it]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) delivery: Option<How>,
+}
+
+/// How updates are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum How {
+    /// Every update, in order.
+    Every,
+    /// The newest state.
+    Conflate,
+}
+
+impl From<How> for Delivery {
+    fn from(how: How) -> Self {
+        match how {
+            How::Every => Self::Every,
+            How::Conflate => Self::Conflate,
+        }
+    }
+}
+
+/// `tapeline config`.
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(crate) action: ConfigAction,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Read everything and tell every problem with its place
+    Check,
+    /// Print the configuration in effect, and where each value comes from
+    Show,
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+/// `tapeline simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The folder of a recorded capture [default: a generated market]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) capture: Option<PathBuf>,
+    /// How fast time runs: a factor, or `max` for as fast as can be read
+    #[arg(long, value_name = "N|max", default_value = "1")]
+    pub(crate) speed: tapeline_sim::Speed,
+    /// The port on 127.0.0.1; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8490)]
+    pub(crate) port: u16,
+}

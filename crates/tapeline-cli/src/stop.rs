@@ -1,0 +1,39 @@
+//! The signals that end the program.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit::Exit;
+
+/// Waits for someone to ask us to leave. Installed before the first line of output, so that a signal
+/// that answers it finds us ready.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Stop {
+    /// Starts listening.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn install() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next request, as the exit code it leads to. Loses nothing when dropped half-way.
+    pub(crate) async fn asked(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Done,
+            _ = self.hangup.recv() => Exit::Done,
+        }
+    }
+}

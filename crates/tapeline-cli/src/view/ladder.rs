@@ -1,0 +1,199 @@
+//! A book as a small ladder: the best levels of both sides with bars, the spread between them.
+
+use std::collections::BTreeMap;
+
+use tapeline_core::data::decimal::Decimal;
+use tapeline_core::data::event::{Book, BookState, Level};
+
+use super::number::{bar, count, difference, fixed, rough};
+use super::text::{Line, Tone, padded};
+
+/// A held book.
+#[derive(Debug, Clone)]
+pub(crate) struct Ladder {
+    bids: BTreeMap<Decimal, Decimal>,
+    asks: BTreeMap<Decimal, Decimal>,
+    venue_id: Option<u64>,
+    state: BookState,
+    /// The most digits behind the point seen so far, of prices and of sizes, so that columns stand still.
+    scales: (u8, u8),
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        let (bids, asks) = Default::default();
+        Self { bids, asks, venue_id: None, state: BookState::Syncing, scales: (0, 0) }
+    }
+}
+
+impl Ladder {
+    /// Takes a snapshot or a delta.
+    pub(crate) fn take(&mut self, book: &Book, whole: bool) {
+        if whole {
+            self.bids.clear();
+            self.asks.clear();
+        }
+        self.state = book.state;
+        self.venue_id = book.venue_id.or(self.venue_id);
+        apply(&mut self.bids, book.bids());
+        apply(&mut self.asks, book.asks());
+        for level in &book.levels {
+            self.scales.0 = self.scales.0.max(level.price.scale());
+            self.scales.1 = self.scales.1.max(level.size.scale());
+        }
+    }
+
+    /// How far it can be trusted.
+    pub(crate) const fn state(&self) -> BookState {
+        self.state
+    }
+
+    /// The best bid.
+    pub(crate) fn bid(&self) -> Option<(Decimal, Decimal)> {
+        self.bids.last_key_value().map(|(price, size)| (*price, *size))
+    }
+
+    /// The best ask.
+    pub(crate) fn ask(&self) -> Option<(Decimal, Decimal)> {
+        self.asks.first_key_value().map(|(price, size)| (*price, *size))
+    }
+
+    /// The ladder in `2 × depth + 2` lines of `columns`: a title, asks, the spread, bids.
+    pub(crate) fn draw(&self, title: &str, depth: usize, columns: usize) -> Vec<Line> {
+        let asks: Vec<_> = self.asks.iter().take(depth).map(|(price, size)| (*price, *size)).collect();
+        let bids: Vec<_> = self.bids.iter().rev().take(depth).map(|(price, size)| (*price, *size)).collect();
+        let shown = || asks.iter().chain(&bids);
+        let largest = shown().map(|(_, size)| rough(*size)).fold(0.0, f64::max);
+        let texts =
+            |(price, size): &(Decimal, Decimal)| (fixed(*price, self.scales.0), fixed(*size, self.scales.1));
+        let widths =
+            shown().map(texts).fold((8, 8), |(a, b), (price, size)| (a.max(price.len()), b.max(size.len())));
+        let fields = (widths.0, widths.1, largest);
+
+        let mut lines = vec![self.title(title, columns)];
+        lines.extend(std::iter::repeat_n(Line::new(), depth - asks.len()));
+        lines.extend(asks.iter().rev().map(|level| self.rung(*level, Tone::Bad, fields, columns)));
+        lines.push(self.middle(columns));
+        lines.extend(bids.iter().map(|level| self.rung(*level, Tone::Good, fields, columns)));
+        lines.extend(std::iter::repeat_n(Line::new(), depth - bids.len()));
+        lines
+    }
+
+    fn title(&self, title: &str, columns: usize) -> Line {
+        let (tone, word) = told(self.state);
+        let mut line =
+            Line::new().with(Tone::Strong, super::text::cut(title, columns.saturating_sub(word.len() + 3)));
+        line.fill_to(columns.saturating_sub(word.len() + 2));
+        line.with(tone, format!("● {word}"))
+    }
+
+    fn rung(
+        &self,
+        (price, size): (Decimal, Decimal),
+        tone: Tone,
+        fields: (usize, usize, f64),
+        columns: usize,
+    ) -> Line {
+        let (price_width, size_width, largest) = fields;
+        // A book that is not live is still shown, but nobody shall take it for one that is.
+        let tone = if self.state == BookState::Live { tone } else { Tone::Dim };
+        let room = columns.saturating_sub(price_width + size_width + 3);
+        let share = if largest > 0.0 { rough(size) / largest } else { 0.0 };
+        Line::new()
+            .with(tone, padded(&fixed(price, self.scales.0), price_width, true))
+            .with(Tone::Plain, format!("  {} ", padded(&fixed(size, self.scales.1), size_width, true)))
+            .with(tone, bar(share, room))
+    }
+
+    /// The line between the sides: the spread and the venue's id of this state.
+    fn middle(&self, columns: usize) -> Line {
+        let spread =
+            self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
+        let mut text = match spread {
+            Some((spread, bid)) if !bid.is_zero() => {
+                let points = rough(spread) / rough(bid) * 10_000.0;
+                format!("── spread {} · {points:.2} bp ", fixed(spread, self.scales.0))
+            }
+            Some((spread, _)) => format!("── spread {} ", fixed(spread, self.scales.0)),
+            None => "── no spread yet ".to_owned(),
+        };
+        let id = self.venue_id.map(|id| format!(" #{}", count(id))).unwrap_or_default();
+        let dashes = columns.saturating_sub(super::text::width(&text) + super::text::width(&id));
+        text.push_str(&"─".repeat(dashes));
+        Line::new().with(Tone::Dim, text).with(Tone::Dim, id)
+    }
+}
+
+fn apply(side: &mut BTreeMap<Decimal, Decimal>, levels: &[Level]) {
+    for level in levels {
+        if level.size.is_zero() {
+            side.remove(&level.price);
+        } else {
+            side.insert(level.price, level.size);
+        }
+    }
+}
+
+/// A book's state in a word, and how it is shown.
+pub(crate) const fn told(state: BookState) -> (Tone, &'static str) {
+    match state {
+        BookState::Live => (Tone::Good, "live"),
+        BookState::Syncing => (Tone::Warning, "syncing"),
+        BookState::Stale => (Tone::Bad, "stale"),
+        BookState::Unverified => (Tone::Warning, "unverified"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(price: &str, size: &str) -> Level {
+        Level { price: price.parse().unwrap(), size: size.parse().unwrap() }
+    }
+
+    fn book(bids: &[(&str, &str)], asks: &[(&str, &str)], state: BookState) -> Book {
+        let levels = bids.iter().chain(asks).map(|(price, size)| level(price, size)).collect();
+        Book { levels, bids: bids.len() as u32, venue_id: Some(1_234_567), state }
+    }
+
+    fn drawn(ladder: &Ladder) -> Vec<String> {
+        ladder.draw("binance:book:BTCUSDT", 2, 40).iter().map(|line| line.render(80, false)).collect()
+    }
+
+    #[test]
+    fn a_ladder_shows_both_sides_around_the_spread() {
+        let mut ladder = Ladder::default();
+        let whole = book(
+            &[("100.5", "2"), ("100", "1")],
+            &[("101", "4"), ("101.25", "0.5"), ("102", "9")],
+            BookState::Live,
+        );
+        ladder.take(&whole, true);
+        assert_eq!(
+            drawn(&ladder),
+            [
+                "binance:book:BTCUSDT              ● live",
+                "  101.25       0.5 ██▋",
+                "  101.00       4.0 █████████████████████",
+                "── spread 0.50 · 49.75 bp ─── #1,234,567",
+                "  100.50       2.0 ██████████▌",
+                "  100.00       1.0 █████▎",
+            ]
+        );
+    }
+
+    #[test]
+    fn deltas_change_and_remove_levels_and_a_stale_book_says_so() {
+        let mut ladder = Ladder::default();
+        ladder.take(&book(&[("100", "1")], &[("101", "4")], BookState::Live), true);
+        ladder.take(&book(&[("100", "0"), ("99", "3")], &[], BookState::Live), false);
+        assert_eq!(ladder.bid().unwrap().0, "99".parse().unwrap());
+        ladder.take(&book(&[], &[], BookState::Stale), false);
+        assert!(drawn(&ladder)[0].ends_with("● stale"));
+        assert_eq!(ladder.ask().unwrap().0, "101".parse().unwrap());
+        ladder.take(&book(&[("50", "1")], &[], BookState::Live), true);
+        assert!(ladder.ask().is_none());
+        assert!(drawn(&ladder)[3].starts_with("── no spread yet"));
+    }
+}

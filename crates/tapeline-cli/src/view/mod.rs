@@ -1,0 +1,262 @@
+//! The terminal view: a board that takes updates and draws itself as lines of text. It knows neither a
+//! terminal nor a clock; time comes in as milliseconds.
+
+pub(crate) mod ladder;
+pub(crate) mod number;
+pub(crate) mod rate;
+pub(crate) mod row;
+pub(crate) mod screen;
+pub(crate) mod table;
+pub(crate) mod text;
+
+use std::collections::HashMap;
+
+use tapeline_core::data::channel::{Channel, Shape};
+use tapeline_core::data::topic::Topic;
+use tapeline_core::data::update::{Data, Update};
+
+use number::{age, count, rate};
+use rate::Rate;
+use row::Row;
+use table::{Column, Field};
+use text::{Line, Tone};
+
+/// How topics become rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grouping {
+    /// One row per topic.
+    Topics,
+    /// One row per symbol, put together from its quote, trade and book topics.
+    Symbols,
+}
+
+/// What is shown above and below the figures.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frame {
+    /// The first line.
+    pub(crate) title: String,
+    /// Lines below everything, kept at the bottom.
+    pub(crate) footer: Vec<Line>,
+}
+
+/// Everything shown.
+#[derive(Debug)]
+pub(crate) struct Board {
+    grouping: Grouping,
+    rows: Vec<Row>,
+    index: HashMap<Topic, usize>,
+    total: Rate,
+    /// The last thing worth a line.
+    notice: Option<(u64, String)>,
+}
+
+/// A notice stays for so long.
+const NOTICED: u64 = 15_000;
+/// The narrowest ladder that can be read.
+const LADDER: usize = 36;
+
+impl Board {
+    /// A board on which nothing stands yet; `topics` get their rows at once, in this order.
+    pub(crate) fn new(grouping: Grouping, topics: impl IntoIterator<Item = Topic>) -> Self {
+        let mut board =
+            Self { grouping, rows: Vec::new(), index: HashMap::new(), total: Rate::default(), notice: None };
+        for topic in topics {
+            board.row(&topic);
+        }
+        board
+    }
+
+    fn row(&mut self, topic: &Topic) -> &mut Row {
+        let next = self.rows.len();
+        let at = *self.index.entry(topic.clone()).or_insert(next);
+        if at == next {
+            self.rows.push(Row::new(topic.clone()));
+        }
+        &mut self.rows[at]
+    }
+
+    /// Takes one update that came at `now`.
+    pub(crate) fn take(&mut self, now: u64, update: &Update) {
+        self.total.add(now, update.merged.max(1));
+        if let Data::Gap(gap) = &update.data {
+            let text = format!("{}: gap {}–{}, {}", update.topic, gap.from, gap.to, gap.reason);
+            self.notice(now, text);
+        }
+        self.row(&update.topic).take(now, update);
+    }
+
+    /// Shows a line of text for a while.
+    pub(crate) fn notice(&mut self, now: u64, text: String) {
+        self.notice = Some((now, text));
+    }
+
+    /// All rows.
+    pub(crate) fn rows_mut(&mut self) -> &mut [Row] {
+        &mut self.rows
+    }
+
+    /// The whole screen: at most `size.1` lines of `size.0` columns.
+    pub(crate) fn draw(&mut self, now: u64, size: (usize, usize), frame: &Frame) -> Vec<Line> {
+        let (columns, lines) = size;
+        let mut top = vec![self.title(now, columns, &frame.title)];
+        let mut bottom = frame.footer.clone();
+        if let Some((at, text)) = &self.notice
+            && now.saturating_sub(*at) < NOTICED
+        {
+            bottom.insert(0, Line::new().with(Tone::Warning, text.clone()));
+        }
+        // On a small screen the figures come first.
+        bottom.truncate(lines.saturating_sub(12));
+        let rows = match self.grouping {
+            Grouping::Topics => self.by_topic(now, columns),
+            Grouping::Symbols => self.by_symbol(now, columns),
+        };
+        let room = lines.saturating_sub(top.len() + bottom.len());
+        let ladders = self.ladders(columns, room.saturating_sub(rows.len() + 1));
+        let for_rows = if ladders.is_empty() { room } else { room.saturating_sub(ladders.len() + 1) };
+        top.extend(clipped(rows, for_rows));
+        if !ladders.is_empty() {
+            top.push(Line::new());
+            top.extend(ladders);
+        }
+        if !bottom.is_empty() {
+            let gap = lines.saturating_sub(top.len() + bottom.len());
+            top.extend(std::iter::repeat_n(Line::new(), gap));
+            top.extend(bottom);
+        }
+        top.truncate(lines);
+        top
+    }
+
+    fn title(&mut self, now: u64, columns: usize, title: &str) -> Line {
+        let gaps: u64 = self.rows.iter().map(|row| row.gaps).sum();
+        let mut figures = format!("{} topics · {}/s", self.rows.len(), rate(self.total.per_second(now)));
+        if gaps > 0 {
+            figures.push_str(&format!(" · {} gaps", count(gaps)));
+        }
+        let mut line = Line::new().with(Tone::Accent, "tapeline").with(Tone::Strong, format!(" {title}"));
+        line.fill_to(columns.saturating_sub(text::width(&figures)).max(line.width() + 2));
+        line.with(Tone::Dim, figures)
+    }
+
+    fn by_topic(&mut self, now: u64, columns: usize) -> Vec<Line> {
+        const COLUMNS: &[Column] = &[
+            Column { name: "TOPIC", right: false, spare: 0, least: 16 },
+            Column { name: "PRICE / BID", right: true, spare: 0, least: 12 },
+            Column { name: "ASK", right: true, spare: 1, least: 0 },
+            Column { name: "SIZE", right: true, spare: 3, least: 8 },
+            Column { name: "NOTE", right: false, spare: 5, least: 0 },
+            Column { name: "RATE/S", right: true, spare: 2, least: 6 },
+            Column { name: "AGE", right: true, spare: 0, least: 4 },
+            Column { name: "STATE", right: false, spare: 0, least: 9 },
+            Column { name: "SOURCE", right: false, spare: 4, least: 0 },
+        ];
+        let fields: Vec<Vec<Field>> = self.rows.iter_mut().map(|row| topic_fields(row, now)).collect();
+        table::draw(COLUMNS, &fields, columns)
+    }
+
+    fn by_symbol(&mut self, now: u64, columns: usize) -> Vec<Line> {
+        const COLUMNS: &[Column] = &[
+            Column { name: "SYMBOL", right: false, spare: 0, least: 9 },
+            Column { name: "BID", right: true, spare: 0, least: 9 },
+            Column { name: "ASK", right: true, spare: 0, least: 9 },
+            Column { name: "LAST", right: true, spare: 0, least: 9 },
+            Column { name: "SIZE", right: true, spare: 2, least: 8 },
+            Column { name: "TRADES/S", right: true, spare: 3, least: 0 },
+            Column { name: "RATE/S", right: true, spare: 1, least: 0 },
+            Column { name: "TRADES", right: true, spare: 4, least: 7 },
+            Column { name: "AGE", right: true, spare: 0, least: 4 },
+            Column { name: "BOOK", right: false, spare: 0, least: 7 },
+        ];
+        let mut symbols: Vec<String> = Vec::new();
+        for row in &self.rows {
+            let symbol = row.topic.symbol();
+            if !symbols.iter().any(|known| *known == symbol) {
+                symbols.push(symbol.into_owned());
+            }
+        }
+        let fields: Vec<Vec<Field>> = symbols.iter().map(|symbol| self.symbol_fields(symbol, now)).collect();
+        table::draw(COLUMNS, &fields, columns)
+    }
+
+    fn symbol_fields(&mut self, symbol: &str, now: u64) -> Vec<Field> {
+        let mut of: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.topic.symbol() == symbol).collect();
+        let total: f64 = of.iter_mut().map(|row| row.rate.per_second(now)).sum();
+        let seen = of.iter().filter_map(|row| row.seen).max();
+        let mut find = |channel| of.iter().position(|row| row.topic.channel() == channel);
+        let (quote, trade, book) = (find(Channel::Quote), find(Channel::Trade), find(Channel::Book));
+        let per_second = trade.map_or(0.0, |at| of[at].rate.per_second(now));
+        // The top of the book is the better quote: it is verified.
+        let top = book.filter(|&at| of[at].price.is_some()).or(quote).map(|at| &*of[at]);
+        let trade = trade.map(|at| &*of[at]);
+        let state = book.map(|at| of[at].state()).or_else(|| top.map(|row| row.state()));
+        let (tone, word) = state.unwrap_or((Tone::Dim, ""));
+        let text = |row: Option<&Row>, price: fn(&Row) -> Option<_>| {
+            row.map(|row| row.price_text(price(row))).unwrap_or_default()
+        };
+        vec![
+            (Tone::Strong, symbol.to_owned()),
+            (top.map_or(Tone::Plain, |row| row.tone(now)), text(top, |row| row.price)),
+            (top.map_or(Tone::Plain, |row| row.tone(now)), text(top, |row| row.ask)),
+            (trade.map_or(Tone::Plain, |row| row.tone(now)), text(trade, |row| row.price)),
+            (Tone::Plain, trade.map(Row::size_text).unwrap_or_default()),
+            (Tone::Dim, rate(per_second)),
+            (Tone::Dim, rate(total)),
+            (Tone::Dim, trade.map(|row| count(row.rate.total())).unwrap_or_default()),
+            (Tone::Dim, seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
+            (tone, format!("● {word}")),
+        ]
+    }
+
+    /// The books side by side, as many as fit beside each other, in at most `lines` lines.
+    fn ladders(&self, columns: usize, lines: usize) -> Vec<Line> {
+        let books: Vec<&Row> =
+            self.rows.iter().filter(|row| row.topic.channel().shape() == Shape::Book).collect();
+        let depth = (lines.saturating_sub(2) / 2).min(10);
+        if books.is_empty() || depth < 2 {
+            return Vec::new();
+        }
+        let beside = (columns / LADDER).clamp(1, books.len().max(1)).min(3);
+        let wide = (columns + 2) / beside - 2;
+        let mut out: Vec<Line> = Vec::new();
+        for (place, row) in books.iter().take(beside).enumerate() {
+            let unknown = ladder::Ladder::default();
+            let ladder = row.ladder.as_deref().unwrap_or(&unknown);
+            for (at, line) in ladder.draw(row.topic.as_str(), depth, wide).into_iter().enumerate() {
+                if out.len() <= at {
+                    out.push(Line::new());
+                }
+                out[at].fill_to(place * (wide + 2));
+                out[at].append(line);
+            }
+        }
+        out
+    }
+}
+
+fn topic_fields(row: &mut Row, now: u64) -> Vec<Field> {
+    let (tone, word) = row.state();
+    let per_second = row.rate.per_second(now);
+    vec![
+        (Tone::Strong, row.topic.as_str().to_owned()),
+        (row.tone(now), row.price_text(row.price)),
+        (Tone::Plain, row.price_text(row.ask)),
+        (Tone::Plain, row.size_text()),
+        (Tone::Dim, row.note.clone()),
+        (Tone::Dim, rate(per_second)),
+        (Tone::Dim, row.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
+        (tone, format!("● {word}")),
+        (Tone::Dim, if row.seen.is_some() { row.source().to_owned() } else { String::new() }),
+    ]
+}
+
+/// The first lines, and how many more there are.
+fn clipped(mut lines: Vec<Line>, room: usize) -> Vec<Line> {
+    if lines.len() > room && room > 0 {
+        let more = lines.len() - room + 1;
+        lines.truncate(room - 1);
+        lines.push(Line::new().with(Tone::Dim, format!("… {more} more; a taller window shows them")));
+    }
+    lines.truncate(room);
+    lines
+}
