@@ -127,7 +127,10 @@ pub(super) struct Line {
     pub(super) pong: Option<Box<[u8]>>,
     pub(super) arrivals: Arrivals,
     pub(super) round_trips: RoundTrips,
+    /// The last message of any kind: a sign of life.
     pub(super) last_frame: Mono,
+    /// The last market data, or when the line was opened.
+    pub(super) last_data: Mono,
     /// Most streams this line may carry, learnt from the venue's refusal.
     pub(super) capacity: usize,
     /// Undecodable messages in the running minute, and when it began.
@@ -154,6 +157,7 @@ impl Line {
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),
             last_frame: now.mono,
+            last_data: now.mono,
             capacity: facts.streams_per_line,
             corrupt: (0, now.mono),
             stats: LineStats::default(),

@@ -169,6 +169,7 @@ impl Feed {
             line.stats.reconnects += 1;
         }
         line.last_frame = now.mono;
+        line.last_data = now.mono;
         line.arrivals.resume(now.mono);
         line.corrupt = (0, now.mono);
         let live = Live {
@@ -306,7 +307,7 @@ impl Feed {
             live.check_at = now.mono + timing.silent_min / 4;
             return true;
         }
-        let silence = now.mono.since(line.last_frame);
+        let silence = now.mono.since(line.last_data);
         let suspicious = live.proven.is_some() && silence >= silent_after;
         if suspicious && silence >= silent_after * 3 && live.ping.is_none() {
             return self.mute(now, slot, silent_after);
@@ -321,7 +322,7 @@ impl Feed {
             self.ping(now, slot, within, suspicious);
             return true;
         }
-        let due = line.last_frame
+        let due = line.last_data
             + if live.proven.is_some() { silent_after.min(timing.ping_every) } else { timing.ping_every };
         live.check_at = due.max(now.mono + timing.silent_min / 2);
         true
@@ -331,7 +332,7 @@ impl Feed {
     fn mute(&mut self, now: Time, slot: usize, silent_after: Duration) -> bool {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return false };
-        if live.renewed.is_some_and(|at| at > line.last_frame) {
+        if live.renewed.is_some_and(|at| at > line.last_data) {
             self.cut(now, slot, Fault::Transient, "pongs come but no data, also after subscribing again");
             return false;
         }

@@ -31,7 +31,6 @@ impl Feed {
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
         line.last_frame = now.mono;
-        line.arrivals.observe(now.mono);
         self.decoded.clear();
         let (venue, names, decoded) = (&self.venue, &line.names, &mut self.decoded);
         // A panic costs the frame: translation has touched nothing but the buffer.
@@ -90,6 +89,8 @@ impl Feed {
     #[inline]
     fn prove(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
+        line.last_data = now.mono;
+        line.arrivals.observe(now.mono);
         let Phase::Live(live) = &mut line.phase else { return };
         if live.proven.is_none() {
             live.proven = Some(now.mono);

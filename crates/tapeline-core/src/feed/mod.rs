@@ -247,3 +247,6 @@ impl Feed {
         market::Epochs(&mut self.rng).draw()
     }
 }
+
+#[cfg(test)]
+mod tests;

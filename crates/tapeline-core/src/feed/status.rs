@@ -264,7 +264,7 @@ impl Feed {
             reason: line.fault.as_ref().map(|(_, detail)| detail.to_string()),
             wanted: line.wishes.len(),
             confirmed: line.wishes.confirmed(),
-            silence_ms: now.mono.since(line.last_frame).as_millis() as u64,
+            silence_ms: now.mono.since(line.last_data).as_millis() as u64,
             round_trip_us: line.round_trips.slowest().map(|slowest| slowest.as_micros() as u64),
             stats,
         }

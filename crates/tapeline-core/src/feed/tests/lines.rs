@@ -1,0 +1,221 @@
+//! Scenarios of lines: silence, budgets, retries, halts.
+
+use super::toy::{Bench, SECOND, market, read};
+use super::url;
+use crate::feed::{Action, Command, DialError, Input, Stage};
+use crate::outbox::Overflow;
+use crate::policy::fault::Fault;
+use std::time::Duration;
+
+fn live(topic: &str) -> (Bench, crate::venue::LineId, crate::outbox::Subscriber, crate::outbox::Outbox) {
+    let mut bench = Bench::new();
+    let (who, outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe(topic, &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    (bench, line, who, outbox)
+}
+
+/// Five minutes of twenty messages a second.
+fn chatter(bench: &mut Bench, line: crate::venue::LineId) {
+    for id in 1..=6_000 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(SECOND / 20);
+    }
+}
+
+#[test]
+fn a_busy_line_that_falls_silent_is_flagged_pinged_and_replaced() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
+    chatter(&mut bench, line);
+    read(&mut outbox);
+    bench.todo.clear();
+    bench.pass(Duration::from_millis(2_600));
+    assert!(matches!(bench.todo.pop_front(), Some(Action::Ping { .. })), "suspicion asks first");
+    assert_eq!(read(&mut outbox), ["status 6000 live the line is silent"]);
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.todo.pop_front(), Some(Action::Close { line, code: 1000 }));
+    assert_eq!(url(bench.todo.front()), "ws://a", "a stable line is redialled at once");
+}
+
+#[test]
+fn data_is_as_good_as_a_pong() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    bench.pass(31 * SECOND);
+    assert!(matches!(bench.todo.pop_front(), Some(Action::Ping { .. })), "a quiet line is pinged");
+    bench.pass(5 * SECOND);
+    bench.hear(line, "t A 1 1");
+    bench.pass(6 * SECOND);
+    assert!(!bench.todo.iter().any(|action| matches!(action, Action::Close { .. })));
+}
+
+#[test]
+fn a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    chatter(&mut bench, line);
+    let (mut sent, mut closed) = (0, false);
+    for _ in 0..400 {
+        bench.pass(SECOND / 20);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Send { text, .. } => {
+                    assert_eq!(text, "+t A -");
+                    sent += 1;
+                    bench.hear(line, "ok 2");
+                }
+                Action::Close { .. } => closed = true,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((sent, closed), (1, true));
+}
+
+#[test]
+fn requests_stay_in_the_budget_and_leave_room_for_pongs() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    for index in 0..4 {
+        bench.subscribe(&format!("toy:trade:S{index}"), &who);
+    }
+    let line = bench.open();
+    let mut times = Vec::new();
+    for step in 0..40 {
+        if step % 2 == 0 {
+            bench.input(Input::Ping { line, payload: &[step] });
+        }
+        // Wishes that come and go keep the requests flowing.
+        let topic = format!("toy:trade:S{}", step % 4);
+        bench.feed.unsubscribe(bench.now, &topic.parse().unwrap(), who.id());
+        bench.feed.command(bench.now, Command::Sweep);
+        bench.subscribe(&topic, &who);
+        bench.pass(SECOND / 10);
+        let said = |action: &Action| matches!(action, Action::Send { .. } | Action::Pong { .. });
+        times.extend(bench.todo.drain(..).filter(said).map(|_| bench.now.mono));
+    }
+    assert!(times.len() >= 12, "only {} messages", times.len());
+    for (index, at) in times.iter().enumerate().skip(4) {
+        assert!(
+            at.since(times[index - 4]) >= SECOND - SECOND / 10,
+            "more than four messages within a second"
+        );
+    }
+}
+
+#[test]
+fn unconfirmed_requests_are_repeated_twice_and_then_the_line_is_replaced() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    let mut log = Vec::new();
+    for _ in 0..35 {
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Send { text, .. } => log.push(text),
+                Action::Close { line: closed, .. } if closed == line => log.push("close".into()),
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(log, ["+t A -", "+t A -", "+t A -", "close"]);
+}
+
+#[test]
+fn a_dial_that_never_answers_is_given_up() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.dial();
+    bench.pass(11 * SECOND);
+    assert_eq!(bench.todo.pop_front(), Some(Action::Close { line, code: 1000 }));
+    bench.pass(2 * SECOND);
+    let next = bench.dial();
+    assert_ne!(next, line);
+    bench.input(Input::Opened { line });
+    assert_eq!(bench.todo, [], "what the old dial says late is not taken for the new one's word");
+    assert_eq!(bench.feed.status(bench.now).stray_inputs, 1);
+}
+
+fn fail(bench: &mut Bench, fault: Fault) {
+    let line = bench.dial();
+    let why = DialError { stage: Stage::Upgrade, fault, detail: "no".into() };
+    bench.input(Input::Failed { line, why });
+}
+
+#[test]
+fn a_broken_endpoint_makes_way_for_the_next_one() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    assert_eq!(url(bench.todo.front()), "ws://a");
+    fail(&mut bench, Fault::Server);
+    bench.pass(2 * SECOND);
+    assert_eq!(url(bench.todo.front()), "ws://b");
+}
+
+#[test]
+fn an_impossible_request_halts_the_line_until_an_operator_speaks() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    fail(&mut bench, Fault::Configuration);
+    bench.pass(600 * SECOND);
+    assert_eq!(bench.todo, []);
+    assert!(read(&mut outbox).contains(&"status 0 halted upgrade: no".to_owned()));
+    assert!(bench.feed.command(bench.now, Command::Reset) > 0);
+    bench.collect();
+    assert_eq!(url(bench.todo.front()), "ws://a");
+}
+
+#[test]
+fn a_flapping_venue_is_dialled_at_most_25_times_in_five_minutes() {
+    let (mut bench, mut line, _who, _outbox) = live("toy:trade:A");
+    let mut dials = vec![bench.now.mono];
+    while bench.now.mono.since(dials[0]) < 600 * SECOND {
+        bench.hear(line, &format!("t A {} 1", dials.len()));
+        bench.pass(3 * SECOND);
+        bench.cut(line);
+        while !bench.todo.iter().any(|action| matches!(action, Action::Dial { .. })) {
+            bench.pass(SECOND / 10);
+        }
+        bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+        dials.push(bench.now.mono);
+        line = bench.open();
+        bench.todo.clear();
+    }
+    let worst = dials
+        .iter()
+        .map(|start| dials.iter().filter(|at| **at >= *start && at.since(*start) < 300 * SECOND).count());
+    assert!(worst.clone().max().unwrap() <= 25, "{:?} dials", worst.max());
+}
+
+#[test]
+fn a_goodbye_moves_the_line_without_blame() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
+    bench.hear(line, "t A 1 1");
+    bench.hear(line, "bye");
+    assert_eq!(bench.todo.pop_front(), Some(Action::Close { line, code: 1000 }));
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    bench.accept(line, 2);
+    bench.hear(line, "t A 2 1");
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2"]);
+}
+
+#[test]
+fn a_starved_process_does_not_blame_the_venue() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    chatter(&mut bench, line);
+    bench.todo.clear();
+    // Nobody ticks for a minute; then what had come in is read at last.
+    bench.now = bench.now.later(60 * SECOND);
+    bench.feed.tick(bench.now);
+    bench.collect();
+    bench.hear(line, "t A 6001 1");
+    bench.pass(SECOND);
+    assert!(!bench.todo.iter().any(|action| matches!(action, Action::Close { .. })), "{:?}", bench.todo);
+}

@@ -1,0 +1,370 @@
+//! Scenarios for the feed, driven by hand.
+
+mod lines;
+mod toy;
+
+use std::time::Duration;
+
+use self::toy::{Bench, SECOND, market, read};
+use crate::config::FeedConfig;
+use crate::data::channel::Delivery;
+use crate::data::topic::{Pattern, TopicError};
+use crate::data::update::Position;
+use crate::feed::{Action, Command, Input, Memory};
+use crate::outbox::Overflow;
+use crate::policy::fault::Fault;
+use crate::venue::{DialRequest, Refusal};
+
+#[test]
+fn a_subscription_dials_asks_and_delivers() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    assert_eq!(bench.accept(line, 1), ["+t A -"]);
+    bench.hear(line, "t A 5 100.5");
+    bench.hear(line, "t A 6 100.6");
+    assert_eq!(
+        read(&mut outbox),
+        [
+            "status 0 waiting connecting",
+            "status 0 dialling connecting",
+            "status 0 live",
+            "event 1 id=5",
+            "event 2 id=6"
+        ]
+    );
+}
+
+#[test]
+fn two_subscribers_share_one_upstream_subscription_and_the_last_one_ends_it_after_the_linger() {
+    let mut bench = Bench::new();
+    let ((a, mut out_a), (b, mut out_b)) = (Bench::reader(1, Overflow::Gap), Bench::reader(2, Overflow::Gap));
+    bench.subscribe("toy:trade:A", &a);
+    bench.subscribe("toy:trade:B", &a);
+    let line = bench.open();
+    assert_eq!(bench.accept(line, 1), ["+t A|t B -"]);
+    bench.subscribe("toy:trade:A", &b);
+    assert_eq!(bench.todo, [], "nothing is said upstream for the second one");
+    bench.hear(line, "t A 1 1");
+    assert_eq!(market(&mut out_a), ["event 1 id=1"]);
+    assert_eq!(market(&mut out_b), ["event 1 id=1"]);
+    bench.feed.leave(bench.now, a.id());
+    drop(out_b);
+    // Data keeps the line from being pinged while the linger runs.
+    let mut left = Vec::new();
+    for second in 0..420 {
+        bench.hear(line, &format!("t A {} 1", second + 2));
+        bench.pass(SECOND);
+        left.extend(bench.accept(line, 2));
+    }
+    assert_eq!(left, ["+ -t B"], "a topic that was never heard of goes first");
+    bench.todo.retain(|action| !matches!(action, Action::Ping { .. }));
+    assert_eq!(bench.todo, [Action::Close { line, code: 1000 }], "nothing is wanted, so the line goes");
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.topics.len(), status.subscribers.len()), (0, 0));
+}
+
+#[test]
+fn one_topic_of_several_is_left_by_name() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    bench.subscribe("toy:trade:B", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    assert!(bench.feed.unsubscribe(bench.now, &"toy:trade:A".parse().unwrap(), who.id()));
+    assert!(!bench.feed.unsubscribe(bench.now, &"toy:trade:A".parse().unwrap(), who.id()));
+    assert_eq!(bench.feed.command(bench.now, Command::Sweep), 1);
+    bench.collect();
+    bench.pass(SECOND);
+    assert_eq!(bench.accept(line, 2), ["+ -t A"]);
+}
+
+#[test]
+fn a_refused_batch_is_split_until_the_one_at_fault_is_found() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    for symbol in ["A", "BAD", "C"] {
+        bench.subscribe(&format!("toy:trade:{symbol}"), &who);
+    }
+    let line = bench.open();
+    let mut asked = Vec::new();
+    let mut request = 0;
+    for _ in 0..20 {
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            let Action::Send { text, .. } = action else { continue };
+            request += 1;
+            let verdict = if text.contains("BAD") { "no" } else { "ok" };
+            bench.hear(line, &format!("{verdict} {request}"));
+            asked.push(text);
+        }
+    }
+    assert_eq!(asked, ["+t A|t BAD|t C -", "+t A|t BAD -", "+t C -", "+t A -", "+t BAD -"]);
+    let status = bench.feed.status(bench.now);
+    let phases: Vec<_> = status.topics.iter().map(|t| (t.topic.raw_symbol().to_owned(), t.phase)).collect();
+    assert_eq!(phases, [("A".into(), "live"), ("BAD".into(), "rejected"), ("C".into(), "live")]);
+    assert!(read(&mut outbox).contains(&"status 0 rejected refused by the venue: no such toy".to_owned()));
+    assert_eq!(status.lines[0].confirmed, 2);
+}
+
+#[test]
+fn a_hole_in_the_ids_is_declared_after_its_time_and_delivery_goes_on() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in [1, 2, 5, 6] {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2"]);
+    bench.pass(SECOND);
+    bench.hear(line, "t A 4 1");
+    assert_eq!(market(&mut outbox), [] as [String; 0], "the hole is still there");
+    bench.pass(2 * SECOND);
+    assert_eq!(market(&mut outbox), ["gap 3 3-3", "event 4 id=4", "event 5 id=5", "event 6 id=6"]);
+    bench.hear(line, "t A 3 1");
+    bench.hear(line, "t A 7 1");
+    assert_eq!(
+        market(&mut outbox),
+        ["event 7 id=7"],
+        "what was declared is not delivered as if nothing had been"
+    );
+}
+
+#[test]
+fn what_a_cut_line_lost_is_declared_after_the_reconnect() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t A 1 1");
+    bench.cut(line);
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    assert_eq!(bench.accept(line, 2), ["+t A -"], "the same difference is the resubscription");
+    bench.hear(line, "t A 9 1");
+    bench.pass(3 * SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "gap 2 2-8", "event 3 id=9"]);
+}
+
+#[test]
+fn state_after_a_cut_begins_a_new_epoch_with_a_snapshot() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    let before = bench.subscribe("toy:quote:A", &who).position.epoch;
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "q A 1 10");
+    bench.hear(line, "q A 5 11");
+    bench.hear(line, "q A 5 12");
+    assert_eq!(market(&mut outbox), ["snapshot 0 bid=10", "delta 1 bid=11"], "a repeated id is a copy");
+    bench.cut(line);
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    bench.accept(line, 2);
+    bench.hear(line, "q A 9 13");
+    let mut last = None;
+    while let Some(update) = outbox.try_next() {
+        last = Some(update);
+    }
+    let last = last.unwrap();
+    assert_eq!((last.kind, last.offset), (crate::data::update::Kind::Snapshot, 0));
+    assert_ne!(last.epoch, before);
+}
+
+#[test]
+fn a_book_is_shown_only_when_right_and_its_break_is_told_first() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    assert_eq!(market(&mut outbox), ["snapshot 0 syncing 0+0"]);
+    bench.hear(line, "d A 10 11 95 1");
+    let fetch = bench.fetch();
+    bench.hear(line, "d A 12 12 96 1");
+    assert_eq!(market(&mut outbox), [] as [String; 0]);
+    bench.answer(fetch, 10);
+    assert_eq!(market(&mut outbox), ["snapshot 0 live 3+1"]);
+    bench.hear(line, "d A 13 13 97 1");
+    bench.hear(line, "d A 15 15 98 1");
+    assert_eq!(market(&mut outbox), ["delta 1 live 1+0", "delta 2 stale 0+0"]);
+    let fetch = bench.fetch();
+    bench.answer(fetch, 16);
+    bench.hear(line, "d A 16 17 99 1");
+    assert_eq!(market(&mut outbox), ["snapshot 0 live 2+1"]);
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.snapshots_sent, status.gaps), (2, 1));
+}
+
+#[test]
+fn an_old_snapshot_is_asked_for_again_later_and_not_in_a_loop() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "d A 100 101 95 1");
+    for id in 102..=140 {
+        while let Some(Action::Fetch { id, .. }) = bench.todo.pop_front() {
+            bench.answer(id, 50);
+        }
+        bench.hear(line, &format!("d A {id} {id} 95 1"));
+        bench.pass(SECOND);
+    }
+    let sent = bench.feed.status(bench.now).snapshots_sent;
+    assert!((4..=8).contains(&sent), "asked {sent} times in 39 s");
+}
+
+#[test]
+fn a_limited_venue_is_not_asked_before_its_time() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "d A 1 1 95 1");
+    let id = bench.fetch();
+    let fault = Fault::RateLimited { retry_after: Some(35 * SECOND), banned: false };
+    let refusal = Refusal { fault, detail: "429".into() };
+    bench.input(Input::Fetched { id, result: Err(refusal) });
+    for step in 2..=34 {
+        bench.hear(line, &format!("d A {step} {step} 95 1"));
+        bench.pass(SECOND);
+        assert!(
+            !bench.todo.iter().any(|action| matches!(action, Action::Fetch { .. })),
+            "asked after {step} s"
+        );
+    }
+    bench.pass(6 * SECOND);
+    assert!(bench.todo.iter().any(|action| matches!(action, Action::Fetch { .. })));
+}
+
+#[test]
+fn a_resume_is_complete_or_says_why_not() {
+    let mut bench = Bench::new();
+    let ((who, mut first), (other, mut second)) =
+        (Bench::reader(1, Overflow::Gap), Bench::reader(2, Overflow::Gap));
+    let epoch = bench.subscribe("toy:trade:A", &who).position.epoch;
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 1..=5 {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    market(&mut first);
+    let mut resume = |from: Position| {
+        let topic = "toy:trade:A".parse().unwrap();
+        let answer = bench.feed.subscribe(bench.now, topic, Delivery::Every, Some(from), &other).unwrap();
+        bench.collect();
+        (answer.recovered, answer.reason, market(&mut second).len())
+    };
+    assert_eq!(resume(Position { epoch, offset: 3 }), (true, None, 2));
+    assert_eq!(resume(Position { epoch, offset: 0 }), (true, None, 5));
+    assert_eq!(resume(Position { epoch, offset: 5 }), (true, None, 0));
+    assert_eq!(resume(Position { epoch, offset: 6 }), (false, Some("ahead"), 0));
+    assert_eq!(resume(Position { epoch: Default::default(), offset: 3 }), (false, Some("epoch"), 0));
+}
+
+#[test]
+fn history_goes_by_age_and_says_so() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    let epoch = bench.subscribe("toy:trade:A", &who).position.epoch;
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 1..=90 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(SECOND);
+    }
+    let (other, _out) = Bench::reader(2, Overflow::Gap);
+    let from = Some(Position { epoch, offset: 3 });
+    let answer =
+        bench.feed.subscribe(bench.now, "toy:trade:A".parse().unwrap(), Delivery::Every, from, &other);
+    assert_eq!(answer.unwrap().reason, Some("too_old"));
+}
+
+#[test]
+fn a_restarted_feed_wants_what_it_wanted_and_sees_what_it_missed() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    bench.feed.subscribe_pattern(bench.now, Pattern::parse("toy:quote:*").unwrap(), None, &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t A 7 1");
+    let memory = bench.feed.into_memory();
+    assert_eq!(memory.subscriptions(), 1);
+    let mut bench = Bench::with(FeedConfig::default(), memory);
+    bench.pass(Duration::from_millis(1));
+    let line = bench.open();
+    assert_eq!(bench.accept(line, 1), ["+t A -"]);
+    bench.hear(line, "t A 10 1");
+    bench.pass(3 * SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=7", "gap 1 8-9", "event 2 id=10"]);
+    let (other, _out) = Bench::reader(2, Overflow::Gap);
+    bench.subscribe("toy:quote:B", &other);
+    assert!(read(&mut outbox).iter().any(|line| line.starts_with("status")), "the pattern is remembered");
+}
+
+#[test]
+fn limits_are_told_as_errors() {
+    let mut config = FeedConfig::default();
+    config.limits.topics = 2;
+    config.limits.topics_per_client = 1;
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, _a) = Bench::reader(1, Overflow::Gap);
+    let (other, _b) = Bench::reader(2, Overflow::Gap);
+    let mut ask =
+        |topic: &str, to| bench.feed.subscribe(bench.now, topic.parse().unwrap(), Delivery::Every, None, to);
+    assert!(ask("toy:trade:A", &who).is_ok());
+    assert_eq!(ask("toy:trade:B", &who), Err(TopicError::Limit { limit: 1, what: "topics per subscriber" }));
+    assert!(ask("toy:trade:A", &who).is_ok(), "asking again is no more");
+    assert!(ask("toy:trade:B", &other).is_ok());
+    let (third, _c) = Bench::reader(3, Overflow::Gap);
+    assert_eq!(ask("toy:trade:C", &third), Err(TopicError::Limit { limit: 2, what: "topics" }));
+}
+
+#[test]
+fn a_full_blocking_reader_stops_its_line_only() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Block);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 1..=1_200 {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    assert!(bench.feed.is_blocked(line));
+    assert!(!bench.feed.is_blocked(crate::venue::LineId { slot: line.slot + 1, dial: 1 }));
+    assert_eq!(market(&mut outbox).len(), 1_200, "nothing is lost");
+    assert!(!bench.feed.is_blocked(line));
+}
+
+#[test]
+fn foreign_words_are_counted_and_survived() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for text in ["gibberish", "t A", "t A x", "panic", "t NOBODY 1 1", "t A 1 1"] {
+        bench.hear(line, text);
+    }
+    assert_eq!(market(&mut outbox), ["event 1 id=1"]);
+    let status = bench.feed.status(bench.now);
+    assert_eq!(status.unknown_events.get("gibberish"), Some(&1));
+    assert_eq!(status.decode_panics, 1);
+    assert_eq!((status.lines[0].stats.undecodable, status.lines[0].stats.unrouted), (3, 1));
+}
+
+/// The dial request of an action.
+fn url(action: Option<&Action>) -> String {
+    match action {
+        Some(Action::Dial { request: DialRequest { url, .. }, .. }) => url.clone(),
+        other => panic!("expected a dial, got {other:?}"),
+    }
+}

@@ -1,0 +1,311 @@
+//! A venue of a few words, and a bench to drive a feed by hand.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::FeedConfig;
+use crate::data::channel::{Channel, Delivery};
+use crate::data::event::{Level, Quote, Side, Trade};
+use crate::data::topic::{Topic, TopicError};
+use crate::data::update::{Data, Kind, Shared};
+use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
+use crate::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+use crate::policy::fault::Fault;
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{
+    BookRule, Chain, Change, Confirm, DecodeError, Decoded, DialRequest, Fetch, Group, HttpReply,
+    HttpRequest, Item, Keys, LineId, Names, Profile, Promise, Rate, Refusal, Request, RestLimit, Route,
+    Sequencing, Span, Venue,
+};
+
+pub(super) struct Toy(Profile);
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+const GROUPS: &[Group] = &[Group {
+    name: "all",
+    streams_per_line: 4,
+    batch: 3,
+    messages: Rate { count: 5, per: SECOND },
+    confirm: Confirm::ByRequest,
+    lifetime: None,
+    overlap: true,
+    max_message: 1 << 20,
+    deflate: false,
+    login: false,
+}];
+
+const fn promise(channel: Channel, sequence: Sequencing) -> Promise {
+    Promise { channel, sequence, period: None }
+}
+
+const CHANNELS: &[Promise] = &[
+    promise(Channel::Trade, Sequencing::Contiguous),
+    promise(Channel::Quote, Sequencing::Rising),
+    promise(Channel::Book, Sequencing::Book),
+];
+
+impl Toy {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Profile {
+            id: "toy",
+            streams: &["ws://a", "ws://b"],
+            rest: &["http://a"],
+            groups: GROUPS,
+            channels: CHANNELS,
+            book: Some(BookRule { chain: Chain::Contiguous, snapshot_levels: 1_000 }),
+            rest_limit: RestLimit { weight: 100, per: 60 * SECOND },
+            dials: Rate { count: 300, per: 300 * SECOND },
+        }))
+    }
+}
+
+fn number(word: Option<&str>) -> Result<u64, DecodeError> {
+    word.and_then(|word| word.parse().ok()).ok_or(DecodeError::Missing("number"))
+}
+
+fn decimal(word: Option<&str>) -> Result<crate::data::decimal::Decimal, DecodeError> {
+    word.and_then(|word| word.parse().ok()).ok_or(DecodeError::Missing("decimal"))
+}
+
+impl Venue for Toy {
+    fn profile(&self) -> &Profile {
+        &self.0
+    }
+
+    fn canonical(&self, topic: Topic) -> Result<Topic, TopicError> {
+        Ok(topic)
+    }
+
+    fn route(&self, topic: &Topic) -> Result<Route, TopicError> {
+        let letter = match topic.channel() {
+            Channel::Trade => 't',
+            Channel::Quote => 'q',
+            Channel::Book => 'd',
+            _ => {
+                let (topic, reason) = (topic.to_string(), "toys are few".into());
+                return Err(TopicError::NotOffered { venue: "toy", topic, reason });
+            }
+        };
+        Ok(Route { group: 0, stream: format!("{letter} {}", topic.symbol()).into() })
+    }
+
+    fn dial(&self, _: u8, origin: &str, _: &[&str], _: Option<&Keys>) -> DialRequest {
+        let url = origin.to_owned();
+        DialRequest { url, headers: vec![], subprotocols: vec![], deflate: false, max_message: 100 }
+    }
+
+    fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>) {
+        let own = |streams: &[&str]| streams.iter().map(|s| (*s).into()).collect::<Vec<Box<str>>>();
+        let text = format!("+{} -{}", change.added.join("|"), change.removed.join("|"));
+        out.push(Request {
+            id: change.first_id,
+            text,
+            added: own(change.added),
+            removed: own(change.removed),
+        });
+    }
+
+    fn decode(&self, _: LineId, frame: &[u8], names: &Names, out: &mut Decoded) -> Result<(), DecodeError> {
+        let text = std::str::from_utf8(frame).map_err(|_| DecodeError::Syntax("not text"))?;
+        let mut words = text.split(' ');
+        let kind = words.next().unwrap_or("");
+        match kind {
+            "ok" => out.items.push(Item::Accepted { request: number(words.next())?, handle: None }),
+            "no" => {
+                let request = words.next().and_then(|word| word.parse().ok());
+                out.items.push(Item::Rejected {
+                    request,
+                    fault: Fault::Configuration,
+                    reason: "no such toy".into(),
+                });
+            }
+            "bye" => out.items.push(Item::Goodbye),
+            "panic" => panic!("a toy breaks"),
+            "t" | "q" | "d" => {
+                let stream = format!("{kind} {}", words.next().unwrap_or(""));
+                let id = number(words.next())?;
+                let Some(topic) = names.get(stream.as_bytes()) else {
+                    out.items.push(Item::Unrouted);
+                    return Ok(());
+                };
+                let time = Some(Unix(i64::try_from(id).unwrap_or(0)));
+                if kind == "d" {
+                    let last = number(words.next())?;
+                    out.levels.push(Level { price: decimal(words.next())?, size: decimal(words.next())? });
+                    let span = Span { first: id, last, previous: None };
+                    out.items.push(Item::Depth { topic, time, span, levels: 0..1, bids: 1 });
+                    return Ok(());
+                }
+                let price = decimal(words.next())?;
+                let one = 1.into();
+                let data = match kind {
+                    "t" => Data::Trade(Trade { id, price, size: one, side: Side::Buy }),
+                    _ => Data::Quote(Quote {
+                        bid: price,
+                        bid_size: one,
+                        ask: price,
+                        ask_size: one,
+                        venue_id: Some(id),
+                    }),
+                };
+                out.items.push(Item::Market { topic, id, time, data });
+            }
+            other => return Err(DecodeError::Unknown(other.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, _: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
+        let url = format!("{origin}/{}", topic.symbol());
+        Some(HttpRequest { url, headers: vec![], weight: 10, max_body: 100, timeout: 5 * SECOND })
+    }
+
+    fn decode_fetch(&self, _: Fetch, _: &Topic, _: &HttpReply<'_>, _: &mut Decoded) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// A feed on the bench, with a clock that stands still until told.
+pub(super) struct Bench {
+    pub(super) feed: Feed,
+    pub(super) now: Time,
+    pub(super) todo: VecDeque<Action>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(FeedConfig::default(), Memory::default())
+    }
+
+    pub(super) fn with(config: FeedConfig, memory: Memory) -> Self {
+        let now = Time { mono: Mono(1_000_000_000_000), unix: Unix(1_700_000_000_000_000_000) };
+        Self { feed: Feed::new(Toy::new(), config, memory, 7), now, todo: VecDeque::new() }
+    }
+
+    pub(super) fn reader(id: u64, rule: Overflow) -> (Subscriber, Outbox) {
+        outbox(SubscriberId(id), "bench", rule, Bounds { messages: 1_000, bytes: 1 << 20 })
+    }
+
+    pub(super) fn subscribe(&mut self, topic: &str, to: &Subscriber) -> Subscribed {
+        let topic: Topic = topic.parse().unwrap();
+        let answer = self.feed.subscribe(self.now, topic, Delivery::Every, None, to).unwrap();
+        self.collect();
+        answer
+    }
+
+    pub(super) fn collect(&mut self) {
+        while let Some(action) = self.feed.next_action() {
+            self.todo.push_back(action);
+        }
+    }
+
+    /// Lets time pass, ticking at every deadline.
+    pub(super) fn pass(&mut self, by: Duration) {
+        let end = self.now.later(by);
+        while let Some(at) = self.feed.deadline().filter(|at| *at <= end.mono) {
+            self.now = self.now.later(at.since(self.now.mono));
+            self.feed.tick(self.now);
+            self.collect();
+            assert!(self.feed.deadline().is_none_or(|next| next > self.now.mono), "the feed spins at {at:?}");
+        }
+        self.now = end;
+        self.feed.tick(self.now);
+        self.collect();
+    }
+
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.feed.handle(self.now, input);
+        self.collect();
+    }
+
+    pub(super) fn hear(&mut self, line: LineId, text: &str) {
+        self.input(Input::Frame { line, bytes: text.as_bytes() });
+    }
+
+    /// The next dial, opened.
+    pub(super) fn open(&mut self) -> LineId {
+        let line = self.dial();
+        self.input(Input::Opened { line });
+        line
+    }
+
+    pub(super) fn dial(&mut self) -> LineId {
+        match self.todo.pop_front() {
+            Some(Action::Dial { line, .. }) => line,
+            other => panic!("expected a dial, got {other:?}"),
+        }
+    }
+
+    /// The texts to send, answered with acceptance.
+    pub(super) fn accept(&mut self, line: LineId, first_request: u64) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Some(Action::Send { text, .. }) =
+            self.todo.pop_front_if(|action| matches!(action, Action::Send { .. }))
+        {
+            self.hear(line, &format!("ok {}", first_request + texts.len() as u64));
+            texts.push(text);
+        }
+        texts
+    }
+
+    pub(super) fn cut(&mut self, line: LineId) {
+        let why = Closed { code: None, fault: Fault::Transient, detail: "reset".into() };
+        self.input(Input::Closed { line, why });
+    }
+
+    pub(super) fn fetch(&mut self) -> FetchId {
+        match self.todo.pop_front() {
+            Some(Action::Fetch { id, .. }) => id,
+            other => panic!("expected a fetch, got {other:?}"),
+        }
+    }
+
+    /// Answers a fetch with one bid and one ask at update id `last`.
+    pub(super) fn answer(&mut self, id: FetchId, last: u64) {
+        let level = |price: i64| Level { price: price.into(), size: 1.into() };
+        let mut decoded = Decoded { levels: vec![level(90), level(110)], ..Decoded::default() };
+        decoded.items.push(Item::Levels {
+            topic: crate::venue::TopicId(0),
+            time: None,
+            last,
+            levels: 0..2,
+            bids: 1,
+        });
+        self.input(Input::Fetched { id, result: Ok(decoded) });
+    }
+}
+
+/// What a reader got, in short: kind, offset, and what matters of the data.
+pub(super) fn read(outbox: &mut Outbox) -> Vec<String> {
+    let mut out = Vec::new();
+    while let Some(update) = outbox.try_next() {
+        out.push(short(&update));
+    }
+    out
+}
+
+/// As [`read`], without status and ticks.
+pub(super) fn market(outbox: &mut Outbox) -> Vec<String> {
+    read(outbox).into_iter().filter(|line| !line.starts_with("status") && !line.starts_with("tick")).collect()
+}
+
+fn short(update: &Shared) -> String {
+    let what = match &update.data {
+        Data::Trade(trade) => format!("id={}", trade.id),
+        Data::Quote(quote) => format!("bid={}", quote.bid),
+        Data::Gap(gap) => format!("{}-{}", gap.from, gap.to),
+        Data::Status(status) => format!("{} {}", status.phase, status.reason),
+        Data::Book(book) => format!("{:?} {}+{}", book.state, book.bids().len(), book.asks().len()),
+        _ => String::new(),
+    };
+    let kind = match update.kind {
+        Kind::Snapshot => "snapshot",
+        Kind::Delta => "delta",
+        Kind::Event => "event",
+        Kind::Gap => "gap",
+        Kind::Status => "status",
+        Kind::Tick => "tick",
+    };
+    format!("{kind} {} {what}", update.offset).trim_end().to_lowercase()
+}
