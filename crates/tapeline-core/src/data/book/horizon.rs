@@ -52,6 +52,11 @@ impl Horizon {
         Self { edge }
     }
 
+    /// The worst price covered; `None` = the whole side.
+    pub(super) fn worst(&self) -> Option<Decimal> {
+        self.edge.map(|edge| edge.worst)
+    }
+
     /// Whether the snapshot's word reaches `price`.
     pub(super) fn covers(&self, side: &Ladder, price: Decimal) -> bool {
         self.edge.is_none_or(|edge| !side.is_better(edge.worst, price))
@@ -70,13 +75,10 @@ impl Horizon {
     /// Where the side's best level stands.
     pub(super) fn reach(&self, side: &Ladder) -> Reach {
         let Some(edge) = self.edge else { return Reach::Inside };
-        let Some(best) = side.best() else { return Reach::Beyond };
-        if side.is_better(edge.worst, best.price) {
-            Reach::Beyond
-        } else if side.is_better(edge.near, best.price) {
-            Reach::Near
-        } else {
-            Reach::Inside
+        match side.best_is_worse_than(edge.near) {
+            Some(false) => Reach::Inside,
+            Some(true) if side.best_is_worse_than(edge.worst) == Some(false) => Reach::Near,
+            _ => Reach::Beyond,
         }
     }
 }

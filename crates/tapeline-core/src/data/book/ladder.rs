@@ -1,9 +1,10 @@
-//! One side of a book: prices and sizes, best first.
+//! One side of a book: prices and sizes as integers at scales learnt from the data, best first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
-use super::super::decimal::Decimal;
-use super::super::event::Level;
+use super::ticks::{Keys, Ticks};
+use crate::data::decimal::{Decimal, POWERS};
+use crate::data::event::Level;
 
 /// Why a level was refused. The ladder is as before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,45 +18,120 @@ pub enum LadderError {
 }
 
 /// One side of a book.
+///
+/// Prices and sizes are 64-bit integers in units of the finest step seen so far; a finer one rebuilds the
+/// side, which happens a few times in a book's life. Numbers that do not fit are kept as decimals in an
+/// ordered map from then on: slower, but never wrong.
 #[derive(Debug, Clone)]
 pub struct Ladder {
-    descending: bool,
+    levels: Form,
+    /// All ones on the bid side, which turns the order of the keys round; zero on the ask side.
+    flip: i64,
     limit: usize,
-    levels: BTreeMap<Decimal, Decimal>,
+    price_scale: u8,
+    size_scale: u8,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Ticks(Ticks),
+    Exact(BTreeMap<Decimal, Decimal>),
 }
 
 impl Ladder {
     /// An empty bid side (best = highest) of at most `limit` levels.
     pub const fn bids(limit: usize) -> Self {
-        Self { descending: true, limit, levels: BTreeMap::new() }
+        Self::new(-1, limit)
     }
 
     /// An empty ask side (best = lowest) of at most `limit` levels.
     pub const fn asks(limit: usize) -> Self {
-        Self { descending: false, limit, levels: BTreeMap::new() }
+        Self::new(0, limit)
+    }
+
+    const fn new(flip: i64, limit: usize) -> Self {
+        Self { levels: Form::Ticks(Ticks::new()), flip, limit, price_scale: 0, size_scale: 0 }
     }
 
     /// Sets the size at a price; zero removes the level, and removing an unknown one is normal.
     ///
     /// # Errors
     /// [`LadderError`]; nothing has changed then.
+    #[inline]
     pub fn set(&mut self, price: Decimal, size: Decimal) -> Result<(), LadderError> {
+        if let Form::Ticks(ticks) = &mut self.levels
+            && let Some(tick) = price.at_scale(self.price_scale)
+            && let Some(units) = size.at_scale(self.size_scale)
+            && units >= 0
+        {
+            return ticks.set(tick ^ self.flip, units, self.limit);
+        }
+        self.set_unfit(price, size)
+    }
+
+    /// A level that the present scales cannot hold.
+    #[cold]
+    fn set_unfit(&mut self, price: Decimal, size: Decimal) -> Result<(), LadderError> {
         if size.is_negative() {
             return Err(LadderError::Negative);
         }
+        if let Form::Ticks(ticks) = &self.levels {
+            // A price or size of a scale never seen cannot be that of a level held.
+            if size.is_zero() {
+                return Ok(());
+            }
+            if ticks.len() >= self.limit && self.get(price).is_none() {
+                return Err(LadderError::Full);
+            }
+            if self.rescale(price, size) {
+                return self.set(price, size);
+            }
+            self.levels = Form::Exact(self.iter().map(|level| (level.price, level.size)).collect());
+        }
+        let Form::Exact(map) = &mut self.levels else { return Ok(()) };
         if size.is_zero() {
-            self.levels.remove(&price);
-        } else if self.levels.len() < self.limit || self.levels.contains_key(&price) {
-            self.levels.insert(price, size);
+            map.remove(&price);
+        } else if map.len() < self.limit || map.contains_key(&price) {
+            map.insert(price, size);
         } else {
             return Err(LadderError::Full);
         }
         Ok(())
     }
 
+    /// Rebuilds the side so that this level fits; whether it does.
+    fn rescale(&mut self, price: Decimal, size: Decimal) -> bool {
+        let Form::Ticks(old) = &self.levels else { return false };
+        let (price_scale, size_scale) =
+            if old.len() == 0 { (0, 0) } else { (self.price_scale, self.size_scale) };
+        let (price_scale, size_scale) = (price_scale.max(price.scale()), size_scale.max(size.scale()));
+        if price.at_scale(price_scale).is_none() || size.at_scale(size_scale).is_none() {
+            return false;
+        }
+        let mut new = Ticks::new();
+        for (key, units) in old.iter() {
+            let tick = lift(key ^ self.flip, self.price_scale, price_scale);
+            let Some((tick, units)) = tick.zip(lift(units, self.size_scale, size_scale)) else {
+                return false;
+            };
+            if new.set(tick ^ self.flip, units, usize::MAX).is_err() {
+                return false;
+            }
+        }
+        self.levels = Form::Ticks(new);
+        (self.price_scale, self.size_scale) = (price_scale, size_scale);
+        true
+    }
+
     /// The size at a price.
     pub fn get(&self, price: Decimal) -> Option<Decimal> {
-        self.levels.get(&price).copied()
+        match &self.levels {
+            Form::Ticks(ticks) => {
+                let units = ticks.get(price.at_scale(self.price_scale)? ^ self.flip)?;
+                Some(decimal(units, self.size_scale))
+            }
+            Form::Exact(map) => map.get(&price).copied(),
+        }
     }
 
     /// The best level.
@@ -65,43 +141,97 @@ impl Ladder {
 
     /// All levels, best first.
     pub fn iter(&self) -> Levels<'_> {
-        Levels { inner: self.levels.iter(), descending: self.descending }
+        let inner = match &self.levels {
+            Form::Ticks(ticks) => Inner::Ticks(ticks.iter()),
+            Form::Exact(map) => Inner::Exact(map.iter()),
+        };
+        Levels { inner, flip: self.flip, price_scale: self.price_scale, size_scale: self.size_scale }
     }
 
     /// How many levels there are.
     pub fn len(&self) -> usize {
-        self.levels.len()
+        match &self.levels {
+            Form::Ticks(ticks) => ticks.len(),
+            Form::Exact(map) => map.len(),
+        }
     }
 
     /// Whether there is no level.
     pub fn is_empty(&self) -> bool {
-        self.levels.is_empty()
+        self.len() == 0
     }
 
-    /// Removes every level.
+    /// Removes every level and keeps the memory.
     pub fn clear(&mut self) {
-        self.levels.clear();
+        match &mut self.levels {
+            Form::Ticks(ticks) => ticks.clear(),
+            Form::Exact(_) => *self = Self::new(self.flip, self.limit),
+        }
+    }
+
+    /// Bytes of memory held outside of this struct, nodes of ordered maps estimated.
+    pub fn bytes(&self) -> usize {
+        match &self.levels {
+            Form::Ticks(ticks) => ticks.bytes(),
+            Form::Exact(map) => map.len() * size_of::<(Decimal, Decimal)>() * 5 / 3,
+        }
     }
 
     /// Whether `price` is strictly better than `other` on this side.
     pub fn is_better(&self, price: Decimal, other: Decimal) -> bool {
-        if self.descending { price > other } else { price < other }
+        if self.flip == 0 { price < other } else { price > other }
+    }
+
+    /// Whether `price` is strictly better than the best level. `None` without levels.
+    pub(super) fn best_is_worse_than(&self, price: Decimal) -> Option<bool> {
+        if let Form::Ticks(ticks) = &self.levels
+            && let Some(tick) = price.at_scale(self.price_scale)
+        {
+            return Some(ticks.best()? > tick ^ self.flip);
+        }
+        Some(self.is_better(price, self.best()?.price))
+    }
+
+    /// Whether the best bid is at or above the best ask.
+    pub(super) fn crossed(bids: &Self, asks: &Self) -> bool {
+        if let (Form::Ticks(bid), Form::Ticks(ask)) = (&bids.levels, &asks.levels)
+            && bids.price_scale == asks.price_scale
+        {
+            return bid.best().zip(ask.best()).is_some_and(|(bid, ask)| bid ^ bids.flip >= ask ^ asks.flip);
+        }
+        bids.best().zip(asks.best()).is_some_and(|(bid, ask)| bid.price >= ask.price)
     }
 }
 
 /// The levels of one side, best first.
 #[derive(Debug, Clone)]
 pub struct Levels<'a> {
-    inner: std::collections::btree_map::Iter<'a, Decimal, Decimal>,
-    descending: bool,
+    inner: Inner<'a>,
+    flip: i64,
+    price_scale: u8,
+    size_scale: u8,
+}
+
+#[derive(Debug, Clone)]
+enum Inner<'a> {
+    Ticks(Keys<'a>),
+    Exact(btree_map::Iter<'a, Decimal, Decimal>),
 }
 
 impl Iterator for Levels<'_> {
     type Item = Level;
 
     fn next(&mut self) -> Option<Level> {
-        let (price, size) = if self.descending { self.inner.next_back() } else { self.inner.next() }?;
-        Some(Level { price: *price, size: *size })
+        match &mut self.inner {
+            Inner::Ticks(keys) => keys.next().map(|(key, units)| Level {
+                price: decimal(key ^ self.flip, self.price_scale),
+                size: decimal(units, self.size_scale),
+            }),
+            Inner::Exact(map) => {
+                let (price, size) = if self.flip == 0 { map.next() } else { map.next_back() }?;
+                Some(Level { price: *price, size: *size })
+            }
+        }
     }
 }
 
@@ -112,4 +242,21 @@ impl<'a> IntoIterator for &'a Ladder {
     fn into_iter(self) -> Levels<'a> {
         self.iter()
     }
+}
+
+/// An integer at a finer scale, if it fits.
+fn lift(value: i64, from: u8, to: u8) -> Option<i64> {
+    value.checked_mul(*POWERS.get(usize::from(to.checked_sub(from)?))?)
+}
+
+/// `units` × 10^-`scale` in canonical form.
+fn decimal(mut units: i64, mut scale: u8) -> Decimal {
+    if units == 0 {
+        return Decimal::ZERO;
+    }
+    while scale > 0 && units % 10 == 0 {
+        units /= 10;
+        scale -= 1;
+    }
+    Decimal::from_canonical(units, scale)
 }

@@ -1,6 +1,7 @@
 //! Order books: a fast [`Ladder`] per side, and [`BookSync`], which keeps both sides equal to the venue's.
 //!
-//! - `ladder` holds one side: exact prices and sizes as integers at scales learnt from the data.
+//! - `ladder` holds one side: exact prices and sizes as integers at scales learnt from the data; `ticks`
+//!   and `pages` hold those integers.
 //! - `sync` decides for every delta and snapshot what it does to the book.
 //! - `backlog` keeps deltas that cannot be applied yet.
 //! - `horizon` knows how far down a side can be trusted.
@@ -9,8 +10,10 @@
 mod backlog;
 mod horizon;
 mod ladder;
+mod pages;
 mod refresh;
 mod sync;
+mod ticks;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::horizon::Horizon;
 use super::ladder::Ladder;
-use super::sync::{BookSync, apply, crossed};
+use super::sync::{BookSync, apply};
 use super::{Outcome, Why};
 use crate::data::decimal::Decimal;
 use crate::data::event::Level;
@@ -52,7 +52,7 @@ impl BookSync {
         let (new_bids, new_asks) = self.changes.split_at(self.changed_bids);
         if apply(&mut self.bids, new_bids).is_err()
             || apply(&mut self.asks, new_asks).is_err()
-            || crossed(&self.bids, &self.asks)
+            || Ladder::crossed(&self.bids, &self.asks)
         {
             self.changes.clear();
             self.changed_bids = 0;
@@ -86,7 +86,7 @@ impl BookSync {
             id = until;
             replayed += 1;
         }
-        (!crossed(&fresh_bids, &fresh_asks)).then_some((fresh_bids, fresh_asks, id, replayed))
+        (!Ladder::crossed(&fresh_bids, &fresh_asks)).then_some((fresh_bids, fresh_asks, id, replayed))
     }
 }
 

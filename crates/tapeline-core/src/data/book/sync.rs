@@ -9,6 +9,7 @@ use super::backlog::Backlog;
 use super::horizon::{Horizon, Reach};
 use super::ladder::Ladder;
 use super::{BookLimits, Break, Counters, Outcome, Why};
+use crate::data::decimal::Decimal;
 use crate::data::event::{Book, BookState, Level};
 use crate::time::{Mono, Unix};
 use crate::venue::{BookRule, Chain, Span};
@@ -43,8 +44,8 @@ pub struct BookSync {
     outstanding: bool,
     ever_synced: bool,
     cut: bool,
-    /// The venue's time of the newest delta accepted.
-    newest: Option<Unix>,
+    /// The newest delta seen.
+    newest: Option<Seen>,
     stragglers: Stragglers,
     /// When a snapshot is asked for though no delta has come.
     ask_at: Mono,
@@ -71,6 +72,15 @@ pub(super) struct Held {
     pub(super) bids: Box<[Level]>,
     pub(super) asks: Box<[Level]>,
     release_at: Mono,
+    /// Deltas have come since, and have not reached it.
+    behind: bool,
+}
+
+/// Where the stream stands.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    last: u64,
+    time: Option<Unix>,
 }
 
 /// Old deltas seen in a row.
@@ -167,12 +177,10 @@ impl BookSync {
     /// When to call [`BookSync::tick`] and to look at [`BookSync::wants_snapshot`] again, if nothing
     /// arrives before. May lie in the past.
     pub fn deadline(&self) -> Option<Mono> {
-        if self.cut || !matches!(self.phase, Phase::Unsynced { .. }) {
-            return None;
-        }
         let at = match &self.held {
+            _ if self.cut => return None,
             Some(held) => held.release_at,
-            None if self.outstanding => return None,
+            None if self.outstanding || self.last_id().is_some() => return None,
             None => self.ask_from(),
         };
         (at != Mono::NEVER).then_some(at)
@@ -184,13 +192,21 @@ impl BookSync {
         at.max(self.not_before)
     }
 
-    /// Time has passed: a snapshot that no delta has confirmed in time is served as unverified.
+    /// Time has passed. A snapshot that waits for a silent stream is served as unverified; one that the
+    /// stream should have reached long ago is of no use.
     pub fn tick(&mut self, now: Mono) -> Option<Outcome> {
-        if self.cut || !matches!(self.phase, Phase::Unsynced { .. }) {
-            return None;
-        }
         let held = self.held.take_if(|held| now >= held.release_at)?;
-        Some(self.install(now, held.last, &held.bids, &held.asks, false))
+        match self.phase {
+            Phase::Unsynced { .. } if !held.behind => {
+                self.backlog.begin(None);
+                Some(self.install(now, held.last, &held.bids, &held.asks, false))
+            }
+            Phase::Unsynced { .. } => {
+                self.set_why(Why::Old);
+                Some(self.discard(Why::Old))
+            }
+            Phase::Synced { .. } => Some(self.discard(Why::Old)),
+        }
     }
 
     /// How far the book can be trusted.
@@ -219,6 +235,12 @@ impl BookSync {
     /// The ask side; a stale view while the book is not right.
     pub const fn asks(&self) -> &Ladder {
         &self.asks
+    }
+
+    /// The worst bid and the worst ask down to which every level is known; `None` = the whole side.
+    /// Levels beyond are right too, but others may exist there.
+    pub fn horizon(&self) -> (Option<Decimal>, Option<Decimal>) {
+        (self.bid_horizon.worst(), self.ask_horizon.worst())
     }
 
     /// The whole book, best first, as it is published.
@@ -258,8 +280,8 @@ impl BookSync {
             Phase::Unsynced { .. } if span.first > span.last => Outcome::Ignored,
             Phase::Unsynced { resume, .. } => self.collect(now, time, resume, span, bids, asks),
         };
-        if !matches!(outcome, Outcome::Ignored) {
-            self.newest = self.newest.max(time);
+        if self.newest.is_none_or(|newest| span.last > newest.last) {
+            self.newest = Some(Seen { last: span.last, time });
             self.stragglers.run = 0;
         }
         outcome
@@ -276,7 +298,7 @@ impl BookSync {
         asks: &[Level],
     ) -> Outcome {
         if span.last <= id {
-            if self.began_anew(id, time, span.last) {
+            if self.began_anew(time, span.last) {
                 return self.start_over(Why::Restart, id, span, bids, asks);
             }
             self.counters.ignored += 1;
@@ -288,7 +310,7 @@ impl BookSync {
         }
         if apply(&mut self.bids, bids).is_err()
             || apply(&mut self.asks, asks).is_err()
-            || crossed(&self.bids, &self.asks)
+            || Ladder::crossed(&self.bids, &self.asks)
         {
             return self.corrupt(now, id, span.first, Some(span.last));
         }
@@ -324,44 +346,47 @@ impl BookSync {
         bids: &[Level],
         asks: &[Level],
     ) -> Outcome {
-        let position = self.held.as_ref().map(|held| held.last).or(self.backlog.end()).or(resume);
-        if let Some(position) = position
-            && span.last <= position
-        {
-            if self.began_anew(position, time, span.last) {
+        let end = self.backlog.end();
+        if end.or(resume).is_some_and(|end| span.last <= end) {
+            if self.began_anew(time, span.last) {
                 self.counters.restarts += 1;
+                self.held = None;
+                self.newest = None;
                 return self.keep_from(span, bids, asks);
-            }
-            if span.last == position
-                && let Some(held) = self.held.take()
-            {
-                // The stream has arrived exactly at the snapshot: nothing is left to apply.
-                return self.install(now, held.last, &held.bids, &held.asks, true);
             }
             self.counters.ignored += 1;
             return Outcome::Ignored;
         }
         let start = self.start_of(span);
-        if let Some(held) = self.held.take() {
-            if start > held.last {
-                self.set_why(Why::Old);
-                return self.keep_from(span, bids, asks);
-            }
-            self.backlog.begin(Some(start));
-            self.backlog.push(span.last, bids, asks);
-            return self.install(now, held.last, &held.bids, &held.asks, true);
-        }
-        match self.backlog.end() {
-            Some(end) if start > end => {
+        let outcome = match (end, resume) {
+            (Some(end), _) if start <= end => self.keep(span, bids, asks),
+            (Some(_), _) => {
                 self.counters.gaps += 1;
                 self.keep_from(span, bids, asks)
             }
-            Some(_) => self.keep(span, bids, asks),
-            None => match resume {
-                Some(id) if start <= id => self.resume(now, time, id, span, bids, asks),
-                _ => self.keep_from(span, bids, asks),
-            },
+            (None, Some(id)) if start <= id && self.held.is_none() => {
+                return self.resume(now, time, id, span, bids, asks);
+            }
+            (None, _) => self.keep_from(span, bids, asks),
+        };
+        self.meet_held(now).unwrap_or(outcome)
+    }
+
+    /// Looks whether the kept deltas have reached the snapshot that waits for them.
+    fn meet_held(&mut self, now: Mono) -> Option<Outcome> {
+        let mut held = self.held.take()?;
+        let (start, end) = self.backlog.start().zip(self.backlog.end())?;
+        if start > held.last {
+            self.counters.discarded += 1;
+            self.set_why(Why::Old);
+            return None;
         }
+        if end >= held.last {
+            return Some(self.install(now, held.last, &held.bids, &held.asks, true));
+        }
+        held.behind = true;
+        self.held = Some(held);
+        None
     }
 
     /// The first delta after a cut continues where the book was right: nothing was missed.
@@ -393,7 +418,6 @@ impl BookSync {
 
     /// Keeps a delta as the first one; those kept before do not lead to it.
     fn keep_from(&mut self, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
-        self.held = None;
         if let Phase::Unsynced { resume, .. } = &mut self.phase {
             *resume = None;
         }
@@ -408,8 +432,10 @@ impl BookSync {
             Chain::Contiguous => span.first,
             Chain::Linked => self.start_of(span),
         };
+        self.held = None;
         if why == Why::Restart {
             self.counters.restarts += 1;
+            self.newest = None;
         }
         self.keep_from(span, bids, asks);
         Outcome::Broken(Break { why, expected: self.expected(id), got })
@@ -458,16 +484,14 @@ impl BookSync {
                 self.discard(Why::Old)
             }
             (Some(_), Some(end)) if last <= end => self.install(now, last, bids, asks, true),
-            _ => {
-                self.backlog.begin(None);
-                self.hold(now, last, bids, asks)
-            }
+            _ => self.hold(now, last, bids, asks),
         }
     }
 
     pub(super) fn hold(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
         let release_at = now + self.limits.first_delta_within;
-        self.held = Some(Box::new(Held { last, bids: bids.into(), asks: asks.into(), release_at }));
+        self.held =
+            Some(Box::new(Held { last, bids: bids.into(), asks: asks.into(), release_at, behind: false }));
         Outcome::Held
     }
 
@@ -504,12 +528,13 @@ impl BookSync {
     }
 
     /// Whether an old delta shows that the venue began its ids anew, so that it is not old at all.
-    fn began_anew(&mut self, position: u64, time: Option<Unix>, last: u64) -> bool {
-        if let (Some(time), Some(newest)) = (time, self.newest) {
-            if time <= newest {
+    fn began_anew(&mut self, time: Option<Unix>, last: u64) -> bool {
+        let Some(newest) = self.newest.filter(|newest| last <= newest.last) else { return false };
+        if let (Some(time), Some(newest_time)) = (time, newest.time) {
+            if time <= newest_time {
                 return false;
             }
-            if position - last > RESTART_DISTANCE {
+            if newest.last - last > RESTART_DISTANCE {
                 return true;
             }
         }
@@ -545,9 +570,4 @@ impl BookSync {
 /// Sets all levels of one side.
 pub(super) fn apply(side: &mut Ladder, levels: &[Level]) -> Result<(), super::LadderError> {
     levels.iter().try_for_each(|level| side.set(level.price, level.size))
-}
-
-/// Whether the best bid is at or above the best ask.
-pub(super) fn crossed(bids: &Ladder, asks: &Ladder) -> bool {
-    bids.best().zip(asks.best()).is_some_and(|(bid, ask)| bid.price >= ask.price)
 }
