@@ -1,0 +1,321 @@
+//! A small exchange that is consistent in itself: true books, contiguous ids, and every stream told from them.
+//!
+//! It runs on its own time and its own dice: the same options give the same frames. It shares nothing with
+//! the books and decimals of the product, because a judge must not be the accused.
+
+mod book;
+mod desk;
+mod frames;
+mod options;
+mod render;
+mod stats;
+mod streams;
+mod symbol;
+mod truth;
+
+pub(crate) use book::Side;
+pub(crate) use frames::{Frames, Wanted};
+pub use options::MarketOptions;
+pub(crate) use streams::names;
+pub use symbol::Symbol;
+pub use truth::TrueBook;
+
+use crate::rng::Rng;
+use desk::Desk;
+use render::Pen;
+use stats::Sums;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use streams::{Array, Channel, array_number, number};
+
+const SECOND: u64 = 1_000_000;
+const MINUTE: u64 = 60 * SECOND;
+/// The venue batches depth changes for this long.
+const DEPTH_EVERY: u64 = 100_000;
+
+/// What is due at a moment; the order breaks ties, so that a minute closes before anything of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    MinuteEnds,
+    Order(usize),
+    Depth(usize),
+    Tickers,
+    Candles,
+    Marks,
+}
+
+/// All symbols of the exchange on one timeline.
+#[derive(Debug)]
+pub(crate) struct Market {
+    desks: Vec<Desk>,
+    days: Vec<Sums>,
+    minutes: Vec<Sums>,
+    tops: Vec<Option<Top>>,
+    agg_ids: Vec<u64>,
+    /// Number of trades told in the last ticker, to send a ticker only when something changed.
+    told: Vec<u64>,
+    agenda: BinaryHeap<Reverse<(u64, Task)>>,
+    rng: Rng,
+    futures: bool,
+    /// Mean microseconds between two orders of one symbol.
+    pause: u64,
+    now: u64,
+    minute: u64,
+    mark_count: u64,
+}
+
+type Top = ((u64, u64), (u64, u64));
+
+impl Market {
+    /// Opens the market at `start_ms` (Unix milliseconds).
+    pub(crate) fn open(options: &MarketOptions, start_ms: u64) -> Self {
+        let now = start_ms * 1_000;
+        let desks: Vec<_> = (0..)
+            .zip(&options.symbols)
+            .map(|(lane, symbol)| Desk::open(symbol.clone(), lane, options))
+            .collect();
+        let count = desks.len();
+        let mut market = Self {
+            days: desks
+                .iter()
+                .map(|d| Sums::seasoned(d.symbol.price, d.symbol.size, d.next_trade()))
+                .collect(),
+            minutes: desks.iter().map(|desk| Sums::flat(desk.symbol.price)).collect(),
+            desks,
+            tops: vec![None; count],
+            agg_ids: (0..count as u64).map(|lane| 910_000_000 + lane * 1_000_000).collect(),
+            told: vec![0; count],
+            agenda: BinaryHeap::new(),
+            rng: Rng::new(options.seed, u64::MAX),
+            futures: options.futures,
+            pause: SECOND / u64::from(options.rate.max(1)),
+            now,
+            minute: now / MINUTE * MINUTE,
+            mark_count: 0,
+        };
+        for symbol in 0..count {
+            let first = market.now + market.rng.below(2 * market.pause);
+            market.plan(first, Task::Order(symbol));
+            // Symbols do not flush in step, as on the venue.
+            let flush = market.now + 20_000 + market.rng.below(DEPTH_EVERY);
+            market.plan(flush, Task::Depth(symbol));
+        }
+        market.plan(market.minute + MINUTE, Task::MinuteEnds);
+        market.plan(market.now + SECOND, Task::Tickers);
+        market.plan(market.now + market.candle_every(), Task::Candles);
+        if market.futures {
+            market.plan(market.now + SECOND, Task::Marks);
+        }
+        market
+    }
+
+    /// When the next thing happens, Unix microseconds.
+    pub(crate) fn due(&self) -> u64 {
+        self.agenda.peek().map_or(u64::MAX, |Reverse((at, _))| *at)
+    }
+
+    /// Lets the next thing happen; what it makes visible is written to `frames`, if wanted.
+    pub(crate) fn step(&mut self, wanted: &Wanted, frames: &mut Frames) {
+        let Some(Reverse((at, task))) = self.agenda.pop() else { return };
+        self.now = at;
+        match task {
+            Task::Order(symbol) => {
+                self.order(symbol, wanted, frames);
+                let pause = self.next_pause();
+                self.plan(at + pause, task);
+            }
+            Task::Depth(symbol) => {
+                self.depth(symbol, wanted, frames);
+                self.plan(at + DEPTH_EVERY, task);
+            }
+            Task::Tickers => {
+                self.tickers(wanted, frames);
+                self.plan(at + SECOND, task);
+            }
+            Task::Candles => {
+                self.candles(false, wanted, frames);
+                self.plan(at + self.candle_every(), task);
+            }
+            Task::Marks => {
+                self.marks(wanted, frames);
+                self.plan(at + SECOND, task);
+            }
+            Task::MinuteEnds => {
+                self.candles(true, wanted, frames);
+                self.minute = at;
+                for minute in &mut self.minutes {
+                    *minute = Sums::flat(minute.close);
+                }
+                self.plan(at + MINUTE, task);
+            }
+        }
+    }
+
+    /// The REST depth reply of `symbol` (upper case) with at most `limit` levels a side, as of now.
+    pub(crate) fn snapshot(&self, symbol: &str, limit: usize) -> Option<Vec<u8>> {
+        let index = self.find(symbol)?;
+        let desk = &self.desks[index];
+        let mut out = Vec::with_capacity(limit.min(desk.book.count(Side::Bid)) * 64 + 64);
+        self.pen(index, &mut out).snapshot(desk.id, &desk.book, limit);
+        Some(out)
+    }
+
+    /// The true book of `symbol` now, or at an update id that is still remembered.
+    pub(crate) fn truth(&self, symbol: &str, id: Option<u64>) -> Option<TrueBook> {
+        let desk = &self.desks[self.find(symbol)?];
+        let id = id.unwrap_or(desk.id);
+        desk.truth.at(id).map(|book| truth::in_text(&desk.symbol, &book, id))
+    }
+
+    /// The update id of a symbol's book.
+    pub(crate) fn id(&self, symbol: &str) -> Option<u64> {
+        self.find(symbol).map(|index| self.desks[index].id)
+    }
+
+    /// The market's time, Unix microseconds.
+    pub(crate) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn find(&self, symbol: &str) -> Option<usize> {
+        self.desks.iter().position(|desk| desk.symbol.name == symbol)
+    }
+
+    fn plan(&mut self, at: u64, task: Task) {
+        self.agenda.push(Reverse((at, task)));
+    }
+
+    /// Orders come in bursts: a third follows at once, the others take their time.
+    fn next_pause(&mut self) -> u64 {
+        if self.rng.per_cent(30) {
+            1 + self.rng.below(1_500)
+        } else {
+            1 + self.rng.below(self.pause * 28 / 10)
+        }
+    }
+
+    /// Spot tells a bar every two seconds, futures every quarter.
+    const fn candle_every(&self) -> u64 {
+        if self.futures { SECOND / 4 } else { 2 * SECOND }
+    }
+
+    fn pen<'a>(&'a self, symbol: usize, out: &'a mut Vec<u8>) -> Pen<'a> {
+        Pen { out, symbol: &self.desks[symbol].symbol, now: self.now / 1_000, futures: self.futures }
+    }
+
+    fn order(&mut self, symbol: usize, wanted: &Wanted, frames: &mut Frames) {
+        self.desks[symbol].order();
+        let fills = std::mem::take(&mut self.desks[symbol].fills);
+        for fill in &fills {
+            self.days[symbol].add(fill);
+            self.minutes[symbol].add(fill);
+            frames.write(wanted, self.now, number(symbol, Channel::Trade), |out| {
+                self.pen(symbol, out).trade(fill)
+            });
+        }
+        for at_one_price in fills.chunk_by(|a, b| a.tick == b.tick).filter(|group| group[0].lots > 0) {
+            self.agg_ids[symbol] += 1;
+            let id = self.agg_ids[symbol];
+            frames.write(wanted, self.now, number(symbol, Channel::AggTrade), |out| {
+                self.pen(symbol, out).agg_trade(id, at_one_price);
+            });
+        }
+        self.desks[symbol].fills = fills;
+        let desk = &self.desks[symbol];
+        let top = desk.book.best(Side::Bid).zip(desk.book.best(Side::Ask));
+        if top != self.tops[symbol] {
+            self.tops[symbol] = top;
+            let Some((bid, ask)) = top else { return };
+            frames.write(wanted, self.now, number(symbol, Channel::BookTicker), |out| {
+                self.pen(symbol, out).book_ticker(self.desks[symbol].id, bid, ask);
+            });
+        }
+    }
+
+    fn depth(&mut self, symbol: usize, wanted: &Wanted, frames: &mut Frames) {
+        let Some(diff) = self.desks[symbol].diff() else { return };
+        frames.write(wanted, self.now, number(symbol, Channel::Depth), |out| {
+            self.pen(symbol, out).depth(&diff)
+        });
+        for (channel, levels) in [(Channel::Depth5, 5), (Channel::Depth10, 10), (Channel::Depth20, 20)] {
+            frames.write(wanted, self.now, number(symbol, channel), |out| {
+                self.pen(symbol, out).partial(&diff, &self.desks[symbol].book, levels);
+            });
+        }
+    }
+
+    fn tickers(&mut self, wanted: &Wanted, frames: &mut Frames) {
+        let changed: Vec<usize> =
+            (0..self.desks.len()).filter(|&symbol| self.days[symbol].trades != self.told[symbol]).collect();
+        for &symbol in &changed {
+            self.told[symbol] = self.days[symbol].trades;
+            frames.write(wanted, self.now, number(symbol, Channel::MiniTicker), |out| self.mini(symbol, out));
+            frames.write(wanted, self.now, number(symbol, Channel::Ticker), |out| self.ticker(symbol, out));
+        }
+        self.array(Array::MiniTicker, &changed, wanted, frames, Self::mini);
+        if self.futures {
+            self.array(Array::Ticker, &changed, wanted, frames, Self::ticker);
+        }
+    }
+
+    fn mini(&self, symbol: usize, out: &mut Vec<u8>) {
+        self.pen(symbol, out).mini_ticker(&self.days[symbol]);
+    }
+
+    fn ticker(&self, symbol: usize, out: &mut Vec<u8>) {
+        self.pen(symbol, out).ticker(&self.days[symbol], &self.desks[symbol].book);
+    }
+
+    fn mark(&self, symbol: usize, out: &mut Vec<u8>) {
+        self.pen(symbol, out).mark_price(self.desks[symbol].fair());
+    }
+
+    fn array(
+        &self,
+        array: Array,
+        symbols: &[usize],
+        wanted: &Wanted,
+        frames: &mut Frames,
+        write: fn(&Self, usize, &mut Vec<u8>),
+    ) {
+        if symbols.is_empty() {
+            return;
+        }
+        frames.write(wanted, self.now, array_number(self.desks.len(), array), |out| {
+            for (n, &symbol) in symbols.iter().enumerate() {
+                out.push(if n == 0 { b'[' } else { b',' });
+                write(self, symbol, out);
+            }
+            out.push(b']');
+        });
+    }
+
+    fn candles(&self, closed: bool, wanted: &Wanted, frames: &mut Frames) {
+        let start = self.minute / 1_000;
+        for (symbol, minute) in self.minutes.iter().enumerate() {
+            frames.write(wanted, self.now, number(symbol, Channel::Candle), |out| {
+                self.pen(symbol, out).candle(start, minute, closed);
+            });
+        }
+    }
+
+    /// Every second for those who want it so, every third second for the others.
+    fn marks(&mut self, wanted: &Wanted, frames: &mut Frames) {
+        let all: Vec<usize> = (0..self.desks.len()).collect();
+        let third = self.mark_count.is_multiple_of(3);
+        self.mark_count += 1;
+        let speeds = [
+            (Channel::MarkPriceSecond, Array::MarkPriceSecond, true),
+            (Channel::MarkPrice, Array::MarkPrice, third),
+        ];
+        for (channel, array, _) in speeds.into_iter().filter(|(_, _, due)| *due) {
+            for &symbol in &all {
+                frames.write(wanted, self.now, number(symbol, channel), |out| self.mark(symbol, out));
+            }
+            self.array(array, &all, wanted, frames, Self::mark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

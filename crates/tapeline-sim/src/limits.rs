@@ -1,0 +1,173 @@
+//! The venue's limits: messages per second on a socket, request weight per minute and address, connects.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// At most `limit` messages in any sliding second. A token bucket would let nine pass where the venue takes five.
+#[derive(Debug)]
+pub(crate) struct Window {
+    limit: usize,
+    span: Duration,
+    taken: VecDeque<Instant>,
+}
+
+impl Window {
+    pub(crate) const fn new(limit: usize, span: Duration) -> Self {
+        Self { limit, span, taken: VecDeque::new() }
+    }
+
+    /// Counts a message; false if it is one too many.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        while self.taken.front().is_some_and(|&at| now.duration_since(at) >= self.span) {
+            self.taken.pop_front();
+        }
+        if self.taken.len() >= self.limit {
+            return false;
+        }
+        self.taken.push_back(now);
+        true
+    }
+}
+
+/// The answer of the meter to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Go on; this much weight is used in the current minute.
+    Used(u32),
+    /// Answer 429: the budget is spent; ask again after so many seconds.
+    Spent { used: u32, retry_after: u64 },
+    /// Answer 418: the address is banned for so many seconds, until a Unix millisecond.
+    Banned { retry_after: u64, until_ms: u64 },
+}
+
+/// Request weight of one address: fixed windows aligned to the minutes of the clock, as on the venue,
+/// and bans that grow for those who keep asking after a 429.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limit: u32,
+    minute: u64,
+    used: u32,
+    refused: u32,
+    bans: u32,
+    banned_until_ms: u64,
+}
+
+/// So many requests after the first 429 of a minute are forgiven; the next one is banned.
+const PATIENCE: u32 = 10;
+/// The first ban; each further one is twice as long, up to three days.
+const FIRST_BAN: u64 = 120;
+const LONGEST_BAN: u64 = 3 * 24 * 3_600;
+
+impl Meter {
+    pub(crate) const fn new(limit: u32) -> Self {
+        Self { limit, minute: 0, used: 0, refused: 0, bans: 0, banned_until_ms: 0 }
+    }
+
+    /// Charges a request of `weight` at `now_ms` (Unix milliseconds).
+    pub(crate) fn charge(&mut self, now_ms: u64, weight: u32) -> Verdict {
+        if now_ms < self.banned_until_ms {
+            let retry_after = (self.banned_until_ms - now_ms).div_ceil(1_000);
+            return Verdict::Banned { retry_after, until_ms: self.banned_until_ms };
+        }
+        let minute = now_ms / 60_000;
+        if minute != self.minute {
+            (self.minute, self.used, self.refused) = (minute, 0, 0);
+        }
+        self.used = self.used.saturating_add(weight);
+        if self.used <= self.limit {
+            return Verdict::Used(self.used);
+        }
+        self.refused += 1;
+        if self.refused > PATIENCE {
+            let seconds = (FIRST_BAN << self.bans.min(16)).min(LONGEST_BAN);
+            self.bans += 1;
+            self.banned_until_ms = now_ms + seconds * 1_000;
+            return Verdict::Banned { retry_after: seconds, until_ms: self.banned_until_ms };
+        }
+        Verdict::Spent { used: self.used, retry_after: (60_000 - now_ms % 60_000).div_ceil(1_000) }
+    }
+
+    /// The weight used in the newest minute.
+    pub(crate) const fn used(&self) -> u32 {
+        self.used
+    }
+}
+
+/// The weight of a depth request, by the number of levels.
+pub(crate) const fn depth_weight(limit: usize, futures: bool) -> u32 {
+    if futures {
+        return match limit {
+            0..=50 => 2,
+            51..=100 => 5,
+            101..=500 => 10,
+            _ => 20,
+        };
+    }
+    match limit {
+        0..=100 => 5,
+        101..=500 => 25,
+        501..=1_000 => 50,
+        _ => 250,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds at which messages come, and which of them are admitted.
+    fn check(at_ms: &[u64], expected: &[bool]) {
+        let start = Instant::now();
+        let mut window = Window::new(5, Duration::from_secs(1));
+        let admitted: Vec<bool> =
+            at_ms.iter().map(|&ms| window.admit(start + Duration::from_millis(ms))).collect();
+        assert_eq!(admitted, expected);
+    }
+
+    #[test]
+    fn five_messages_in_any_second_pass() {
+        check(&[0, 0, 0, 0, 0], &[true; 5]);
+        check(&[0, 0, 0, 0, 0, 999], &[true, true, true, true, true, false]);
+        check(&[0, 0, 0, 0, 0, 1_000], &[true; 6]);
+    }
+
+    #[test]
+    fn a_burst_followed_by_a_trickle_breaks_the_window() {
+        // Five at once and then one every 200 ms, as a token bucket would allow.
+        check(&[0, 0, 0, 0, 0, 200], &[true, true, true, true, true, false]);
+        check(&[0, 300, 600, 900, 950, 1_000, 1_100], &[true, true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn weight_resets_at_the_full_minute() {
+        let mut meter = Meter::new(100);
+        assert_eq!(meter.charge(59_000, 60), Verdict::Used(60));
+        assert_eq!(meter.charge(59_500, 50), Verdict::Spent { used: 110, retry_after: 1 });
+        assert_eq!(meter.charge(60_000, 100), Verdict::Used(100));
+        assert_eq!(meter.charge(60_001, 1), Verdict::Spent { used: 101, retry_after: 60 });
+    }
+
+    #[test]
+    fn asking_on_after_429_is_banned_and_bans_grow() {
+        let mut meter = Meter::new(10);
+        let mut verdicts = |from: u64| (0..=PATIENCE).map(|n| meter.charge(from + u64::from(n), 11)).last();
+        assert_eq!(verdicts(0), Some(Verdict::Banned { retry_after: 120, until_ms: 120_010 }));
+        assert_eq!(meter.charge(60_010, 1), Verdict::Banned { retry_after: 60, until_ms: 120_010 });
+        let mut verdicts = |from: u64| (0..=PATIENCE).map(|n| meter.charge(from + u64::from(n), 11)).last();
+        assert_eq!(verdicts(120_010), Some(Verdict::Banned { retry_after: 240, until_ms: 360_020 }));
+    }
+
+    #[test]
+    fn depth_weighs_by_levels() {
+        let check = |limit, spot, futures| {
+            assert_eq!((depth_weight(limit, false), depth_weight(limit, true)), (spot, futures), "{limit}");
+        };
+        check(5, 5, 2);
+        check(50, 5, 2);
+        check(100, 5, 5);
+        check(500, 25, 10);
+        check(1_000, 50, 20);
+        check(5_000, 250, 20);
+    }
+}

@@ -1,0 +1,66 @@
+//! What the simulator did, counted: the expected side of a test's comparison.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Counters since the server started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// WebSocket connections that were opened.
+    pub connects: u64,
+    /// WebSocket connections open now.
+    pub open: u64,
+    /// Upgrades that were refused: unknown path, too many connects, not a WebSocket request.
+    pub refused: u64,
+    /// Messages received on sockets: text, ping and pong alike, as the venue counts them.
+    pub client_messages: u64,
+    /// SUBSCRIBE requests that were accepted, and connects that named streams in the URL.
+    pub subscribes: u64,
+    /// Requests answered with an error.
+    pub request_errors: u64,
+    /// Sockets closed with 1008 for more messages per second than allowed.
+    pub closed_for_rate: u64,
+    /// Sockets cut because no pong came in time.
+    pub closed_for_silence: u64,
+    /// Sockets cut because they read too slowly for a market in real time.
+    pub closed_for_slowness: u64,
+    /// Pings sent.
+    pub pings: u64,
+    /// Pongs received that answer a ping.
+    pub pongs: u64,
+    /// Data frames handed to sockets, counted once for each socket and name.
+    pub frames_sent: u64,
+    /// By stream family (`btcusdt@depth`).
+    pub streams: BTreeMap<String, StreamReport>,
+    /// Depth snapshots served, by symbol.
+    pub snapshots: BTreeMap<String, u64>,
+    /// Depth requests answered with 503 or made to fail.
+    pub snapshots_failed: u64,
+    /// HTTP requests of any kind, upgrades not counted.
+    pub http_requests: u64,
+    /// Request weight charged since the start.
+    pub weight: u64,
+    /// Requests answered with 429.
+    pub http_429: u64,
+    /// Requests answered with 418.
+    pub http_418: u64,
+    /// Frames of the recording or the market that are behind us, subscribed or not.
+    pub played: u64,
+    /// The recording or the limited market has come to its end.
+    pub finished: bool,
+}
+
+/// What became of one stream's frames. A frame counts when at least one socket had subscribed it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StreamReport {
+    /// Frames that were due to at least one socket.
+    pub offered: u64,
+    /// Frames handed to sockets, counted for each.
+    pub sent: u64,
+    /// Frames withheld from everyone by a fault.
+    pub dropped: u64,
+    /// Frames sent twice by a fault.
+    pub duplicated: u64,
+    /// Frames spoilt by a fault.
+    pub corrupted: u64,
+}
