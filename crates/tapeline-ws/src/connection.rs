@@ -295,9 +295,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// # Errors
     /// [`SendError`].
     pub async fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        if let Err(QueueError::Full { .. }) = self.queue(message) {
-            self.flush().await?;
-            self.queue(message)?;
+        match self.queue(message) {
+            Err(QueueError::Full { .. }) => {
+                self.flush().await?;
+                self.queue(message)?;
+            }
+            outcome => outcome?,
         }
         Ok(self.flush().await?)
     }

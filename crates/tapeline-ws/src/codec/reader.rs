@@ -272,6 +272,7 @@ impl Reader {
         if partial.fragments > self.limits.fragments {
             return Err(ProtocolError::Fragments(self.limits.fragments));
         }
+        self.reserve_joined(to - from);
         self.joined.extend_from_slice(self.buffer.range(from, to));
         if partial.opcode == TEXT && !partial.compressed {
             // Wrong text is refused at once, not after the sixty-fourth fragment.
@@ -287,6 +288,15 @@ impl Reader {
         };
         inflater.inflate(&self.joined)?;
         Ok(Some(Cut { opcode: partial.opcode, place: Place::Inflated }))
+    }
+
+    /// Doubles like a vector, but never past the limit of a message.
+    fn reserve_joined(&mut self, more: usize) {
+        let needed = self.joined.len() + more;
+        if needed > self.joined.capacity() {
+            let size = needed.max((2 * self.joined.capacity()).min(self.limits.message));
+            self.joined.reserve_exact(size - self.joined.len());
+        }
     }
 
     fn release_joined(&mut self) {
