@@ -80,6 +80,8 @@ pub enum CutOff {
     Panicked,
     /// Everything is being shut down.
     Shutdown,
+    /// The feed behind it has failed for good.
+    Failed,
 }
 
 /// The producer's end; clones are the same subscriber. When the last one goes, the consumer reads what
@@ -249,6 +251,12 @@ impl Outbox {
         self.inner.id
     }
 
+    /// A producer's end of this outbox, for a feed to hold. Once an outbox is at its end it stays so.
+    pub fn subscriber(&self) -> Subscriber {
+        self.inner.producers.fetch_add(1, Ordering::Relaxed);
+        Subscriber(Arc::clone(&self.inner))
+    }
+
     /// The next update; `None` when the producer is gone or has cut us off and the queue is empty.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Shared>> {
         if let Some(update) = self.try_next() {
@@ -294,6 +302,10 @@ impl Outbox {
     }
 
     /// Ready when there is something to read or the end has come; else registers the waker.
+    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.ready.is_empty() { self.poll_idle(context) } else { Poll::Ready(()) }
+    }
+
     fn poll_idle(&self, context: &Context<'_>) -> Poll<()> {
         let mut queue = self.inner.lock();
         if queue.is_ready() || queue.ended.is_some() {
@@ -320,6 +332,12 @@ impl Outbox {
     /// Begins the next round.
     pub fn next_round(&mut self) {
         self.inner.lock().next_round();
+    }
+
+    /// Whether everything has been read and nothing more will come.
+    pub fn is_at_end(&self) -> bool {
+        let queue = self.inner.lock();
+        queue.ended.is_some() && self.ready.is_empty() && !queue.is_ready()
     }
 
     /// Why the producer cut us off, if it did.

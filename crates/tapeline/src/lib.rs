@@ -1,3 +1,48 @@
-//! Being built.
+//! Verified market data from many venues, shared between any number of consumers.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = tapeline::Hub::new(tapeline::HubConfig::default());
+//! let mut trades = hub.trades("binance", "BTCUSDT").await?;
+//! while let Some(update) = trades.next().await {
+//!     println!("{}", update.json());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Hub`]: the handle over all feeds; one upstream subscription however many subscribers
+//! - [`Subscription`]: a stream of updates; dropping it unsubscribes
+//! - [`Handler`]: a callback that cannot harm anyone but itself
+//! - [`net`]: how a venue is reached (proxy, certificates)
+//! - [`settings`]: the configuration file, the environment, flags
+//!
+//! Inside, one task per venue owns its feed and its sockets (`run`), and is started again if it
+//! crashes (`supervise`).
 
+mod clock;
+mod consumer;
+mod handler;
+mod hub;
+pub mod net;
+mod order;
+mod run;
 pub mod settings;
+mod sockets;
+mod subscribe;
+mod supervise;
+
+pub use tapeline_core as core;
+pub use tapeline_core::config::{FeedConfig, Limits, Timing};
+pub use tapeline_core::data::channel::{Channel, Delivery};
+pub use tapeline_core::data::topic::{Pattern, Topic, TopicError};
+pub use tapeline_core::data::update::{Data, Epoch, Kind, Level, Position, Source, Update};
+pub use tapeline_core::feed::{Command, FeedStatus, Subscribed, SubscriberStatus, TopicStatus};
+pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
+pub use tapeline_core::venue::Venue;
+
+pub use consumer::Subscription;
+pub use handler::{Handler, HandlerStatus, On};
+pub use hub::{Hub, HubConfig, Status, VenueConfig, VenueStatus};
+pub use order::Wish;
+pub use subscribe::{Subscribe, SubscribeError, Wishes};

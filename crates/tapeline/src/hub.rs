@@ -1,0 +1,495 @@
+//! The hub: the handle over all feeds. It starts a venue's feed when somebody first needs it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+use tapeline_core::config::{FeedConfig, Limits, Timing};
+use tapeline_core::data::channel::Channel;
+use tapeline_core::data::event::BookState;
+use tapeline_core::data::topic::{Topic, TopicError};
+use tapeline_core::data::update::{Data, Kind, Update};
+use tapeline_core::feed::{Command, FeedStatus, SubscriberStatus, TopicStatus};
+use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+use tapeline_core::venue::Venue;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::consumer::{Membership, subscribe_at};
+use crate::handler::{HandlerStatus, Handlers, On};
+use crate::net::{HttpClient, Net, NetConfig, Proxy};
+use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link};
+use crate::run::Wiring;
+use crate::settings::Settings;
+use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
+use crate::supervise::supervise;
+
+/// How long a shutdown may take.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a hub is told at its start. The default knows every venue with its own defaults.
+#[derive(Clone, Default)]
+pub struct HubConfig {
+    /// Settings by venue id; venues that are not named have the defaults.
+    pub venues: BTreeMap<String, VenueConfig>,
+    /// Adapters by venue id, beside (and before) those that come with the library.
+    pub adapters: BTreeMap<String, Arc<dyn Venue>>,
+    /// Replaces the HTTP client, for simulations.
+    pub http: Option<Arc<dyn HttpClient>>,
+    /// Bounds of subscribers; those of feeds are in `venues`.
+    pub limits: Limits,
+    /// Least time between conflated updates, where the subscriber does not choose.
+    pub throttle: Option<Duration>,
+    /// Decides all dice; drawn from the system if absent.
+    pub seed: Option<u64>,
+}
+
+impl fmt::Debug for HubConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubConfig").field("venues", &self.venues.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What the hub is told of one venue.
+#[derive(Debug, Clone, Default)]
+pub struct VenueConfig {
+    /// What its feed is told.
+    pub feed: FeedConfig,
+    /// How it is reached.
+    pub net: NetConfig,
+}
+
+impl From<&Settings> for HubConfig {
+    fn from(settings: &Settings) -> Self {
+        let stage_within = NetConfig::default().stage_within.min(settings.timing.dial_within);
+        let venues = settings.venues.iter().map(|(id, venue)| {
+            // The settings have been checked; a proxy that is none after all is not used in silence.
+            let proxy = venue.proxy.as_deref().and_then(|text| {
+                let parsed = Proxy::parse(text);
+                if parsed.is_err() {
+                    tracing::error!(venue = id, "the proxy's URL cannot be used, going without");
+                }
+                parsed.ok()
+            });
+            let net = NetConfig { proxy, ca_file: venue.ca_file.clone(), plaintext: false, stage_within };
+            let feed = settings.feed(id).unwrap_or_default();
+            ((*id).to_owned(), VenueConfig { feed, net })
+        });
+        Self {
+            venues: venues.collect(),
+            limits: settings.limits.clone(),
+            throttle: Some(settings.timing.throttle),
+            ..Self::default()
+        }
+    }
+}
+
+/// The handle over all feeds; clones are the same hub. When the last clone, subscription and handler
+/// is gone, its feeds say goodbye and end.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+/// A hub that is not kept alive by holding this.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakHub(Weak<Inner>);
+
+struct Inner {
+    config: HubConfig,
+    clock: Clock,
+    runtime: Handle,
+    feeds: Mutex<BTreeMap<String, Arc<Link>>>,
+    tasks: TaskTracker,
+    handlers: Handlers,
+    stopping: std::sync::atomic::AtomicBool,
+}
+
+/// A reading of the whole hub.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Its venues, those that run.
+    pub venues: Vec<VenueStatus>,
+    /// Its handlers.
+    pub handlers: Vec<HandlerStatus>,
+}
+
+/// One venue that runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct VenueStatus {
+    /// Its id.
+    pub venue: String,
+    /// How often its feed has crashed and been started again.
+    pub restarts: u64,
+    /// Whether it crashed too often and waits for [`Command::Reset`].
+    pub halted: bool,
+    /// What its feed says; none while it is halted.
+    pub feed: Option<FeedStatus>,
+}
+
+impl Hub {
+    /// A hub on the current runtime. Feeds with warm topics start at once, others when needed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(config: HubConfig) -> Self {
+        let hub = Self(Arc::new(Inner {
+            clock: Clock::new(),
+            runtime: Handle::current(),
+            feeds: Mutex::default(),
+            tasks: TaskTracker::new(),
+            handlers: Handlers::default(),
+            stopping: false.into(),
+            config,
+        }));
+        for (venue, settings) in &hub.0.config.venues {
+            if !settings.feed.warm.is_empty()
+                && let Err(error) = hub.link(venue)
+            {
+                tracing::error!(venue, %error, "warm topics of a venue that is not known");
+            }
+        }
+        hub
+    }
+
+    /// Subscribes to topics and patterns, of one venue or several; `.await` it.
+    ///
+    /// ```no_run
+    /// # async fn example(hub: tapeline::Hub) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut trades = hub.subscribe(["binance:trade:BTCUSDT", "binance:trade:ETHUSDT"]).await?;
+    /// while let Some(update) = trades.next().await {
+    ///     println!("{}", update.json());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe(&self, topics: impl Wishes) -> Subscribe {
+        Subscribe { hub: self.clone(), wishes: topics.wishes(), choices: self.choices("subscription") }
+    }
+
+    /// Every trade of a symbol.
+    pub fn trades(&self, venue: &str, symbol: &str) -> Subscribe {
+        self.shortcut(venue, Channel::Trade, symbol, &[])
+    }
+
+    /// The rolling statistics of a symbol.
+    pub fn ticker(&self, venue: &str, symbol: &str) -> Subscribe {
+        self.shortcut(venue, Channel::Ticker, symbol, &[])
+    }
+
+    /// The verified book of a symbol: a snapshot, then its changes.
+    pub fn book(&self, venue: &str, symbol: &str) -> Subscribe {
+        self.shortcut(venue, Channel::Book, symbol, &[])
+    }
+
+    /// The top `levels` of a symbol's book.
+    pub fn depth(&self, venue: &str, symbol: &str, levels: u16) -> Subscribe {
+        self.shortcut(venue, Channel::Depth, symbol, &[("levels", &levels.to_string())])
+    }
+
+    /// The candles of a symbol, by the venue's word for their length (`1m`).
+    pub fn candles(&self, venue: &str, symbol: &str, interval: &str) -> Subscribe {
+        self.shortcut(venue, Channel::Candle, symbol, &[("interval", interval)])
+    }
+
+    fn shortcut(&self, venue: &str, channel: Channel, symbol: &str, params: &[(&str, &str)]) -> Subscribe {
+        let wishes = Topic::new(venue, channel, symbol, params).map(|topic| vec![Wish::Topic(topic)]);
+        Subscribe { hub: self.clone(), wishes, choices: self.choices("subscription") }
+    }
+
+    /// Calls `call` for every update of some topics, on a thread where it may block; `.await` it.
+    pub fn on(&self, topics: impl Wishes, call: impl FnMut(&Update) + Send + 'static) -> On {
+        On::new(self.clone(), topics.wishes(), self.choices("handler"), Box::new(call))
+    }
+
+    /// Removes all handlers; how many there were.
+    pub fn clear(&self) -> usize {
+        self.0.handlers.clear()
+    }
+
+    /// The state of a topic, or its next event: one update, then nothing more is subscribed. A book is
+    /// waited for until it is synchronised.
+    ///
+    /// # Errors
+    /// [`SubscribeError`], also if nothing came `within` the time.
+    pub async fn get(&self, topic: impl Wishes, within: Duration) -> Result<Arc<Update>, SubscribeError> {
+        let found = async {
+            let mut subscription = self.subscribe(topic).name("get").interval(Duration::ZERO).await?;
+            while let Some(update) = subscription.next().await {
+                let syncing = matches!(&update.data, Data::Book(book) if book.state == BookState::Syncing);
+                if matches!(update.kind, Kind::Snapshot | Kind::Delta | Kind::Event) && !syncing {
+                    return Ok(Some(update));
+                }
+            }
+            Ok(None)
+        };
+        match timeout(within, found).await {
+            Ok(Ok(Some(update))) => Ok(update),
+            Ok(Ok(None)) => Err(SubscribeError::Unavailable { venue: "the venue".to_owned() }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(SubscribeError::Timeout(within)),
+        }
+    }
+
+    /// Ends every subscription to any topic of a symbol, whoever holds it; how many there were.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Unavailable`] if the venue's feed is not there.
+    pub async fn unsubscribe_symbol(&self, venue: &str, symbol: &str) -> Result<usize, SubscribeError> {
+        let symbol = symbol.to_owned();
+        self.ask(venue, |reply| Order::UnsubscribeSymbol { symbol, reply }).await
+    }
+
+    /// Speaks to a venue's feed as its operator; how many things that touched.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    pub async fn command(&self, venue: &str, command: Command) -> Result<usize, SubscribeError> {
+        self.ask(venue, |reply| Order::Command { command, reply }).await
+    }
+
+    /// Drops all topics without subscribers now, instead of after their linger; how many.
+    pub async fn sweep(&self) -> usize {
+        let mut swept = 0;
+        for link in self.links() {
+            swept += self.command(&link.venue, Command::Sweep).await.unwrap_or(0);
+        }
+        swept
+    }
+
+    /// A reading of everything worth knowing.
+    pub async fn status(&self) -> Status {
+        let mut venues = Vec::new();
+        for link in self.links() {
+            let reading = self.ask(&link.venue, |reply| Order::Status { reply }).await;
+            let gone = VenueReading { feed: None, restarts: 0, halted: true };
+            let VenueReading { feed, restarts, halted } = reading.unwrap_or(gone);
+            venues.push(VenueStatus { venue: link.venue.clone(), restarts, halted, feed });
+        }
+        Status { venues, handlers: self.0.handlers.status() }
+    }
+
+    /// The topics that run and who reads them.
+    pub async fn list(&self) -> (Vec<TopicStatus>, Vec<SubscriberStatus>) {
+        let (mut topics, mut subscribers) = (Vec::new(), Vec::new());
+        for feed in self.status().await.venues.into_iter().filter_map(|venue| venue.feed) {
+            topics.extend(feed.topics);
+            subscribers.extend(feed.subscribers);
+        }
+        (topics, subscribers)
+    }
+
+    /// The ids of the venues that can be subscribed to.
+    pub fn venues(&self) -> Vec<String> {
+        let own = self.0.config.adapters.keys().cloned();
+        let mut all: Vec<String> = own.chain(tapeline_venues::ids().map(str::to_owned)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Ends everything in good order, in at most five seconds: readers learn why, lines are closed.
+    pub async fn shutdown(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        for link in self.links() {
+            link.signals.stop();
+        }
+        self.clear();
+        self.0.tasks.close();
+        if timeout(SHUTDOWN_WITHIN, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.0.tasks.len(), "shutdown did not finish in time");
+        }
+    }
+
+    /// Tasks that run on behalf of this hub: feeds and handlers.
+    pub fn tasks(&self) -> usize {
+        self.0.tasks.len()
+    }
+
+    async fn ask<T>(
+        &self,
+        venue: &str,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, SubscribeError> {
+        let unavailable = || SubscribeError::Unavailable { venue: venue.to_owned() };
+        let link = self.lock().get(venue).cloned().ok_or_else(unavailable)?;
+        let (reply, answer) = oneshot::channel();
+        link.orders.send(order(reply)).await.map_err(|_| unavailable())?;
+        answer.await.map_err(|_| unavailable())
+    }
+
+    /// Asks the feeds of all venues concerned; the answers stand in the order of the asks.
+    pub(crate) async fn enter(
+        &self,
+        asks: Vec<Ask>,
+        to: &Subscriber,
+        membership: &Membership,
+    ) -> Result<Vec<Answer>, SubscribeError> {
+        let mut answers: Vec<Option<Answer>> = asks.iter().map(|_| None).collect();
+        let mut by_venue: BTreeMap<String, Vec<(usize, Ask)>> = BTreeMap::new();
+        for (index, ask) in asks.into_iter().enumerate() {
+            for venue in self.concerned(ask.wish.venue()) {
+                by_venue.entry(venue).or_default().push((index, ask.clone()));
+            }
+        }
+        for (venue, asks) in by_venue {
+            let link = self.link(&venue)?;
+            let (places, asks): (Vec<usize>, Vec<Ask>) = asks.into_iter().unzip();
+            let given = subscribe_at(&link, asks, to, membership).await?;
+            for (place, answer) in places.into_iter().zip(given) {
+                answers[place] = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or(Ok(None))).collect())
+    }
+
+    /// The venues that the first part of a topic or pattern names.
+    fn concerned(&self, venue: &str) -> Vec<String> {
+        if venue.contains('*') {
+            self.venues().into_iter().filter(|id| venue_matches(venue, id)).collect()
+        } else {
+            vec![venue.to_owned()]
+        }
+    }
+
+    /// A venue's feed, started if it does not run yet.
+    fn link(&self, venue: &str) -> Result<Arc<Link>, SubscribeError> {
+        let mut feeds = self.lock();
+        if let Some(link) = feeds.get(venue) {
+            return Ok(Arc::clone(link));
+        }
+        if self.0.stopping.load(Ordering::Acquire) {
+            return Err(SubscribeError::Unavailable { venue: venue.to_owned() });
+        }
+        let config = &self.0.config;
+        let adapter = config.adapters.get(venue).cloned().or_else(|| tapeline_venues::by_id(venue));
+        let Some(adapter) = adapter else {
+            let known = self.venues().join(", ");
+            return Err(TopicError::Venue { venue: venue.to_owned(), known }.into());
+        };
+        let VenueConfig { feed, net } = config.venues.get(venue).cloned().unwrap_or_default();
+        let (link, inbox) = link(venue);
+        let wiring = Wiring {
+            clock: self.0.clock,
+            net: Arc::new(Net::new(net, config.http.clone())),
+            inbox,
+            signals: Arc::clone(&link.signals),
+            restarts: 0,
+        };
+        let seed = config.seed.unwrap_or_else(drawn);
+        self.0.tasks.spawn_on(supervise(adapter, feed, seed, wiring), &self.0.runtime);
+        let link = Arc::new(link);
+        feeds.insert(venue.to_owned(), Arc::clone(&link));
+        Ok(link)
+    }
+
+    pub(crate) fn outbox(&self, choices: &Choices) -> (Subscriber, Outbox) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = SubscriberId(NEXT.fetch_add(1, Ordering::Relaxed));
+        outbox(id, &choices.name, choices.overflow, choices.bounds)
+    }
+
+    fn choices(&self, name: &str) -> Choices {
+        let limits = &self.0.config.limits;
+        Choices {
+            name: name.to_owned(),
+            delivery: None,
+            overflow: Overflow::Gap,
+            interval: self.0.config.throttle.unwrap_or_else(|| Timing::default().throttle),
+            bounds: Bounds { messages: limits.outbox_messages, bytes: limits.outbox_bytes },
+            resume: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.0.handlers
+    }
+
+    /// Runs a task that a shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn_on(task, &self.0.runtime);
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHub {
+        WeakHub(Arc::downgrade(&self.0))
+    }
+
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Link>>> {
+        self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WeakHub {
+    pub(crate) fn upgrade(&self) -> Option<Hub> {
+        self.0.upgrade().map(Hub)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("config", &self.config).field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether the first part of a topic or pattern names a venue; `*` is any run of characters.
+pub(crate) fn venue_matches(pattern: &str, venue: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == venue };
+    let Some(mut rest) = venue.strip_prefix(before) else { return false };
+    let Some((middle, last)) = after.rsplit_once('*') else { return rest.ends_with(after) };
+    for piece in middle.split('*') {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A seed from the system: the standard library draws one for every hash map.
+fn drawn() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for link in self.feeds.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
+            link.signals.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, venue: &str, expected: bool) {
+        assert_eq!(venue_matches(pattern, venue), expected, "{pattern} {venue}");
+    }
+
+    #[test]
+    fn venues_match_by_name_or_star() {
+        check("binance", "binance", true);
+        check("binance", "binance-usdm", false);
+        check("*", "binance", true);
+        check("binance*", "binance-usdm", true);
+        check("*-usdm", "binance-usdm", true);
+        check("a*c*e", "abcde", true);
+        check("a*x*e", "abcde", false);
+        check("*nan*", "binance", true);
+    }
+}

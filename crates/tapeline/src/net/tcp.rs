@@ -1,0 +1,168 @@
+//! Names and sockets: every dial asks the resolver anew and tries several addresses, not one.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tapeline_core::feed::{DialError, Stage};
+use tapeline_core::policy::fault::Fault;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::failure::{failed, of_io, of_lookup, timed_out};
+
+/// The next address is tried when the one before has not answered for so long.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Addresses tried of one name.
+const ADDRESSES: usize = 8;
+/// Names whose last good address is remembered.
+const NAMES: usize = 64;
+
+/// The addresses that last worked, by name: while the resolver is silent they are better than nothing.
+#[derive(Debug, Default)]
+pub(super) struct Names(Mutex<HashMap<String, IpAddr>>);
+
+impl Names {
+    fn remember(&self, host: &str, address: IpAddr) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < NAMES || known.contains_key(host) {
+            known.insert(host.to_owned(), address);
+        }
+    }
+
+    fn recall(&self, host: &str) -> Option<IpAddr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+    }
+
+    /// The addresses of a host, the two families alternating so that a broken one costs one head start.
+    pub(super) async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        within: Duration,
+    ) -> Result<Vec<SocketAddr>, DialError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = match timeout(within, tokio::net::lookup_host((host, port))).await {
+            Err(_) => Err(timed_out(Stage::Dns)),
+            Ok(Err(error)) => Err(failed(Stage::Dns, of_lookup(&error), error.to_string())),
+            Ok(Ok(addresses)) => Ok(alternate(addresses)),
+        };
+        match found {
+            Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+            Ok(_) => Err(failed(Stage::Dns, Fault::Transient, "the name has no address")),
+            Err(error) => {
+                let last_good = self.recall(host).ok_or(error)?;
+                tracing::debug!(host, address = %last_good, "name not resolved, trying the last good address");
+                Ok(vec![SocketAddr::new(last_good, port)])
+            }
+        }
+    }
+
+    /// Connects to a host by the first of its addresses that answers.
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        within: Duration,
+    ) -> Result<TcpStream, DialError> {
+        let addresses = self.resolve(host, port, within).await?;
+        let connected = timeout(within, race(&addresses)).await.map_err(|_| timed_out(Stage::Tcp))?;
+        let stream = connected.map_err(|error| failed(Stage::Tcp, of_io(&error), error.to_string()))?;
+        // Subscriptions are small messages, each worth its own segment.
+        stream.set_nodelay(true).map_err(|error| failed(Stage::Tcp, of_io(&error), error.to_string()))?;
+        if let Ok(peer) = stream.peer_addr()
+            && host.parse::<IpAddr>().is_err()
+        {
+            self.remember(host, peer.ip());
+        }
+        Ok(stream)
+    }
+}
+
+fn alternate(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let (mut six, mut four): (Vec<_>, Vec<_>) = addresses.partition(SocketAddr::is_ipv6);
+    six.reverse();
+    four.reverse();
+    let mut out = Vec::new();
+    while out.len() < ADDRESSES && !(six.is_empty() && four.is_empty()) {
+        out.extend(six.pop());
+        out.extend(four.pop());
+    }
+    out.truncate(ADDRESSES);
+    out
+}
+
+/// Starts one connection after the other, the next when one failed or hesitates; the first to stand
+/// wins, the rest are dropped.
+async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut waiting = addresses.iter();
+    let mut running = FuturesUnordered::new();
+    let mut last = None;
+    loop {
+        if let Some(address) = waiting.next() {
+            running.push(TcpStream::connect(*address));
+        } else if running.is_empty() {
+            return Err(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
+        }
+        let mut hesitates = pin!(sleep(HEAD_START));
+        loop {
+            tokio::select! {
+                Some(done) = running.next() => match done {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => {
+                        last = Some(error);
+                        break;
+                    }
+                },
+                () = &mut hesitates, if waiting.len() > 0 => break,
+                else => break,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(addresses: &[&str], expected: &[&str]) {
+        let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        assert_eq!(alternate(parse(addresses).into_iter()), parse(expected));
+    }
+
+    #[test]
+    fn families_alternate() {
+        check(
+            &["1.1.1.1:1", "2.2.2.2:1", "[::1]:1", "3.3.3.3:1"],
+            &["[::1]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"],
+        );
+    }
+
+    #[test]
+    fn a_name_of_many_addresses_is_not_tried_forever() {
+        let many: Vec<String> = (0..50).map(|n| format!("10.0.0.{n}:1")).collect();
+        assert_eq!(alternate(many.iter().map(|text| text.parse().unwrap())).len(), ADDRESSES);
+    }
+
+    #[tokio::test]
+    async fn a_refusing_address_costs_no_head_start() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let open = listener.local_addr().unwrap();
+        let stream = race(&[closed, open]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+    }
+
+    #[tokio::test]
+    async fn the_last_error_is_told_if_no_address_answers() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(race(&[closed]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(race(&[]).await.is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! What is asked of a feed's task: a bounded channel of orders, and a list of those who left.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+use tapeline_core::data::channel::Delivery;
+use tapeline_core::data::topic::{Pattern, Topic, TopicError};
+use tapeline_core::data::update::Position;
+use tapeline_core::feed::{Command, FeedStatus, Subscribed};
+use tapeline_core::outbox::{Subscriber, SubscriberId};
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders waiting for one feed.
+pub(crate) const ORDERS: usize = 1_024;
+
+/// One topic, or all that match a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// One topic.
+    Topic(Topic),
+    /// Every topic that matches, now and later.
+    Pattern(Pattern),
+}
+
+impl Wish {
+    /// Reads a topic or, if it holds `*`, a pattern.
+    ///
+    /// # Errors
+    /// [`TopicError`] names the part that is wrong.
+    pub fn parse(text: &str) -> Result<Self, TopicError> {
+        if Pattern::is_pattern(text) {
+            Pattern::parse(text).map(Self::Pattern)
+        } else {
+            Topic::parse(text).map(Self::Topic)
+        }
+    }
+
+    /// The text of the topic or pattern.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Topic(topic) => topic.as_str(),
+            Self::Pattern(pattern) => pattern.as_str(),
+        }
+    }
+
+    /// The part before the first colon; may hold `*` in patterns.
+    pub(crate) fn venue(&self) -> &str {
+        self.as_str().split(':').next().unwrap_or("")
+    }
+}
+
+/// A wish and how it is to be fulfilled.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) wish: Wish,
+    /// `None` = as is usual for the channel.
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) from: Option<Position>,
+}
+
+/// The answer to one ask; `None` for patterns, which have no position.
+pub(crate) type Answer = Result<Option<Subscribed>, TopicError>;
+
+/// One thing asked of a feed. Dropping it unanswered says that the feed is halted or gone.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Subscribe { asks: Vec<Ask>, to: Subscriber, reply: oneshot::Sender<Vec<Answer>> },
+    Unsubscribe { wishes: Vec<Wish>, who: SubscriberId, reply: oneshot::Sender<usize> },
+    /// Ends every subscription to any topic of a symbol, whoever holds it.
+    UnsubscribeSymbol { symbol: String, reply: oneshot::Sender<usize> },
+    Command { command: Command, reply: oneshot::Sender<usize> },
+    Status { reply: oneshot::Sender<VenueReading> },
+}
+
+/// What a feed's task says about itself.
+#[derive(Debug)]
+pub(crate) struct VenueReading {
+    pub(crate) feed: Option<FeedStatus>,
+    pub(crate) restarts: u64,
+    pub(crate) halted: bool,
+}
+
+/// The hub's end of a feed's task.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) venue: String,
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) signals: Arc<Signals>,
+}
+
+/// What is told to a feed's task past the orders: who left, and that it is to stop. It never refuses,
+/// so that leaving works from anywhere at once; each subscriber leaves at most once, which bounds it.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    left: Mutex<Vec<SubscriberId>>,
+    any_left: AtomicBool,
+    stop: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Signals {
+    /// A subscriber has left.
+    pub(crate) fn left(&self, who: SubscriberId) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(who);
+        self.any_left.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// The task is to say goodbye and end.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Asks to be woken at the next signal. Look at the signals after this, not before.
+    pub(crate) fn listen(&self, context: &Context<'_>) {
+        self.waker.register(context.waker());
+    }
+
+    /// Who left since the last call.
+    pub(crate) fn take_left(&self) -> Vec<SubscriberId> {
+        if !self.any_left.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the task is to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Waits until the task is to end.
+    pub(crate) async fn stopped(&self) {
+        std::future::poll_fn(|context| {
+            self.listen(context);
+            if self.is_stopped() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// A new link and what the task needs of it.
+pub(crate) fn link(venue: &str) -> (Link, mpsc::Receiver<Order>) {
+    let (orders, inbox) = mpsc::channel(ORDERS);
+    (Link { venue: venue.to_owned(), orders, signals: Arc::default() }, inbox)
+}

@@ -1,0 +1,298 @@
+//! The loop: one task owns a feed and its sockets. Every input is handled to its end; nothing slow is
+//! awaited here, dials and fetches run beside it and come back as inputs.
+
+use std::collections::BTreeMap;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, Memory, Stage};
+use tapeline_core::policy::fault::Fault;
+use tapeline_core::time::{Mono, Time};
+use tapeline_core::venue::{Decoded, LineId, Refusal, Venue, redacted};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use crate::clock::{Clock, unix};
+use crate::net::{Connected, Net, fetch};
+use crate::order::{Answer, Ask, Order, Signals, VenueReading, Wish};
+use crate::sockets::Sockets;
+
+/// Orders handled in one turn.
+const ORDERS_PER_TURN: usize = 64;
+/// Results of dials and fetches handled in one turn.
+const DONE_PER_TURN: usize = 64;
+/// How long a feed may take to say goodbye.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the loop is connected to.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    pub(crate) clock: Clock,
+    pub(crate) net: Arc<Net>,
+    pub(crate) inbox: mpsc::Receiver<Order>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) restarts: u64,
+}
+
+/// A feed with its sockets and its work in flight.
+pub(crate) struct Loop {
+    venue: Arc<dyn Venue>,
+    feed: Feed,
+    sockets: Sockets,
+    work: JoinSet<Done>,
+    dials: BTreeMap<LineId, AbortHandle>,
+    /// Draws the seeds of dials.
+    dice: tapeline_core::rng::Rng,
+    timer: Pin<Box<Sleep>>,
+    /// What the timer is set to; it may ring early, never late.
+    armed: Option<Instant>,
+    /// Turns with work since the task last gave way.
+    busy: u32,
+}
+
+enum Done {
+    Dialled { line: LineId, result: Result<Box<Connected>, DialError> },
+    Fetched { id: FetchId, result: Result<Decoded, Refusal> },
+}
+
+/// What a turn came to.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Worked,
+    Stop,
+}
+
+impl Loop {
+    pub(crate) fn new(venue: Arc<dyn Venue>, feed: Feed, seed: u64) -> Self {
+        Self {
+            venue,
+            feed,
+            sockets: Sockets::default(),
+            work: JoinSet::new(),
+            dials: BTreeMap::new(),
+            dice: tapeline_core::rng::Rng::new(seed),
+            timer: Box::pin(sleep_until(Instant::now())),
+            armed: None,
+            busy: 0,
+        }
+    }
+
+    /// Runs until nobody needs the feed any more or it is told to stop; then says goodbye.
+    pub(crate) async fn serve(&mut self, wiring: &mut Wiring) {
+        loop {
+            self.advance(wiring);
+            let turn = poll_fn(|context| self.turn(context, wiring)).await;
+            if turn == Turn::Stop {
+                break;
+            }
+            self.busy += 1;
+            if self.busy > 1 {
+                // Those who were woken by the last batches get to read them before there are more.
+                self.advance(wiring);
+                tokio::task::yield_now().await;
+                self.busy = 0;
+            }
+        }
+        self.feed.command(wiring.clock.now(), Command::Shutdown);
+        self.advance(wiring);
+        self.work.abort_all();
+        self.sockets.finish(STOP_WITHIN).await;
+    }
+
+    /// What must survive a crash of this loop.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.feed.into_memory()
+    }
+
+    /// Time passes, then whatever is to be done is begun.
+    fn advance(&mut self, wiring: &Wiring) {
+        let now = wiring.clock.now();
+        // By the clock, not by the timer: a busy socket must not starve the deadlines.
+        if self.feed.deadline().is_some_and(|at| at <= now.mono) {
+            self.feed.tick(now);
+        }
+        while let Some(action) = self.feed.next_action() {
+            self.perform(action, wiring);
+        }
+    }
+
+    /// Takes in whatever is there. Pending if nothing is, with every source asked to wake the task.
+    fn turn(&mut self, context: &mut Context<'_>, wiring: &mut Wiring) -> Poll<Turn> {
+        let mut worked = false;
+        wiring.signals.listen(context);
+        if wiring.signals.is_stopped() {
+            return Poll::Ready(Turn::Stop);
+        }
+        for who in wiring.signals.take_left() {
+            self.feed.leave(wiring.clock.now(), who);
+            worked = true;
+        }
+        for _ in 0..ORDERS_PER_TURN {
+            match wiring.inbox.poll_recv(context) {
+                Poll::Ready(Some(order)) => self.obey(wiring, order),
+                Poll::Ready(None) => return Poll::Ready(Turn::Stop),
+                Poll::Pending => break,
+            }
+            worked = true;
+        }
+        for _ in 0..DONE_PER_TURN {
+            match self.work.poll_join_next(context) {
+                Poll::Ready(Some(Ok(done))) => self.take(wiring.clock.now(), done),
+                // A dial that was given up.
+                Poll::Ready(Some(Err(_))) => {}
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+            worked = true;
+        }
+        worked |= self.sockets.poll(context, &wiring.clock, &mut self.feed);
+        if worked {
+            return Poll::Ready(Turn::Worked);
+        }
+        self.busy = 0;
+        self.poll_timer(context, &wiring.clock)
+    }
+
+    /// Ready when the deadline has come.
+    fn poll_timer(&mut self, context: &mut Context<'_>, clock: &Clock) -> Poll<Turn> {
+        let feed = self.feed.deadline().filter(|at| *at < Mono::NEVER).map(|at| clock.instant(at));
+        let Some(next) = feed.into_iter().chain(self.sockets.due()).min() else { return Poll::Pending };
+        // Deadlines mostly move away: the timer is left alone until it rings, which spares its lock.
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.timer.as_mut().reset(next);
+            self.armed = Some(next);
+        }
+        match self.timer.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                self.armed = None;
+                Poll::Ready(Turn::Worked)
+            }
+        }
+    }
+
+    fn take(&mut self, now: Time, done: Done) {
+        match done {
+            Done::Dialled { line, result } => {
+                if self.dials.remove(&line).is_none() {
+                    return;
+                }
+                match result {
+                    Ok(connection) => {
+                        tracing::info!(venue = self.venue.profile().id, %line, "line open");
+                        self.sockets.add(line, *connection);
+                        self.feed.handle(now, Input::Opened { line });
+                    }
+                    Err(why) => {
+                        let (stage, fault) = (why.stage, why.fault.name());
+                        tracing::warn!(venue = self.venue.profile().id, %line, ?stage, fault, detail = %why.detail, "dial failed");
+                        self.feed.handle(now, Input::Failed { line, why });
+                    }
+                }
+            }
+            Done::Fetched { id, result } => {
+                if let Err(why) = &result {
+                    tracing::warn!(venue = self.venue.profile().id, fault = why.fault.name(), detail = %why.detail, "fetch failed");
+                }
+                self.feed.handle(now, Input::Fetched { id, result });
+            }
+        }
+    }
+
+    /// Begins an action; never waits.
+    fn perform(&mut self, action: Action, wiring: &Wiring) {
+        match action {
+            Action::Dial { line, request, give_up } => {
+                tracing::debug!(venue = self.venue.profile().id, %line, url = %redacted(&request.url), "dialling");
+                let (net, seed) = (Arc::clone(&wiring.net), self.dice.next_u64());
+                let give_up = wiring.clock.instant(give_up);
+                let dial = async move {
+                    let dialled = timeout_at(give_up, net.dial(&request, seed, unix())).await;
+                    dialled.unwrap_or_else(|_| Err(failed("timed out"))).map(Box::new)
+                };
+                let dial = std::panic::AssertUnwindSafe(dial).catch_unwind();
+                let task = self.work.spawn(async move {
+                    let result = dial.await.unwrap_or_else(|_| Err(failed("the dial panicked")));
+                    Done::Dialled { line, result }
+                });
+                self.dials.insert(line, task);
+            }
+            Action::Send { line, text } => self.sockets.queue(line, |to| to.queue_text(&text)),
+            Action::Ping { line, payload } => self.sockets.queue(line, |to| to.queue_ping(&payload)),
+            Action::Pong { line, payload } => self.sockets.queue(line, |to| to.queue_pong(&payload)),
+            Action::Close { line, code } => match self.dials.remove(&line) {
+                Some(dial) => dial.abort(),
+                None => self.sockets.close(line, code),
+            },
+            Action::Fetch { id, topic, why, request } => {
+                let (net, venue) = (Arc::clone(&wiring.net), Arc::clone(&self.venue));
+                self.work.spawn(async move {
+                    let result = fetch(&net, &*venue, (why, &topic), &request, unix).await;
+                    Done::Fetched { id, result }
+                });
+            }
+        }
+    }
+
+    fn obey(&mut self, wiring: &Wiring, order: Order) {
+        let now = wiring.clock.now();
+        // Whoever asked may have given up meanwhile; then nobody misses the answer.
+        match order {
+            // One who left before it was served must not come in again.
+            Order::Subscribe { to, .. } if to.is_closed() => {}
+            Order::Subscribe { asks, to, reply } => {
+                let answers = asks.into_iter().map(|ask| self.subscribe(now, ask, &to)).collect();
+                let _ = reply.send(answers);
+            }
+            Order::Unsubscribe { wishes, who, reply } => {
+                let ended = wishes.iter().filter(|wish| match wish {
+                    Wish::Topic(topic) => self.feed.unsubscribe(now, topic, who),
+                    Wish::Pattern(pattern) => self.feed.unsubscribe_pattern(now, pattern, who),
+                });
+                let _ = reply.send(ended.count());
+            }
+            Order::UnsubscribeSymbol { symbol, reply } => {
+                let _ = reply.send(self.unsubscribe_symbol(now, &symbol));
+            }
+            Order::Command { command, reply } => {
+                let _ = reply.send(self.feed.command(now, command));
+            }
+            Order::Status { reply } => {
+                let feed = Some(self.feed.status(now));
+                let _ = reply.send(VenueReading { feed, restarts: wiring.restarts, halted: false });
+            }
+        }
+    }
+
+    fn subscribe(&mut self, now: Time, ask: Ask, to: &tapeline_core::outbox::Subscriber) -> Answer {
+        match ask.wish {
+            Wish::Topic(topic) => {
+                let how = ask.delivery.unwrap_or_else(|| topic.channel().default_delivery());
+                self.feed.subscribe(now, topic, how, ask.from, to).map(Some)
+            }
+            Wish::Pattern(pattern) => {
+                self.feed.subscribe_pattern(now, pattern, ask.delivery, to);
+                Ok(None)
+            }
+        }
+    }
+
+    fn unsubscribe_symbol(&mut self, now: Time, symbol: &str) -> usize {
+        let mut ended = 0;
+        let topics = self.feed.status(now).topics;
+        for status in topics.iter().filter(|status| status.topic.symbol() == symbol) {
+            for who in &status.subscribers {
+                ended += usize::from(self.feed.unsubscribe(now, &status.topic, *who));
+            }
+        }
+        ended
+    }
+}
+
+fn failed(detail: &str) -> DialError {
+    DialError { stage: Stage::Upgrade, fault: Fault::Transient, detail: detail.to_owned() }
+}

@@ -1,0 +1,214 @@
+//! The open sockets of one feed, polled together by its task.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tapeline_core::feed::{Closed, Feed, Input};
+use tapeline_core::policy::fault::Fault;
+use tapeline_core::time::Time;
+use tapeline_core::venue::LineId;
+use tapeline_ws::{Message, QueueError};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::clock::Clock;
+use crate::net::{Connected, closed_by_io, closed_by_protocol};
+
+/// A message that is still incomplete after this long is not coming.
+const ASSEMBLED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a goodbye may take.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// One open socket.
+#[derive(Debug)]
+struct Socket {
+    line: LineId,
+    connection: Connected,
+    /// When the message that is arriving must be complete.
+    due: Option<Instant>,
+    /// Reading is paused because a blocking subscriber is full.
+    paused: bool,
+    /// When reading last went on after a pause, which is not the peer's lateness.
+    resumed: Option<Instant>,
+    /// It failed outside of reading.
+    failed: Option<Closed>,
+}
+
+/// What reading one socket came to.
+enum Reading {
+    /// Nothing there.
+    Idle,
+    /// A batch was handled.
+    Batch,
+    /// It is over.
+    Over(Closed),
+}
+
+/// All open sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    open: Vec<Socket>,
+    /// Which one is read first in the next turn.
+    turn: usize,
+    /// Goodbyes on their way.
+    closing: JoinSet<()>,
+}
+
+impl Sockets {
+    pub(crate) fn add(&mut self, line: LineId, connection: Connected) {
+        self.open.push(Socket { line, connection, due: None, paused: false, resumed: None, failed: None });
+    }
+
+    /// Queues something on a line; what does not fit ends the line.
+    pub(crate) fn queue(&mut self, line: LineId, put: impl FnOnce(&mut Connected) -> Result<(), QueueError>) {
+        let Some(socket) = self.open.iter_mut().find(|socket| socket.line == line) else { return };
+        if let Err(error) = put(&mut socket.connection) {
+            // The peer does not take what we say: it is as good as gone.
+            socket.failed = Some(Closed { code: None, fault: Fault::Transient, detail: error.to_string() });
+        }
+    }
+
+    /// Closes a line in good order, in the background.
+    pub(crate) fn close(&mut self, line: LineId, code: u16) {
+        if let Some(at) = self.open.iter().position(|socket| socket.line == line) {
+            let socket = self.open.swap_remove(at);
+            self.say_goodbye(socket, code);
+        }
+    }
+
+    fn say_goodbye(&mut self, mut socket: Socket, code: u16) {
+        self.closing.spawn(async move {
+            // Whether the peer answers changes nothing any more.
+            let _ = timeout(CLOSED_WITHIN, socket.connection.close(code, "")).await;
+        });
+    }
+
+    /// Reads each socket once and hands what it holds to the feed; whether anything was there.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, clock: &Clock, feed: &mut Feed) -> bool {
+        while let Poll::Ready(Some(_)) = self.closing.poll_join_next(context) {}
+        let mut worked = false;
+        let mut blocked = false;
+        // Sockets take turns in being first, so that a busy one cannot starve the others.
+        self.turn = self.turn.wrapping_add(1);
+        let mut index = 0;
+        while index < self.open.len() {
+            let at = (self.turn + index) % self.open.len();
+            let socket = &mut self.open[at];
+            let line = socket.line;
+            let pause = feed.is_blocked(line);
+            blocked |= pause;
+            match socket.poll(context, clock, feed, pause) {
+                Reading::Idle => index += 1,
+                Reading::Batch => {
+                    worked = true;
+                    index += 1;
+                }
+                Reading::Over(why) => {
+                    worked = true;
+                    let socket = self.open.swap_remove(at);
+                    tracing::info!(%line, fault = why.fault.name(), code = why.code, detail = %why.detail, "line closed");
+                    // A close frame of ours may still be queued.
+                    self.say_goodbye(socket, why.code.unwrap_or(1000));
+                    feed.handle(clock.now(), Input::Closed { line, why });
+                }
+            }
+        }
+        if blocked {
+            feed.wake_on_room(context.waker());
+        }
+        worked
+    }
+
+    /// When a message that is arriving must be complete, at the earliest.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.open.iter().filter_map(|socket| socket.due).min()
+    }
+
+    /// Waits until every goodbye is said, but not for ever.
+    pub(crate) async fn finish(&mut self, within: Duration) {
+        let all = async { while self.closing.join_next().await.is_some() {} };
+        if timeout(within, all).await.is_err() {
+            self.closing.abort_all();
+        }
+    }
+}
+
+impl Socket {
+    fn poll(&mut self, context: &mut Context<'_>, clock: &Clock, feed: &mut Feed, pause: bool) -> Reading {
+        if let Some(why) = self.failed.take() {
+            return Reading::Over(why);
+        }
+        if let Poll::Ready(Err(error)) = self.connection.poll_flush(context) {
+            // The peer's last words are often the reason: they are read before the error is told.
+            if let Some(why) = self.last_words(context, clock, feed) {
+                return Reading::Over(why);
+            }
+            return Reading::Over(closed_by_io(&error));
+        }
+        if self.paused != pause {
+            self.paused = pause;
+            (self.due, self.resumed) = (None, Some(Instant::now()));
+        }
+        if pause {
+            return Reading::Idle;
+        }
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            let detail = format!("a message took longer than {} s to arrive", ASSEMBLED_WITHIN.as_secs());
+            return Reading::Over(Closed { code: None, fault: Fault::Transient, detail });
+        }
+        match self.connection.poll_fill(context) {
+            Poll::Pending => Reading::Idle,
+            Poll::Ready(Ok(0)) => Reading::Over(Closed {
+                code: None,
+                fault: Fault::from_close(None, ""),
+                detail: "the connection ended without a goodbye".to_owned(),
+            }),
+            Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
+            Poll::Ready(Ok(_)) => match self.cut(clock.now(), feed) {
+                None => {
+                    let now = Instant::now();
+                    let since = self.connection.assembling_since(now.into_std());
+                    let since = since.map(|since| Some(Instant::from_std(since)).max(self.resumed));
+                    self.due = since.flatten().map(|since| since + ASSEMBLED_WITHIN);
+                    // Answers that the batch queued leave with it.
+                    match self.connection.poll_flush(context) {
+                        Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
+                        _ => Reading::Batch,
+                    }
+                }
+                Some(why) => Reading::Over(why),
+            },
+        }
+    }
+
+    fn last_words(&mut self, context: &mut Context<'_>, clock: &Clock, feed: &mut Feed) -> Option<Closed> {
+        while let Poll::Ready(Ok(1..)) = self.connection.poll_fill(context) {
+            let why = self.cut(clock.now(), feed);
+            if why.is_some() {
+                return why;
+            }
+        }
+        None
+    }
+
+    /// Hands all messages of the buffer to the feed; how it ended, if it did.
+    fn cut(&mut self, now: Time, feed: &mut Feed) -> Option<Closed> {
+        let line = self.line;
+        loop {
+            match self.connection.next_message() {
+                Ok(Some(Message::Text(text))) => {
+                    feed.handle(now, Input::Frame { line, bytes: text.as_bytes() });
+                }
+                Ok(Some(Message::Binary(bytes))) => feed.handle(now, Input::Frame { line, bytes }),
+                Ok(Some(Message::Ping(payload))) => feed.handle(now, Input::Ping { line, payload }),
+                Ok(Some(Message::Pong(payload))) => feed.handle(now, Input::Pong { line, payload }),
+                Ok(Some(Message::Close { code, reason })) => {
+                    let fault = Fault::from_close(Some(code), reason);
+                    return Some(Closed { code: Some(code), fault, detail: reason.to_owned() });
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(closed_by_protocol(&error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What follows a crash: the feed is rebuilt from its memory, a few times; then it is halted.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tapeline_core::config::FeedConfig;
+use tapeline_core::feed::{Command, Feed, Memory};
+use tapeline_core::outbox::CutOff;
+use tapeline_core::rng::Rng;
+use tapeline_core::time::Mono;
+use tapeline_core::venue::Venue;
+use tokio::time::sleep;
+
+use crate::order::{Order, VenueReading};
+use crate::run::{Loop, Wiring};
+
+/// Restarts that are granted within [`WINDOW`], and the delay before each of them.
+const DELAYS: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+/// Crashes longer ago than this are forgotten.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The crashes of one part, and what follows the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Restarts {
+    recent: VecDeque<Mono>,
+}
+
+impl Restarts {
+    /// Notes a crash. After which delay the part starts again; `None` = it is not started again.
+    pub(crate) fn crashed(&mut self, now: Mono) -> Option<Duration> {
+        while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
+            self.recent.pop_front();
+        }
+        let delay = DELAYS.get(self.recent.len()).copied();
+        if delay.is_some() {
+            self.recent.push_back(now);
+        }
+        delay
+    }
+}
+
+/// Runs a venue's feed until nobody needs it, over its crashes.
+pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u64, mut wiring: Wiring) {
+    let id = venue.profile().id;
+    let mut dice = Rng::new(seed);
+    let mut restarts = Restarts::default();
+    let mut memory = Memory::default();
+    loop {
+        let feed = Feed::new(Arc::clone(&venue), config.clone(), memory, dice.next_u64());
+        let mut running = Loop::new(Arc::clone(&venue), feed, dice.next_u64());
+        let served = AssertUnwindSafe(running.serve(&mut wiring)).catch_unwind().await;
+        if served.is_ok() {
+            return;
+        }
+        wiring.restarts += 1;
+        // What panicked once may panic again; then even the wishes are lost, and their readers see the end.
+        let remembered = std::panic::catch_unwind(AssertUnwindSafe(|| running.into_memory()));
+        memory = remembered.unwrap_or_default();
+        let subscriptions = memory.subscriptions();
+        match restarts.crashed(wiring.clock.now().mono) {
+            Some(delay) => {
+                tracing::error!(venue = id, restarts = wiring.restarts, ?delay, subscriptions, "feed crashed, restarting");
+                tokio::select! {
+                    () = sleep(delay) => {}
+                    () = wiring.signals.stopped() => return cut_off(&memory, CutOff::Shutdown),
+                }
+            }
+            None => {
+                tracing::error!(venue = id, restarts = wiring.restarts, subscriptions, "feed crashed too often, halted");
+                cut_off(&memory, CutOff::Failed);
+                memory = Memory::default();
+                if !halt(&mut wiring).await {
+                    return;
+                }
+                restarts = Restarts::default();
+            }
+        }
+    }
+}
+
+fn cut_off(memory: &Memory, why: CutOff) {
+    for subscriber in memory.subscribers() {
+        subscriber.cut_off(why);
+    }
+}
+
+/// Waits until an operator resets the venue (`true`) or nobody needs it any more. Subscriptions are
+/// left unanswered, which tells those who ask.
+async fn halt(wiring: &mut Wiring) -> bool {
+    loop {
+        let order = tokio::select! {
+            order = wiring.inbox.recv() => order,
+            () = wiring.signals.stopped() => None,
+        };
+        match order {
+            None => return false,
+            Some(Order::Command { command: Command::Reset, reply }) => {
+                // Whoever asked may have given up meanwhile.
+                let _ = reply.send(1);
+                return true;
+            }
+            Some(Order::Status { reply }) => {
+                let _ = reply.send(VenueReading { feed: None, restarts: wiring.restarts, halted: true });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(crashes_ms: &[u64], expected: &[Option<u64>]) {
+        let mut restarts = Restarts::default();
+        let start = Mono::default() + Duration::from_secs(100);
+        let delays: Vec<Option<u64>> = crashes_ms
+            .iter()
+            .map(|ms| restarts.crashed(start + Duration::from_millis(*ms)).map(|d| d.as_millis() as u64))
+            .collect();
+        assert_eq!(delays, expected, "{crashes_ms:?}");
+    }
+
+    #[test]
+    fn the_sixth_crash_in_ten_seconds_halts() {
+        check(
+            &[0, 1, 2, 3, 4, 5],
+            &[Some(0), Some(100), Some(200), Some(400), Some(800), None],
+        );
+    }
+
+    #[test]
+    fn old_crashes_are_forgotten() {
+        check(&[0, 1, 2, 3, 4, 10_001], &[Some(0), Some(100), Some(200), Some(400), Some(800), Some(400)]);
+        check(&[0, 10_000, 20_000], &[Some(0), Some(0), Some(0)]);
+    }
+}
