@@ -171,6 +171,15 @@ impl Line {
         }
     }
 
+    /// When it is dialled again, if it waits for that.
+    pub(super) fn dial_at(&self) -> Option<Mono> {
+        match &self.phase {
+            Phase::Waiting { until } => Some(*until),
+            Phase::Halted { until } => *until,
+            _ => None,
+        }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live(_))
     }

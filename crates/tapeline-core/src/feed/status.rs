@@ -79,6 +79,8 @@ pub struct LineStatus {
     pub endpoint: String,
     /// Whether it carries data now.
     pub proven: bool,
+    /// In how long it is dialled again, in milliseconds; none unless it waits for that.
+    pub dial_in_ms: Option<u64>,
     /// Failures in a row not yet forgiven.
     pub failures: u32,
     /// The class of its last failure.
@@ -259,6 +261,7 @@ impl Feed {
             since: line.since,
             endpoint: self.gate.streams.get(line.endpoint).map(|e| e.origin.clone()).unwrap_or_default(),
             proven: line.live().is_some_and(|live| live.proven.is_some()),
+            dial_in_ms: line.dial_at().map(|at| at.since(now.mono).as_millis() as u64),
             failures: line.failures.count(now.mono, &self.backoff),
             fault: line.fault.as_ref().map(|(fault, _)| fault.name()),
             reason: line.fault.as_ref().map(|(_, detail)| detail.to_string()),
