@@ -291,9 +291,6 @@ impl Breaker {
         let base = (self.rules.open.as_secs_f64() * self.rules.escalation.powi(times)).min(longest);
         let seconds = base * (1.0 + self.rules.spread * roll.clamp(0.0, 1.0));
         let stay = Duration::try_from_secs_f64(seconds).unwrap_or(self.rules.open_max);
-        self.streak.clear();
-        self.calls = 0;
-        self.called = 0;
         self.opened = self.opened.saturating_add(1);
         self.since.get_or_insert(now);
         self.phase = Phase::Open { until: now + stay };

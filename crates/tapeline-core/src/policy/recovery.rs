@@ -69,10 +69,7 @@ pub fn step(fault: Fault, code: Option<u16>, failures: &Failures, backoff: &Back
             let soon = if failures.is_spared() { soon } else { soon.max(failures.delay(backoff, roll)) };
             Step::RetryAfter(soon)
         }
-        Fault::RateLimited { .. } => {
-            let asked = fault.hold().unwrap_or_default();
-            Step::Hold(asked + asked.mul_f64(HOLD_SPREAD * roll))
-        }
+        Fault::RateLimited { .. } => Step::Hold(pause(fault, roll).unwrap_or_default()),
         Fault::Authentication => match failures.refusals() {
             0 | 1 => Step::RefreshKeys,
             refusals => match REFUSAL_DELAYS.get(refusals as usize - 2) {
@@ -82,6 +79,13 @@ pub fn step(fault: Fault, code: Option<u16>, failures: &Failures, backoff: &Back
         },
         Fault::Configuration => Step::Halt,
     }
+}
+
+/// How long to hold everything back after `fault`, a refused fetch for example: what was asked for,
+/// never less, and up to a tenth more so that not everybody comes back at once. `None` for classes
+/// that ask for no pause; `roll` is uniform in `[0, 1)`.
+pub fn pause(fault: Fault, roll: f64) -> Option<Duration> {
+    fault.hold().map(|asked| asked + asked.mul_f64(HOLD_SPREAD * roll.clamp(0.0, 1.0)))
 }
 
 /// When to come back after a goodbye.

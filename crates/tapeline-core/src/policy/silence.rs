@@ -8,10 +8,15 @@ use crate::time::Mono;
 ///
 /// The mean of the gaps between arrivals, every gap weighted by its own length, fading with a
 /// half-life of 60 s: a burst of a thousand frames within a second weighs one second, so it cannot
-/// make a thin symbol look dead. Costs a few nanoseconds per arrival.
+/// make a thin symbol look dead. An arrival costs an integer multiplication; the rest is done at most
+/// twenty times a second.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     last: Option<Mono>,
+    /// Up to when arrivals are part of the mean.
+    folded: Mono,
+    /// Σ gap² of the arrivals after that, in square nanoseconds.
+    squares: u64,
     /// Σ weight · gap in seconds, fading.
     sum: f64,
     /// What is left of the time before the first arrival; Σ weight = 1 − rest.
@@ -20,7 +25,7 @@ pub struct Arrivals {
 
 impl Default for Arrivals {
     fn default() -> Self {
-        Self { last: None, sum: 0.0, rest: 1.0 }
+        Self { last: None, folded: Mono::default(), squares: 0, sum: 0.0, rest: 1.0 }
     }
 }
 
@@ -28,18 +33,41 @@ impl Arrivals {
     /// Something arrived. Frames of one batch may share one reading of the clock.
     #[inline]
     pub fn observe(&mut self, now: Mono) {
-        let Some(last) = self.last.replace(now) else { return };
-        let gap = now.0.saturating_sub(last.0) as f64 * 1e-9;
-        let fade = gap * FADE_PER_SECOND;
-        // Under a second the series is exact to 3 parts in 10^7 and costs no transcendental function.
-        let weight = if gap < 1.0 { fade - fade * fade * 0.5 } else { 1.0 - (-fade).exp() };
-        self.sum += weight * (gap - self.sum);
-        self.rest -= weight * self.rest;
+        let Some(last) = self.last.replace(now) else { return self.resume(now) };
+        let gap = now.0.saturating_sub(last.0);
+        if now.0.saturating_sub(self.folded.0) < FOLD_EVERY {
+            // The gaps of one stretch add up to less than its length, so their squares fit as well.
+            self.squares += gap * gap;
+        } else {
+            self.fold(last, gap);
+            self.folded = now;
+        }
+    }
+
+    /// Makes the arrivals up to `last`, and the one `gap` after it, part of the mean.
+    #[cold]
+    fn fold(&mut self, last: Mono, gap: u64) {
+        let stretch = last.0.saturating_sub(self.folded.0) as f64 / SECOND;
+        self.fade(weight(stretch));
+        // Within one stretch the fading is less than 1 in 1,000: every gap weighs its length.
+        self.sum += FADE_PER_SECOND * self.squares as f64 / (SECOND * SECOND);
+        self.squares = 0;
+        let gap = gap as f64 / SECOND;
+        let weight = weight(gap);
+        self.fade(weight);
+        self.sum += weight * gap;
+    }
+
+    fn fade(&mut self, by: f64) {
+        self.sum -= by * self.sum;
+        self.rest -= by * self.rest;
     }
 
     /// A new session begins: the outage before it says nothing about the venue's rhythm.
     pub const fn resume(&mut self, now: Mono) {
         self.last = Some(now);
+        self.folded = now;
+        self.squares = 0;
     }
 
     /// When something last arrived, or the session began.
@@ -57,6 +85,16 @@ impl Arrivals {
     }
 }
 
+/// How much of the mean a stretch of so many seconds makes up.
+fn weight(seconds: f64) -> f64 {
+    let fade = seconds * FADE_PER_SECOND;
+    // Under a second the series is exact to 3 parts in 10^7 and costs no transcendental function.
+    if seconds < 1.0 { fade - fade * fade * 0.5 } else { 1.0 - (-fade).exp() }
+}
+
+const SECOND: f64 = 1e9;
+/// The longest stretch of arrivals that is not yet part of the mean, in nanoseconds (50 ms).
+const FOLD_EVERY: u64 = 50_000_000;
 /// ln 2 / 60 s: a half-life of one minute.
 const FADE_PER_SECOND: f64 = std::f64::consts::LN_2 / 60.0;
 /// Silence of this many mean gaps is suspicious.

@@ -111,6 +111,20 @@ fn both_ways_to_weigh_a_gap_agree_where_they_meet() {
 }
 
 #[test]
+fn many_small_gaps_weigh_what_a_plain_sum_says() {
+    // The mean of gaps weighted by their length is Σ gap² / Σ gap: here (1 + 81) / 10 ms.
+    let mut arrivals = Arrivals::default();
+    let mut now = Mono::default();
+    for n in 0..200_000_u32 {
+        now += Duration::from_millis(if n % 2 == 0 { 1 } else { 9 });
+        arrivals.observe(now);
+    }
+    let silent = arrivals.silent_after(Duration::ZERO, MAX).as_secs_f64();
+    let expected = (1.0 + 81.0) / 10.0 * 1e-3 * 8.0;
+    assert!((silent / expected - 1.0).abs() < 0.02, "{silent} s, expected {expected} s");
+}
+
+#[test]
 fn a_pong_may_take_four_times_the_slowest_round_trip() {
     let deadline = |trips: &[u64]| {
         let mut known = RoundTrips::default();
