@@ -321,4 +321,27 @@ mod tests {
             "{answer}"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_a_client_says_gets_a_json_answer(text in ".{0,200}") {
+            let (answer, _) = session(ErrorShape::Nested).request(&text);
+            assert!(serde_json::from_str::<Value>(&answer).is_ok(), "{answer}");
+        }
+
+        #[test]
+        fn requests_of_any_shape_are_answered_and_never_exceed_the_limit(
+            method in proptest::sample::select(METHODS.to_vec()),
+            params in proptest::collection::vec(0..6u8, 0..6),
+            id in proptest::option::of(-5..5i64),
+        ) {
+            let names: Vec<String> = params.iter().map(|n| format!("s{n}@trade")).collect();
+            let mut session = session(ErrorShape::Flat);
+            for _ in 0..3 {
+                let (answer, _) = session.request(&json!({"method": method, "params": names, "id": id}).to_string());
+                assert!(serde_json::from_str::<Value>(&answer).is_ok());
+                assert!(session.streams.len() <= session.limit);
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ pub use symbol::Symbol;
 pub use truth::TrueBook;
 
 use crate::rng::Rng;
-use desk::Desk;
+use desk::{Desk, Fill};
 use render::Pen;
 use stats::Sums;
 use std::cmp::Reverse;
@@ -52,6 +52,8 @@ pub(crate) struct Market {
     minutes: Vec<Sums>,
     tops: Vec<Option<Top>>,
     agg_ids: Vec<u64>,
+    /// The newest liquidation of each symbol in this second: the venue tells no more than that.
+    forced: Vec<Vec<Fill>>,
     /// Number of trades told in the last ticker, to send a ticker only when something changed.
     told: Vec<u64>,
     agenda: BinaryHeap<Reverse<(u64, Task)>>,
@@ -84,6 +86,7 @@ impl Market {
             desks,
             tops: vec![None; count],
             agg_ids: (0..count as u64).map(|lane| 910_000_000 + lane * 1_000_000).collect(),
+            forced: vec![Vec::new(); count],
             told: vec![0; count],
             agenda: BinaryHeap::new(),
             rng: Rng::new(options.seed, u64::MAX),
@@ -213,6 +216,10 @@ impl Market {
                 self.pen(symbol, out).trade(fill)
             });
         }
+        // Some of the orders that ate several others were not placed of free will.
+        if self.futures && fills.len() > 2 && fills[0].id.is_multiple_of(8) {
+            self.forced[symbol].clone_from(&fills);
+        }
         for at_one_price in fills.chunk_by(|a, b| a.tick == b.tick).filter(|group| group[0].lots > 0) {
             self.agg_ids[symbol] += 1;
             let id = self.agg_ids[symbol];
@@ -252,6 +259,14 @@ impl Market {
             frames.write(wanted, self.now, number(symbol, Channel::MiniTicker), |out| self.mini(symbol, out));
             frames.write(wanted, self.now, number(symbol, Channel::Ticker), |out| self.ticker(symbol, out));
         }
+        for (symbol, fills) in self.forced.iter().enumerate().filter(|(_, fills)| !fills.is_empty()) {
+            for stream in
+                [number(symbol, Channel::ForceOrder), array_number(self.desks.len(), Array::ForceOrder)]
+            {
+                frames.write(wanted, self.now, stream, |out| self.pen(symbol, out).force_order(fills));
+            }
+        }
+        self.forced.iter_mut().for_each(Vec::clear);
         self.array(Array::MiniTicker, &changed, wanted, frames, Self::mini);
         if self.futures {
             self.array(Array::Ticker, &changed, wanted, frames, Self::ticker);

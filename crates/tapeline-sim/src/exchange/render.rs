@@ -224,6 +224,26 @@ impl Pen<'_> {
         self.raw(b"}");
     }
 
+    /// `<symbol>@forceOrder`: a liquidation that was filled at once by `fills`.
+    pub(crate) fn force_order(mut self, fills: &[Fill]) {
+        let mut sums = Sums::default();
+        fills.iter().for_each(|fill| sums.add(fill));
+        let Some(worst) = fills.last() else { return };
+        self.open("forceOrder");
+        self.raw(br#","o":{"s":""#);
+        self.raw(self.symbol.name.as_bytes());
+        self.raw(if worst.buyer_maker { br#"","S":"SELL""# } else { br#"","S":"BUY""# });
+        self.raw(br#","o":"LIMIT","f":"IOC""#);
+        self.size("q", sums.lots);
+        self.price("p", worst.tick);
+        self.price("ap", sums.average());
+        self.raw(br#","X":"FILLED""#);
+        self.size("l", u128::from(worst.lots));
+        self.size("z", sums.lots);
+        self.int("T", self.now);
+        self.raw(b"}}");
+    }
+
     fn open(&mut self, event: &str) {
         self.raw(br#"{"e":""#);
         self.raw(event.as_bytes());

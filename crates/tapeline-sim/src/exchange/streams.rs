@@ -18,9 +18,10 @@ pub(crate) enum Channel {
     Depth20,
     MarkPrice,
     MarkPriceSecond,
+    ForceOrder,
 }
 
-const CHANNELS: [(Channel, &str); 12] = [
+const CHANNELS: [(Channel, &str); 13] = [
     (Channel::Trade, "trade"),
     (Channel::AggTrade, "aggTrade"),
     (Channel::BookTicker, "bookTicker"),
@@ -33,6 +34,7 @@ const CHANNELS: [(Channel, &str); 12] = [
     (Channel::Depth20, "depth20"),
     (Channel::MarkPrice, "markPrice"),
     (Channel::MarkPriceSecond, "markPrice@1s"),
+    (Channel::ForceOrder, "forceOrder"),
 ];
 
 /// An all-market stream; numbered after the symbols' streams.
@@ -42,13 +44,15 @@ pub(crate) enum Array {
     Ticker,
     MarkPrice,
     MarkPriceSecond,
+    ForceOrder,
 }
 
-const ARRAYS: [(Array, &str); 4] = [
+const ARRAYS: [(Array, &str); 5] = [
     (Array::MiniTicker, "!miniTicker@arr"),
     (Array::Ticker, "!ticker@arr"),
     (Array::MarkPrice, "!markPrice@arr"),
     (Array::MarkPriceSecond, "!markPrice@arr@1s"),
+    (Array::ForceOrder, "!forceOrder@arr"),
 ];
 
 /// The number of a symbol's stream.
@@ -69,7 +73,9 @@ pub(crate) fn names(symbols: &[Symbol], futures: bool) -> (Vec<String>, HashMap<
         for (channel, name) in CHANNELS {
             let name = format!("{}@{name}", symbol.stream());
             let number = canonical.len() as u32;
-            if futures || !matches!(channel, Channel::MarkPrice | Channel::MarkPriceSecond) {
+            if futures
+                || !matches!(channel, Channel::MarkPrice | Channel::MarkPriceSecond | Channel::ForceOrder)
+            {
                 accepted.insert(name.clone(), number);
             }
             if matches!(channel, Channel::Depth5 | Channel::Depth10 | Channel::Depth20) {

@@ -71,7 +71,7 @@ fn every_payload_is_json_of_its_symbol_and_time_never_runs_back() {
                 last = time;
             }
         }
-        let expected = if futures { 14 } else { 11 };
+        let expected = if futures { 15 } else { 11 };
         assert_eq!(kinds.len(), expected, "{kinds:?}");
     }
 }

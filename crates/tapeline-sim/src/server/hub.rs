@@ -6,8 +6,9 @@ use crate::names::{Base, family};
 use crate::report::{Report, StreamReport};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Texts for one socket in the order in which they are to be sent.
@@ -85,13 +86,30 @@ pub(crate) struct Hub {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
     state: Mutex<State>,
-    /// When somebody last connected or subscribed.
-    activity: watch::Sender<Option<Instant>>,
+    /// When the clock may start, as far as is known now.
+    start: watch::Sender<Start>,
+    start_after: Duration,
+}
+
+/// When the clock of a recording may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Nobody has connected yet.
+    Unknown,
+    /// Unless somebody connects or subscribes before.
+    At(Instant),
+    /// By order.
+    Now,
 }
 
 impl Hub {
     /// A hub for streams with these canonical names and accepted spellings.
-    pub(crate) fn new(names: Vec<String>, numbers: HashMap<String, u32>, rules: Vec<Fault>) -> Self {
+    pub(crate) fn new(
+        names: Vec<String>,
+        numbers: HashMap<String, u32>,
+        rules: Vec<Fault>,
+        start_after: Duration,
+    ) -> Self {
         let count = names.len();
         let state = State {
             listeners: Vec::new(),
@@ -101,7 +119,8 @@ impl Hub {
             streams: vec![StreamReport::default(); count],
             report: Report::default(),
         };
-        let hub = Self { names, numbers, state: Mutex::new(state), activity: watch::Sender::new(None) };
+        let start = watch::Sender::new(Start::Unknown);
+        let hub = Self { names, numbers, state: Mutex::new(state), start, start_after };
         hub.set_faults(rules);
         hub
     }
@@ -242,11 +261,29 @@ impl Hub {
         state.rules.push(rule);
     }
 
+    /// Sends a payload of `stream` to every socket, subscribed or not; a socket whose queue is full misses it.
+    pub(crate) fn broadcast(&self, stream: &str, payload: &str) {
+        for listener in self.lock().listeners.iter().flatten() {
+            let mut batch = Batch::default();
+            if listener.combined {
+                batch.push(&["{\"stream\":\"", stream, "\",\"data\":", payload, "}"]);
+            } else {
+                batch.push(&[payload]);
+            }
+            let _ = listener.queue.try_send(batch);
+        }
+    }
+
     /// Cuts every socket without a goodbye.
     pub(crate) fn cut_all(&self) {
         for listener in self.lock().listeners.iter().flatten() {
             listener.stop.cancel();
         }
+    }
+
+    /// The canonical names of the streams that can be subscribed here.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        self.names.iter().filter(|name| self.numbers.contains_key(*name)).cloned().collect()
     }
 
     /// Changes the counters.
@@ -267,13 +304,37 @@ impl Hub {
         self.lock().report.open
     }
 
-    /// Tells when somebody last connected or subscribed.
-    pub(crate) fn activity(&self) -> watch::Receiver<Option<Instant>> {
-        self.activity.subscribe()
+    /// Lets the clock start at once, whoever may still come.
+    pub(crate) fn begin(&self) {
+        self.start.send_replace(Start::Now);
+    }
+
+    /// Waits until somebody has connected and then nobody has connected or subscribed for a while.
+    pub(crate) async fn started(&self) {
+        let mut start = self.start.subscribe();
+        loop {
+            let known = *start.borrow_and_update();
+            let moment = async {
+                match known {
+                    Start::Unknown => std::future::pending().await,
+                    Start::At(at) => sleep_until(at).await,
+                    Start::Now => {}
+                }
+            };
+            tokio::select! {
+                () = moment => return,
+                changed = start.changed() => if changed.is_err() { return },
+            }
+        }
     }
 
     fn touch(&self) {
-        self.activity.send_replace(Some(Instant::now()));
+        self.start.send_if_modified(|start| {
+            if *start != Start::Now {
+                *start = Start::At(Instant::now() + self.start_after);
+            }
+            true
+        });
     }
 
     fn number(&self, name: &str) -> Option<u32> {
@@ -330,5 +391,48 @@ impl State {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(500);
+
+    fn hub() -> Hub {
+        let names = vec!["a@trade".to_owned()];
+        Hub::new(names.clone(), (0..).zip(names).map(|(n, name)| (name, n)).collect(), Vec::new(), WAIT)
+    }
+
+    fn join(hub: &Hub) -> usize {
+        hub.join(false, Base::Whole, 1, CancellationToken::new()).0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_starts_after_the_last_connect_or_subscription() {
+        let hub = hub();
+        let opened = Instant::now();
+        let visit = async {
+            tokio::time::sleep(Duration::from_millis(1_000)).await;
+            let listener = join(&hub);
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_millis(499)).await;
+                hub.subscribe(listener, &["b@x".to_owned()]);
+            }
+        };
+        tokio::join!(hub.started(), visit);
+        assert_eq!(opened.elapsed(), Duration::from_millis(1_000 + 3 * 499 + 500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_starts_at_once_by_order_and_later_guests_do_not_stop_it() {
+        let hub = hub();
+        let opened = Instant::now();
+        join(&hub);
+        hub.begin();
+        join(&hub);
+        hub.started().await;
+        assert_eq!(opened.elapsed(), Duration::ZERO);
     }
 }

@@ -93,6 +93,19 @@ impl Server {
         self.shared.futures
     }
 
+    /// The streams the venue has, in canonical spelling, by family.
+    pub fn streams(&self) -> Vec<String> {
+        self.shared.hub.accepted()
+    }
+
+    /// How many frames a recording, or a market with a limit, has; `u64::MAX` for one without.
+    pub fn frames(&self) -> u64 {
+        match &self.shared.stage {
+            Stage::Recording(recording) => recording.capture.len() as u64,
+            Stage::Exchange(exchange) => exchange.options.frames.unwrap_or(u64::MAX),
+        }
+    }
+
     /// The counters now.
     pub fn report(&self) -> Report {
         self.shared.hub.report()
@@ -123,9 +136,22 @@ impl Server {
             (status, count);
     }
 
+    /// Sends `serverShutdown` to every socket, as the spot venue does before it goes down (since 2026-05-08,
+    /// without any subscription and without a promise when).
+    pub fn announce_shutdown(&self) {
+        let payload = format!("{{\"e\":\"serverShutdown\",\"E\":{}}}", unix_ms());
+        self.shared.hub.broadcast("!serverShutdown", &payload);
+    }
+
     /// Cuts every open socket without a goodbye, as a network does.
     pub fn cut_sockets(&self) {
         self.shared.hub.cut_all();
+    }
+
+    /// Starts the clock of a recording (or of a limited market) at once instead of some time after the last
+    /// SUBSCRIBE: for those who know that everybody is there.
+    pub fn begin(&self) {
+        self.shared.hub.begin();
     }
 
     /// Waits until every frame of the recording, or of a limited market, has been handed to the sockets,
@@ -159,7 +185,7 @@ async fn open_stage(options: &Options) -> Result<(Stage, Hub, bool), StartError>
             let numbers = (0..).zip(&names).map(|(number, name)| (name.clone(), number)).collect();
             let futures = capture.futures;
             let recording = Recording::new(capture, *speed, options.snapshot_wait);
-            Ok((Stage::Recording(recording), Hub::new(names, numbers, faults), futures))
+            Ok((Stage::Recording(recording), Hub::new(names, numbers, faults, options.start_after), futures))
         }
         Content::Market(market) => {
             if market.symbols.is_empty() {
@@ -167,7 +193,11 @@ async fn open_stage(options: &Options) -> Result<(Stage, Hub, bool), StartError>
             }
             let (names, numbers) = names(&market.symbols, market.futures);
             let exchange = Exchange::new(market.clone(), unix_ms());
-            Ok((Stage::Exchange(exchange), Hub::new(names, numbers, faults), market.futures))
+            Ok((
+                Stage::Exchange(exchange),
+                Hub::new(names, numbers, faults, options.start_after),
+                market.futures,
+            ))
         }
     }
 }
@@ -182,10 +212,9 @@ async fn read_capture(dir: &Path) -> Result<Capture, StartError> {
 }
 
 async fn play(shared: &Shared) {
-    let start_after = shared.options.start_after;
     match &shared.stage {
-        Stage::Recording(recording) => recording.play(&shared.hub, start_after).await,
-        Stage::Exchange(exchange) => exchange.run(&shared.hub, start_after).await,
+        Stage::Recording(recording) => recording.play(&shared.hub).await,
+        Stage::Exchange(exchange) => exchange.run(&shared.hub).await,
     }
 }
 

@@ -36,8 +36,8 @@ impl Recording {
     }
 
     /// Plays from the start to the end.
-    pub(crate) async fn play(&self, hub: &Hub, start_after: Duration) {
-        wait_for_quiet(hub, start_after).await;
+    pub(crate) async fn play(&self, hub: &Hub) {
+        hub.started().await;
         loop {
             let next = lock(&self.playback).next(Instant::now(), BATCH);
             match next {
@@ -84,12 +84,14 @@ impl Exchange {
     }
 
     /// Runs until the limit of frames, or for ever.
-    pub(crate) async fn run(&self, hub: &Hub, start_after: Duration) {
-        // A market that races or ends waits for its listeners; a live one has been running all along.
-        if self.options.speed == Speed::Max || self.options.frames.is_some() {
-            wait_for_quiet(hub, start_after).await;
+    pub(crate) async fn run(&self, hub: &Hub) {
+        // A market that races or ends is there for its listeners: it waits for them to come and to read.
+        // A live one has been running all along and waits for nobody.
+        let live = self.options.speed != Speed::Max && self.options.frames.is_none();
+        let slow = if live { Slow::Cut } else { Slow::Wait };
+        if !live {
+            hub.started().await;
         }
-        let slow = if self.options.speed == Speed::Max { Slow::Wait } else { Slow::Cut };
         let limit = self.options.frames.unwrap_or(u64::MAX);
         let (started, opened) = (Instant::now(), self.market().now());
         let mut ticks = tokio::time::interval(TICK);
@@ -132,24 +134,6 @@ impl Exchange {
             market.step(&wanted, frames);
         }
         false
-    }
-}
-
-/// Waits until somebody has connected and nobody has connected or subscribed for `quiet`.
-async fn wait_for_quiet(hub: &Hub, quiet: Duration) {
-    let mut activity = hub.activity();
-    loop {
-        let last = *activity.borrow_and_update();
-        let deadline = async {
-            match last {
-                Some(at) => sleep_until(at + quiet).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = deadline => return,
-            changed = activity.changed() => if changed.is_err() { return },
-        }
     }
 }
 

@@ -116,6 +116,8 @@ impl Socket {
             }
         };
         self.hub.leave(self.number);
+        // Nobody may wait for a queue that is no longer read.
+        self.batches.close();
         if let End::Close(code, reason) = end {
             // Whether the client takes the farewell or not, this is the end.
             let _ = tokio::time::timeout(FAREWELL, self.connection.close(code, reason)).await;
