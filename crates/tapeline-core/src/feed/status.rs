@@ -152,6 +152,10 @@ pub struct BookFigures {
     pub synced: u64,
     /// Snapshots merged beside it while it was live.
     pub refreshed: u64,
+    /// Snapshots that were of no use.
+    pub discarded: u64,
+    /// Missed deltas that were noticed.
+    pub gaps: u64,
 }
 
 /// One subscriber.
@@ -283,6 +287,8 @@ impl Feed {
                 applied: book.counters().applied,
                 synced: book.counters().synced,
                 refreshed: book.counters().refreshed,
+                discarded: book.counters().discarded,
+                gaps: book.counters().gaps,
             }),
             _ => None,
         };
