@@ -155,4 +155,61 @@ pub(crate) struct Simulate {
     /// The port on 127.0.0.1; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 8490)]
     pub(crate) port: u16,
+    /// The number from which everything random in a generated market follows
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "capture", help_heading = MARKET)]
+    pub(crate) seed: u64,
+    /// Symbols of a generated market, of the usual ten [default: all of them]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', conflicts_with = "capture", help_heading = MARKET)]
+    pub(crate) symbols: Vec<String>,
+    /// Orders per second and symbol of a generated market
+    #[arg(long, value_name = "N", default_value_t = 40, conflicts_with = "capture", help_heading = MARKET,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// A generated market of USD-M futures instead of spot
+    #[arg(long, conflicts_with = "capture", help_heading = MARKET)]
+    pub(crate) futures: bool,
+    /// End a generated market after about this many frames
+    #[arg(long, value_name = "N", conflicts_with = "capture", help_heading = MARKET)]
+    pub(crate) frames: Option<u64>,
+    /// Drop every n-th frame: BTCUSDT:50 (its depth), btcusdt@trade:50, or '*:50' (all)
+    #[arg(long, value_name = "WHAT:N", help_heading = FAULTS)]
+    pub(crate) drop: Vec<Every>,
+    /// Send every n-th frame twice
+    #[arg(long, value_name = "WHAT:N", help_heading = FAULTS)]
+    pub(crate) duplicate: Vec<Every>,
+    /// Cut every n-th frame in half
+    #[arg(long, value_name = "WHAT:N", help_heading = FAULTS)]
+    pub(crate) truncate: Vec<Every>,
+    /// Put a value of the wrong type into every n-th frame
+    #[arg(long, value_name = "WHAT:N", help_heading = FAULTS)]
+    pub(crate) wrong_type: Vec<Every>,
+}
+
+const MARKET: &str = "Generated market";
+const FAULTS: &str = "Faults";
+
+/// Every n-th frame of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Every {
+    /// The venue's name of the stream, or `*`.
+    pub(crate) stream: String,
+    /// Which frames, counted from 1.
+    pub(crate) nth: u64,
+}
+
+impl std::str::FromStr for Every {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "expected SYMBOL:N, STREAM:N or *:N with N at least 1, for example BTCUSDT:50";
+        let (what, nth) = text.rsplit_once(':').ok_or(FORM)?;
+        let nth = nth.parse().ok().filter(|nth| *nth > 0).ok_or(FORM)?;
+        let stream = match what {
+            "" => return Err(FORM),
+            // A symbol alone means its book, which is what a lost frame damages.
+            symbol if symbol != "*" && !symbol.contains('@') => format!("{}@depth", symbol.to_lowercase()),
+            stream => stream.to_owned(),
+        };
+        Ok(Self { stream, nth })
+    }
 }

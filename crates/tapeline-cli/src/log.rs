@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Lines kept while the terminal is taken; `None` while it is not. There is one stderr, hence a static.
 static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
@@ -22,14 +23,25 @@ pub(crate) fn start(level: i16, colour: bool) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    // Failed dials are told in words of their own (see `trouble`); the raw event adds nothing to them.
+    let told_elsewhere = move |metadata: &tracing::Metadata<'_>| {
+        let dial = metadata.target() == "tapeline::run" && metadata.fields().field("stage").is_some();
+        !(dial && level <= LevelFilter::WARN)
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(level >= LevelFilter::DEBUG)
         .with_ansi(colour && io::stderr().is_terminal())
         .with_writer(Stderr)
-        .finish();
+        .finish()
+        .with(filter_fn(told_elsewhere));
     // Fails only if there is a logger already, which is then as good.
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Says something to the person in front of the terminal.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(Stderr, "tapeline: {text}");
 }
 
 /// Keeps lines from now on instead of writing them.

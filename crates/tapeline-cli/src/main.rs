@@ -6,6 +6,7 @@ mod exit;
 mod log;
 mod out;
 mod stop;
+mod trouble;
 mod view;
 
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 use exit::{Exit, Failed};
+use stop::Stop;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -52,5 +54,21 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
     let global = cli.global;
     match cli.command {
         Command::Config(config) => command::config::run(config.action, &global),
+        Command::Demo(args) => block_on(async |stop| command::demo::run(args, &global, stop).await),
+        Command::Watch(args) => block_on(async |stop| command::watch::run(args, &global, stop).await),
+        Command::Simulate(args) => block_on(async |stop| command::simulate::run(args, stop).await),
     }
+}
+
+/// Runs a command that waits for the world.
+fn block_on(command: impl AsyncFnOnce(&mut Stop) -> Result<Exit, Failed>) -> Result<Exit, Failed> {
+    let failed = |error: std::io::Error| Failed::new(Exit::Failure, format!("cannot start: {error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    let outcome = runtime.block_on(async {
+        let mut stop = Stop::install().map_err(failed)?;
+        command(&mut stop).await
+    });
+    // Nothing that still runs may hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
 }

@@ -10,8 +10,13 @@ use crate::exit::{Exit, Failed};
 
 /// Writes `text` to stdout at once. A reader that is gone is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failed> {
+    print_to_reader(text).map(drop)
+}
+
+/// Writes `text` to stdout at once; whether the reader is still there.
+pub(crate) fn print_to_reader(text: &str) -> Result<bool, Failed> {
     let mut stdout = io::stdout().lock();
-    judge(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())).map(drop)
+    judge(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 /// Whether the reader is still there.

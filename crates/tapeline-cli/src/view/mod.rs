@@ -2,6 +2,7 @@
 //! terminal nor a clock; time comes in as milliseconds.
 
 pub(crate) mod ladder;
+pub(crate) mod live;
 pub(crate) mod number;
 pub(crate) mod rate;
 pub(crate) mod row;
@@ -37,6 +38,8 @@ pub(crate) struct Frame {
     pub(crate) title: String,
     /// Lines below everything, kept at the bottom.
     pub(crate) footer: Vec<Line>,
+    /// Shown above the footer where there is room, and on request in place of the books.
+    pub(crate) help: Vec<Line>,
 }
 
 /// Everything shown.
@@ -48,18 +51,43 @@ pub(crate) struct Board {
     total: Rate,
     /// The last thing worth a line.
     notice: Option<(u64, String)>,
+    /// Whether the help was asked for.
+    helping: bool,
+}
+
+/// One symbol, over all its topics.
+#[derive(Debug, Default)]
+struct Figures {
+    rate: f64,
+    updates: u64,
+    gaps: u64,
+    seen: Option<u64>,
+    /// Indices of rows.
+    trade: Option<usize>,
+    book: Option<usize>,
+    quote: Option<usize>,
+    /// The row that gives the best bid and ask.
+    top: Option<usize>,
 }
 
 /// A notice stays for so long.
 const NOTICED: u64 = 15_000;
+/// Lines that a title and a ladder of some depth want.
+const SPARE: usize = 17;
 /// The narrowest ladder that can be read.
 const LADDER: usize = 36;
 
 impl Board {
     /// A board on which nothing stands yet; `topics` get their rows at once, in this order.
     pub(crate) fn new(grouping: Grouping, topics: impl IntoIterator<Item = Topic>) -> Self {
-        let mut board =
-            Self { grouping, rows: Vec::new(), index: HashMap::new(), total: Rate::default(), notice: None };
+        let mut board = Self {
+            grouping,
+            rows: Vec::new(),
+            index: HashMap::new(),
+            total: Rate::default(),
+            notice: None,
+            helping: false,
+        };
         for topic in topics {
             board.row(&topic);
         }
@@ -90,27 +118,45 @@ impl Board {
         self.notice = Some((now, text));
     }
 
-    /// All rows.
-    pub(crate) fn rows_mut(&mut self) -> &mut [Row] {
-        &mut self.rows
+    /// Shows the help, or no longer.
+    pub(crate) const fn toggle_help(&mut self) {
+        self.helping = !self.helping;
+    }
+
+    /// One line of text per symbol: the top of its book, its last trade, its counts.
+    pub(crate) fn summaries(&mut self, now: u64) -> Vec<String> {
+        let symbols = self.symbols();
+        let summary = |symbol: &String| {
+            let figures = self.figures(symbol, now);
+            let row = |at: Option<usize>| at.map(|at| &self.rows[at]);
+            let mut text = format!("{symbol:<10}");
+            if let Some(top) = row(figures.top) {
+                let (bid, ask) = (top.price_text(top.price), top.price_text(top.ask));
+                text.push_str(&format!(" bid {bid} ask {ask} size {}", top.size_text()));
+            }
+            if let Some(trade) = row(figures.trade).filter(|trade| trade.price.is_some()) {
+                let (price, size, count) =
+                    (trade.price_text(trade.price), trade.size_text(), trade.rate.total());
+                text.push_str(&format!(" last {price} size {size} trades {count}"));
+            }
+            text.push_str(&format!(" updates {} gaps {}", figures.updates, figures.gaps));
+            if let Some(book) = row(figures.book) {
+                text.push_str(&format!(" book {}", book.state().1));
+            }
+            text
+        };
+        symbols.iter().map(summary).collect()
     }
 
     /// The whole screen: at most `size.1` lines of `size.0` columns.
     pub(crate) fn draw(&mut self, now: u64, size: (usize, usize), frame: &Frame) -> Vec<Line> {
         let (columns, lines) = size;
         let mut top = vec![self.title(now, columns, &frame.title)];
-        let mut bottom = frame.footer.clone();
-        if let Some((at, text)) = &self.notice
-            && now.saturating_sub(*at) < NOTICED
-        {
-            bottom.insert(0, Line::new().with(Tone::Warning, text.clone()));
-        }
-        // On a small screen the figures come first.
-        bottom.truncate(lines.saturating_sub(12));
         let rows = match self.grouping {
             Grouping::Topics => self.by_topic(now, columns),
             Grouping::Symbols => self.by_symbol(now, columns),
         };
+        let bottom = self.bottom(now, lines, rows.len(), frame);
         let room = lines.saturating_sub(top.len() + bottom.len());
         let ladders = self.ladders(columns, room.saturating_sub(rows.len() + 1));
         let for_rows = if ladders.is_empty() { room } else { room.saturating_sub(ladders.len() + 1) };
@@ -119,13 +165,30 @@ impl Board {
             top.push(Line::new());
             top.extend(ladders);
         }
-        if !bottom.is_empty() {
-            let gap = lines.saturating_sub(top.len() + bottom.len());
-            top.extend(std::iter::repeat_n(Line::new(), gap));
-            top.extend(bottom);
-        }
+        let gap = lines.saturating_sub(top.len() + bottom.len());
+        top.extend(std::iter::repeat_n(Line::new(), gap));
+        top.extend(bottom);
         top.truncate(lines);
         top
+    }
+
+    /// Notices, help and the footer, as far as there is room for them beside the figures.
+    fn bottom(&self, now: u64, lines: usize, rows: usize, frame: &Frame) -> Vec<Line> {
+        let mut bottom = Vec::new();
+        if let Some((at, text)) = &self.notice
+            && now.saturating_sub(*at) < NOTICED
+        {
+            bottom.push(Line::new().with(Tone::Warning, text.clone()));
+        }
+        // The help takes no more than what the figures and a readable ladder leave.
+        let spare = lines.saturating_sub(rows + frame.help.len() + frame.footer.len()) > SPARE;
+        if !frame.help.is_empty() && (self.helping || spare) {
+            bottom.push(Line::new());
+            bottom.extend(frame.help.iter().cloned());
+        }
+        bottom.extend(frame.footer.iter().cloned());
+        let most = lines.saturating_sub(4);
+        bottom.split_off(bottom.len().saturating_sub(most))
     }
 
     fn title(&mut self, now: u64, columns: usize, title: &str) -> Line {
@@ -168,6 +231,13 @@ impl Board {
             Column { name: "AGE", right: true, spare: 0, least: 4 },
             Column { name: "BOOK", right: false, spare: 0, least: 7 },
         ];
+        let symbols = self.symbols();
+        let fields: Vec<Vec<Field>> = symbols.iter().map(|symbol| self.symbol_fields(symbol, now)).collect();
+        table::draw(COLUMNS, &fields, columns)
+    }
+
+    /// The symbols, in the order in which they came.
+    fn symbols(&self) -> Vec<String> {
         let mut symbols: Vec<String> = Vec::new();
         for row in &self.rows {
             let symbol = row.topic.symbol();
@@ -175,36 +245,51 @@ impl Board {
                 symbols.push(symbol.into_owned());
             }
         }
-        let fields: Vec<Vec<Field>> = symbols.iter().map(|symbol| self.symbol_fields(symbol, now)).collect();
-        table::draw(COLUMNS, &fields, columns)
+        symbols
+    }
+
+    /// What is known of one symbol from all its topics.
+    fn figures(&mut self, symbol: &str, now: u64) -> Figures {
+        let mut figures = Figures::default();
+        for (at, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| row.topic.symbol() == symbol) {
+            figures.rate += row.rate.per_second(now);
+            figures.updates += row.rate.total();
+            figures.gaps += row.gaps;
+            figures.seen = figures.seen.max(row.seen);
+            match row.topic.channel() {
+                Channel::Trade => figures.trade = Some(at),
+                Channel::Book => figures.book = Some(at),
+                Channel::Quote => figures.quote = Some(at),
+                _ => {}
+            }
+        }
+        // The top of the book is the better quote: it is verified.
+        let book = figures.book.filter(|&at| self.rows[at].price.is_some());
+        figures.top = book.or(figures.quote);
+        figures
     }
 
     fn symbol_fields(&mut self, symbol: &str, now: u64) -> Vec<Field> {
-        let mut of: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.topic.symbol() == symbol).collect();
-        let total: f64 = of.iter_mut().map(|row| row.rate.per_second(now)).sum();
-        let seen = of.iter().filter_map(|row| row.seen).max();
-        let mut find = |channel| of.iter().position(|row| row.topic.channel() == channel);
-        let (quote, trade, book) = (find(Channel::Quote), find(Channel::Trade), find(Channel::Book));
-        let per_second = trade.map_or(0.0, |at| of[at].rate.per_second(now));
-        // The top of the book is the better quote: it is verified.
-        let top = book.filter(|&at| of[at].price.is_some()).or(quote).map(|at| &*of[at]);
-        let trade = trade.map(|at| &*of[at]);
-        let state = book.map(|at| of[at].state()).or_else(|| top.map(|row| row.state()));
-        let (tone, word) = state.unwrap_or((Tone::Dim, ""));
+        let figures = self.figures(symbol, now);
+        let trades = figures.trade.map_or(0.0, |at| self.rows[at].rate.per_second(now));
+        let row = |at: Option<usize>| at.map(|at| &self.rows[at]);
+        let (top, trade) = (row(figures.top), row(figures.trade));
+        let tone = |row: Option<&Row>| row.map_or(Tone::Plain, |row| row.tone(now));
+        let (state_tone, word) = row(figures.book.or(figures.top)).map(Row::state).unwrap_or((Tone::Dim, ""));
         let text = |row: Option<&Row>, price: fn(&Row) -> Option<_>| {
             row.map(|row| row.price_text(price(row))).unwrap_or_default()
         };
         vec![
             (Tone::Strong, symbol.to_owned()),
-            (top.map_or(Tone::Plain, |row| row.tone(now)), text(top, |row| row.price)),
-            (top.map_or(Tone::Plain, |row| row.tone(now)), text(top, |row| row.ask)),
-            (trade.map_or(Tone::Plain, |row| row.tone(now)), text(trade, |row| row.price)),
+            (tone(top), text(top, |row| row.price)),
+            (tone(top), text(top, |row| row.ask)),
+            (tone(trade), text(trade, |row| row.price)),
             (Tone::Plain, trade.map(Row::size_text).unwrap_or_default()),
-            (Tone::Dim, rate(per_second)),
-            (Tone::Dim, rate(total)),
+            (Tone::Dim, rate(trades)),
+            (Tone::Dim, rate(figures.rate)),
             (Tone::Dim, trade.map(|row| count(row.rate.total())).unwrap_or_default()),
-            (Tone::Dim, seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
-            (tone, format!("● {word}")),
+            (Tone::Dim, figures.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
+            (state_tone, format!("● {word}")),
         ]
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Screen {
 pub(crate) enum Key {
     /// Leave.
     Quit,
+    /// Show the help, or no longer.
+    Help,
     /// Ctrl-C, which raw mode delivers as a key.
     Interrupt,
 }
@@ -146,6 +148,7 @@ pub(crate) fn keys() -> mpsc::Receiver<Key> {
                 let control = key.modifiers.contains(KeyModifiers::CONTROL);
                 let meant = match key.code {
                     KeyCode::Char('c' | 'C') if control => Key::Interrupt,
+                    KeyCode::Char('h' | 'H' | '?') => Key::Help,
                     KeyCode::Char('q' | 'Q') | KeyCode::Esc => Key::Quit,
                     _ => continue,
                 };

@@ -12,8 +12,6 @@ pub(crate) enum Tone {
     Dim,
     /// Of more weight.
     Strong,
-    /// A heading of columns.
-    Heading,
     /// A word to be seen first.
     Accent,
     /// As it should be, or a buyer.
@@ -35,7 +33,6 @@ impl Tone {
             Self::Plain => "",
             Self::Dim => "\x1b[2m",
             Self::Strong => "\x1b[1m",
-            Self::Heading => "\x1b[2;4m",
             Self::Accent => "\x1b[1;36m",
             Self::Good => "\x1b[32m",
             Self::Warning => "\x1b[33m",

@@ -1,0 +1,65 @@
+//! What keeps venues from being reached, in words: which endpoint, why, and when it is tried again.
+
+use std::collections::HashMap;
+
+use tapeline::Hub;
+
+use crate::view::number::age;
+
+/// Tells each trouble once, and again when another attempt has failed.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    /// Failures told so far, by venue and line.
+    told: HashMap<(String, u32), u32>,
+}
+
+impl Trouble {
+    /// What has to be said now.
+    pub(crate) async fn look(&mut self, hub: &Hub) -> Vec<String> {
+        let mut said = Vec::new();
+        for venue in hub.status().await.venues {
+            if venue.halted {
+                self.once(&venue.venue, u32::MAX, 1, &mut said, || {
+                    format!(
+                        "{}: its feed has crashed too often and is halted; restart the program",
+                        venue.venue
+                    )
+                });
+            }
+            for line in venue.feed.into_iter().flat_map(|feed| feed.lines) {
+                let key = (venue.venue.clone(), line.id);
+                if line.proven {
+                    if self.told.remove(&key).is_some_and(|failures| failures > 0) {
+                        said.push(format!("{}: {} is back", venue.venue, line.endpoint));
+                    }
+                    continue;
+                }
+                let Some((reason, wait)) = line.reason.as_ref().zip(line.dial_in_ms) else { continue };
+                self.once(&venue.venue, line.id, line.failures.max(1), &mut said, || {
+                    format!(
+                        "{}: {} cannot be used: {reason}; attempt {} in {}",
+                        venue.venue,
+                        line.endpoint,
+                        line.failures + 1,
+                        age(wait),
+                    )
+                });
+            }
+        }
+        said
+    }
+
+    fn once(
+        &mut self,
+        venue: &str,
+        line: u32,
+        failures: u32,
+        said: &mut Vec<String>,
+        text: impl FnOnce() -> String,
+    ) {
+        let before = self.told.insert((venue.to_owned(), line), failures);
+        if before != Some(failures) {
+            said.push(text());
+        }
+    }
+}

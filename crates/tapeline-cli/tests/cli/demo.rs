@@ -1,0 +1,31 @@
+//! `tapeline demo` in a pipe.
+
+use std::collections::BTreeMap;
+
+use crate::process::run;
+
+/// The word behind `key` in a line of words.
+fn after<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let mut words = line.split_whitespace().skip_while(|word| *word != key);
+    words.nth(1)
+}
+
+#[test]
+fn ten_symbols_trade_and_their_books_are_live_within_seconds() {
+    let ended = run(&["demo", "--seconds", "4"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("TAPELINE_VENUES__BINANCE__STREAMS"), "{}", ended.stderr);
+    let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in ended.stdout.lines() {
+        let symbol = line.split_whitespace().nth(1).unwrap();
+        of.entry(symbol).or_default().push(line);
+    }
+    assert_eq!(of.len(), 10, "{}", ended.stdout);
+    for (symbol, lines) in of {
+        let (first, last) = (lines[0], lines[lines.len() - 1]);
+        assert!(last.ends_with("book live"), "{last}");
+        assert_eq!(after(last, "gaps"), Some("0"), "{last}");
+        let trades = |line| after(line, "trades").and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        assert!(trades(last) > trades(first), "{symbol}: {first} → {last}");
+    }
+}
