@@ -31,7 +31,7 @@ pub(super) enum State {
     /// The venue's partial book.
     Depth(Option<Box<Book>>),
     /// By symbol.
-    Keyed(Box<BTreeMap<Box<str>, Data>>),
+    Keyed(BTreeMap<Box<str>, Data>),
 }
 
 /// Figures of one topic since it was made.
@@ -91,7 +91,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(topic: Topic, route: Route, facts: Facts, now: Time, last: Option<u64>) -> Self {
         let state = match facts.shape {
-            _ if topic.is_all() => State::Keyed(Box::default()),
+            _ if topic.is_all() => State::Keyed(BTreeMap::new()),
             Shape::Event => State::Events,
             Shape::State | Shape::Candle => State::Latest(None),
             Shape::Book => match facts.book {
