@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Demo, global: &Global, stop: &mut Stop) -> Result<
     let board = Board::new(Grouping::Symbols, rows);
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let exit = if std::io::stdout().is_terminal() {
-        let title = "demo · a generated market, its books checked at every step".to_owned();
+        let title = "demo · a generated market, every book verified".to_owned();
         let frame = Frame { title, footer: footer(), help: help(&server) };
         let live = Live { hub: &hub, subscription: &mut subscription, board, frame, until };
         live.show(global.colour(), stop).await?
@@ -71,9 +71,9 @@ fn commands(server: &Server) -> [(String, &'static str); 5] {
     [
         (format!("export TAPELINE_VENUES__BINANCE__STREAMS='[\"{}\"]'", server.ws_url()), ""),
         (format!("export TAPELINE_VENUES__BINANCE__REST='[\"{}\"]'", server.url()), ""),
-        ("tapeline watch binance:book:BTCUSDT binance:trade:BTCUSDT".to_owned(), "a table and a ladder"),
-        ("tapeline watch binance:trade:ETHUSDT --json | head".to_owned(), "JSON lines, for programs"),
-        ("tapeline config show".to_owned(), "every setting, and its source"),
+        ("tapeline watch binance:book:BTCUSDT".to_owned(), "its book as a ladder"),
+        ("tapeline watch binance:trade:ETHUSDT --json | head".to_owned(), "JSON for programs"),
+        ("tapeline config show".to_owned(), "all settings"),
     ]
 }
 
@@ -93,7 +93,7 @@ fn help(server: &Server) -> Vec<Line> {
     for (command, what) in commands(server) {
         let mut line = Line::new().with(Tone::Plain, format!("  {command}"));
         if !what.is_empty() {
-            line.fill_to(62);
+            line.fill_to(56);
             line.push(Tone::Dim, what);
         }
         lines.push(line);

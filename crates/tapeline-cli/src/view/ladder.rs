@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{Book, BookState, Level};
 
-use super::number::{bar, count, difference, fixed, rough};
-use super::text::{Line, Tone, padded};
+use super::number::{bar, difference, fixed, rough};
+use super::text::{Line, Tone, cut, padded, width};
 
 /// A held book.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl Ladder {
     fn title(&self, title: &str, columns: usize) -> Line {
         let (tone, word) = told(self.state);
         let mut line =
-            Line::new().with(Tone::Strong, super::text::cut(title, columns.saturating_sub(word.len() + 3)));
+            Line::new().with(Tone::Strong, cut(title, columns.saturating_sub(word.len() + 3)));
         line.fill_to(columns.saturating_sub(word.len() + 2));
         line.with(tone, format!("● {word}"))
     }
@@ -105,22 +105,25 @@ impl Ladder {
             .with(tone, bar(share, room))
     }
 
-    /// The line between the sides: the spread and the venue's id of this state.
+    /// The line between the sides: the spread and, where it fits, the venue's id of this state.
     fn middle(&self, columns: usize) -> Line {
-        let spread =
-            self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
+        let spread = self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
         let mut text = match spread {
             Some((spread, bid)) if !bid.is_zero() => {
                 let points = rough(spread) / rough(bid) * 10_000.0;
-                format!("── spread {} · {points:.2} bp ", fixed(spread, self.scales.0))
+                let digits = if points < 0.1 { 4 } else { 2 };
+                format!("── spread {} · {points:.digits$} bp ", fixed(spread, self.scales.0))
             }
             Some((spread, _)) => format!("── spread {} ", fixed(spread, self.scales.0)),
             None => "── no spread yet ".to_owned(),
         };
-        let id = self.venue_id.map(|id| format!(" #{}", count(id))).unwrap_or_default();
-        let dashes = columns.saturating_sub(super::text::width(&text) + super::text::width(&id));
+        let mut id = self.venue_id.map(|id| format!(" #{id}")).unwrap_or_default();
+        if width(&text) + width(&id) > columns {
+            id.clear();
+        }
+        let dashes = columns.saturating_sub(width(&text) + width(&id));
         text.push_str(&"─".repeat(dashes));
-        Line::new().with(Tone::Dim, text).with(Tone::Dim, id)
+        Line::new().with(Tone::Dim, cut(&text, columns)).with(Tone::Dim, id)
     }
 }
 
@@ -176,7 +179,7 @@ mod tests {
                 "binance:book:BTCUSDT              ● live",
                 "  101.25       0.5 ██▋",
                 "  101.00       4.0 █████████████████████",
-                "── spread 0.50 · 49.75 bp ─── #1,234,567",
+                "── spread 0.50 · 49.75 bp ───── #1234567",
                 "  100.50       2.0 ██████████▌",
                 "  100.00       1.0 █████▎",
             ]

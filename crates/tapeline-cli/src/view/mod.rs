@@ -74,6 +74,8 @@ struct Figures {
 const NOTICED: u64 = 15_000;
 /// Lines that a title and a ladder of some depth want.
 const SPARE: usize = 17;
+/// A wider ladder would only have longer bars.
+const WIDEST: usize = 60;
 /// The narrowest ladder that can be read.
 const LADDER: usize = 36;
 
@@ -197,9 +199,21 @@ impl Board {
         if gaps > 0 {
             figures.push_str(&format!(" · {} gaps", count(gaps)));
         }
-        let mut line = Line::new().with(Tone::Accent, "tapeline").with(Tone::Strong, format!(" {title}"));
-        line.fill_to(columns.saturating_sub(text::width(&figures)).max(line.width() + 2));
+        let mut line = Line::new().with(Tone::Accent, "tapeline ");
+        let title = match (self.grouping, self.venue()) {
+            (Grouping::Topics, Some(venue)) => format!("{title} · {venue}"),
+            _ => title.to_owned(),
+        };
+        let room = columns.saturating_sub(line.width() + text::width(&figures) + 2);
+        line.push(Tone::Strong, text::cut(&title, room));
+        line.fill_to(columns.saturating_sub(text::width(&figures)));
         line.with(Tone::Dim, figures)
+    }
+
+    /// The venue, if all topics are of one.
+    fn venue(&self) -> Option<&str> {
+        let first = self.rows.first()?.topic.venue();
+        self.rows.iter().all(|row| row.topic.venue() == first).then_some(first)
     }
 
     fn by_topic(&mut self, now: u64, columns: usize) -> Vec<Line> {
@@ -214,7 +228,8 @@ impl Board {
             Column { name: "STATE", right: false, spare: 0, least: 9 },
             Column { name: "SOURCE", right: false, spare: 4, least: 0 },
         ];
-        let fields: Vec<Vec<Field>> = self.rows.iter_mut().map(|row| topic_fields(row, now)).collect();
+        let venue = self.venue().map_or(0, |venue| venue.len() + 1);
+        let fields: Vec<Vec<Field>> = self.rows.iter_mut().map(|row| topic_fields(row, venue, now)).collect();
         table::draw(COLUMNS, &fields, columns)
     }
 
@@ -302,7 +317,7 @@ impl Board {
             return Vec::new();
         }
         let beside = (columns / LADDER).clamp(1, books.len().max(1)).min(3);
-        let wide = (columns + 2) / beside - 2;
+        let wide = ((columns + 2) / beside - 2).min(WIDEST);
         let mut out: Vec<Line> = Vec::new();
         for (place, row) in books.iter().take(beside).enumerate() {
             let unknown = ladder::Ladder::default();
@@ -319,11 +334,12 @@ impl Board {
     }
 }
 
-fn topic_fields(row: &mut Row, now: u64) -> Vec<Field> {
+/// `skip`: bytes of the topic that stand in the title already.
+fn topic_fields(row: &mut Row, skip: usize, now: u64) -> Vec<Field> {
     let (tone, word) = row.state();
     let per_second = row.rate.per_second(now);
     vec![
-        (Tone::Strong, row.topic.as_str().to_owned()),
+        (Tone::Strong, row.topic.as_str().get(skip..).unwrap_or_default().to_owned()),
         (row.tone(now), row.price_text(row.price)),
         (Tone::Plain, row.price_text(row.ask)),
         (Tone::Plain, row.size_text()),
