@@ -169,6 +169,7 @@ mod tests {
         check("Sat, 1 Nov 2026 12:02:00 GMT", None);
         check("Sat, 31 Nov 2026 12:02:00 GMT", None);
         check("Sat, 00 Nov 2026 12:02:00 GMT", None);
+        check("Thu, 32 Dec 2026 12:02:00 GMT", None);
         check("Sun, 29 Feb 2027 12:02:00 GMT", None);
         check("Sat, 21 Nov 2026 24:00:00 GMT", None);
         check("Sat, 21 Nov 2026 12:60:00 GMT", None);
@@ -188,6 +189,7 @@ mod tests {
         assert_eq!(seconds("Wed, 01 Mar 2000 00:00:00 GMT"), Some(951_868_800));
         assert_eq!(seconds("Mon, 01 Mar 2100 00:00:00 GMT"), Some(4_107_542_400));
         assert_eq!(seconds("Sat, 21 Nov 2026 12:00:00 GMT"), Some(NOW.0 / 1_000_000_000));
+        assert_eq!(days_since_1970(9_999, 11, 31), Some(2_932_896));
     }
 
     proptest! {

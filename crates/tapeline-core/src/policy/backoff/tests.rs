@@ -201,9 +201,25 @@ fn capped_attempts_are_used_up() {
 fn an_operator_forgives_everything() {
     let backoff = with(Jitter::None);
     let mut failures = failed(9, &backoff);
+    failures.failed(at(0.0), Fault::Authentication, &backoff);
     failures.reset();
-    assert_eq!(failures.count(at(0.0), &backoff), 0);
+    assert_eq!((failures.count(at(0.0), &backoff), failures.refusals()), (0, 0));
     assert_eq!(failures.delay(&backoff, 0.5), secs(1.0));
+    failures.proven(at(0.0));
+    failures.failed(at(60.0), Fault::Transient, &backoff);
+    failures.reset();
+    assert!(!failures.is_spared());
+}
+
+#[test]
+fn service_proves_that_the_keys_are_accepted() {
+    let backoff = Backoff::default();
+    let mut failures = Failures::default();
+    failures.failed(at(0.0), Fault::Authentication, &backoff);
+    failures.failed(at(0.0), Fault::Authentication, &backoff);
+    assert_eq!(failures.refusals(), 2);
+    failures.proven(at(1.0));
+    assert_eq!(failures.refusals(), 0);
 }
 
 /// One way a venue ends sessions.

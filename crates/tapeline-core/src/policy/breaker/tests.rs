@@ -169,13 +169,15 @@ fn an_operator_can_hold_it_open_or_disable_it() {
     let mut breaker = opened();
     breaker.force_open(at(10.0));
     assert_eq!(breaker.acquire(at(1e6)), Err(CircuitOpen { until: Mono::NEVER }));
-    assert_eq!(breaker.state(at(1e6)), State::ForcedOpen);
+    assert_eq!((breaker.state(at(1e6)), breaker.open_since()), (State::ForcedOpen, Some(at(4.0))));
     breaker.disable();
     (0..50).for_each(|_| breaker.failure(at(11.0), 0.0));
     assert!(breaker.acquire(at(11.0)).is_ok());
     assert_eq!(breaker.state(at(11.0)), State::Disabled);
     breaker.reset();
-    assert_eq!(breaker.state(at(11.0)), State::Closed);
+    assert_eq!((breaker.state(at(11.0)), breaker.open_since()), (State::Closed, None));
+    breaker.force_open(at(12.0));
+    assert_eq!((breaker.until(at(13.0)), breaker.open_since()), (Some(Mono::NEVER), Some(at(12.0))));
 }
 
 #[test]
@@ -207,6 +209,18 @@ fn half_of_the_latest_twenty_calls_open_a_rest_breaker() {
     assert!(opens_by_share("....................xxxxxxxxxx"), "10 of the latest 20");
     assert!(!opens_by_share("....................xxxxxxxxx"), "9 of the latest 20");
     assert!(opens_by_share("x.........x.x.x.x.x.x.x.x.x.x"), "the oldest have left the window");
+}
+
+#[test]
+fn a_share_can_be_as_strict_or_as_blind_as_wanted() {
+    let opens = |share| {
+        let mut breaker = Breaker::new(Rules { share: Some(share), ..Rules::default() });
+        breaker.failure(at(0.0), 0.0);
+        breaker.state(at(0.0)) == State::Open
+    };
+    assert!(opens(Share { percent: 50, last: 20, least: 1 }), "one call is enough");
+    assert!(!opens(Share { percent: 50, last: 20, least: 2 }));
+    assert!(!opens(Share { percent: 50, last: 0, least: 0 }), "no call is looked at");
 }
 
 #[test]

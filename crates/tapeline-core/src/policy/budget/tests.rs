@@ -69,7 +69,7 @@ fn a_share_is_rounded_down_but_never_to_nothing() {
     assert_eq!(share(5, 50), 2);
     assert_eq!(share(1, 50), 1);
     assert_eq!(share(10, 0), 1);
-    assert_eq!(share(10, 1_000), 10);
+    assert_eq!(share(300, 1_000), 300);
     assert_eq!(share(u32::MAX, 100), u32::MAX as usize);
 }
 
@@ -238,6 +238,42 @@ fn what_nobody_settles_is_forgotten_after_a_window() {
     fill(&mut budget, START);
     assert_eq!(budget.available(later(59.9)), 50);
     assert_eq!(budget.available(later(60.0)), 4_800);
+    assert!(budget.try_take(later(61.0), 250));
+    budget.settle(250);
+    assert_eq!(budget.available(later(73.0)), 4_800);
+}
+
+#[test]
+fn setting_the_wall_clock_does_not_free_what_others_took() {
+    let mut budget = spot();
+    budget.observe(START, 4_000);
+    assert_eq!(budget.available(set(later(59.9), 300.0)), 800);
+    assert_eq!(budget.available(set(later(60.0), 300.0)), 4_800);
+}
+
+#[test]
+fn what_was_taken_after_the_clock_was_set_follows_the_new_minute() {
+    let mut budget = spot();
+    assert!(budget.try_take(START, 4_000));
+    budget.settle(4_000);
+    // The new minute begins 3 s after the clock was set; what was taken before counts its full time.
+    assert!(budget.try_take(set(later(1.0), 9.0), 800));
+    budget.settle(800);
+    assert_eq!(budget.next(set(later(1.0), 9.0), 800), later(4.0).mono);
+    assert_eq!(budget.next(set(later(1.0), 9.0), 801), later(60.0).mono);
+    assert_eq!(budget.available(set(later(3.9), 9.0)), 0);
+    assert_eq!(budget.available(set(later(4.0), 9.0)), 800);
+    assert_eq!(budget.available(set(later(59.9), 9.0)), 800);
+    assert_eq!(budget.available(set(later(60.0), 9.0)), 4_800);
+}
+
+#[test]
+fn the_first_figure_of_a_minute_belongs_to_it() {
+    let mut budget = spot();
+    assert!(budget.try_take(START, 250));
+    budget.settle(250);
+    budget.observe(later(14.0), 4_000);
+    assert_eq!(budget.available(later(14.1)), 800);
 }
 
 #[test]

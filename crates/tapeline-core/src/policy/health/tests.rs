@@ -108,6 +108,19 @@ fn breakers_are_judged_together() {
 }
 
 #[test]
+fn breakers_are_counted_by_what_they_do() {
+    let count = |breakers: &[(State, f64)]| {
+        Breakers::count(breakers.iter().map(|(state, since)| (*state, (*since > 0.0).then(|| at(*since)))))
+    };
+    let states = [(State::Open, 5.0), (State::ForcedOpen, 9.0), (State::HalfOpen, 7.0)];
+    let expected = Breakers { all: 3, open: 2, half_open: 1, none_closed_since: Some(at(9.0)) };
+    assert_eq!(count(&states), expected);
+    assert_eq!(count(&[(State::Open, 5.0), (State::Closed, 0.0)]).none_closed_since, None);
+    assert_eq!(count(&[(State::Open, 5.0), (State::Disabled, 0.0)]).none_closed_since, None);
+    assert_eq!(count(&[]), Breakers::default());
+}
+
+#[test]
 fn the_worst_dimension_decides_and_all_are_named() {
     let sample = Sample { gaps: 3, reconnects: 2, undecodable: 60, frames: 100, ..Sample::default() };
     check(&sample, Critical);
