@@ -173,7 +173,7 @@ fn an_operator_can_hold_it_open_or_disable_it() {
     breaker.disable();
     (0..50).for_each(|_| breaker.failure(at(11.0), 0.0));
     assert!(breaker.acquire(at(11.0)).is_ok());
-    assert_eq!(breaker.state(at(11.0)), State::Disabled);
+    assert_eq!((breaker.state(at(11.0)), breaker.open_since()), (State::Disabled, None));
     breaker.reset();
     assert_eq!((breaker.state(at(11.0)), breaker.open_since()), (State::Closed, None));
     breaker.force_open(at(12.0));
