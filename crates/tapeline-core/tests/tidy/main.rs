@@ -108,3 +108,16 @@ fn nothing_below_the_pure_crates_can_do_input_or_output() {
         none(&manifests::impure_below(name, &lock));
     }
 }
+
+#[test]
+fn banned_packages_are_absent() {
+    // The lock file also names packages of features that nobody turns on, so the builder is asked.
+    let arguments = ["tree", "--workspace", "--offline", "--prefix", "none", "--edges", "normal,build,dev"];
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output =
+        std::process::Command::new(cargo).args(arguments).current_dir(root()).output().expect("cargo runs");
+    let build = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(build.contains("tokio v"), "the whole tree was listed");
+    none(&manifests::banned(&fs::read_to_string(root().join("deny.toml")).expect("deny.toml"), &build));
+}

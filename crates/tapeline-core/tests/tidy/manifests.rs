@@ -125,3 +125,17 @@ pub(crate) fn impure_below(name: &str, lock: &str) -> Vec<String> {
     let impure = reached.into_iter().filter(|package| IMPURE.contains(package));
     impure.map(|package| format!("`{name}` reaches `{package}`, which is not pure")).collect()
 }
+
+/// Packages that `deny.toml` bans and the build (one name a line) holds nevertheless.
+pub(crate) fn banned(deny: &str, build: &str) -> Vec<String> {
+    let deny: Table = deny.parse().expect("deny.toml");
+    let bans = deny.get("bans").and_then(|bans| bans.get("deny")).and_then(toml::Value::as_array);
+    let bans = bans.filter(|bans| !bans.is_empty()).expect("deny.toml bans something");
+    let held: BTreeSet<_> = build.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let text = |ban: &toml::Value, key: &str| ban.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    bans.iter()
+        .filter_map(|ban| Some((text(ban, "crate")?, text(ban, "reason")?)))
+        .filter(|(name, _)| held.contains(name.as_str()))
+        .map(|(name, reason)| format!("`{name}` is built and banned: {reason}"))
+        .collect()
+}
