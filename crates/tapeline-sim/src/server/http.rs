@@ -3,7 +3,7 @@
 use super::hub::Hub;
 use super::options::Options;
 use super::player::{Exchange, Recording};
-use super::socket::{Opening, Socket};
+use super::socket::{Opening, Seat, Socket};
 use super::unix_ms;
 use crate::limits::{Meter, Verdict, Window, depth_weight};
 use crate::names::{Base, percent_decoded};
@@ -120,13 +120,17 @@ impl Shared {
         };
         let shared = Arc::clone(self);
         let negotiated = accepted.negotiated;
+        let seat = Seat::take(Arc::clone(&self.hub), &opening, &self.options, self.stop.child_token());
         self.tasks.spawn(async move {
-            let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+            // The upgrade fails if the client is gone before it is told; its seat is free again then.
+            let Some(Ok(upgraded)) = shared.stop.run_until_cancelled(hyper::upgrade::on(request)).await
+            else {
+                return;
+            };
             let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
             let stream = parts.io.into_inner();
             let connection = Connection::server(stream, &negotiated, Limits::server(), &parts.read_buf);
-            let stop = shared.stop.child_token();
-            Socket::open(connection, Arc::clone(&shared.hub), opening, &shared.options, stop).run().await;
+            Socket::open(connection, seat, &shared.options).run().await;
         });
         let mut reply = Response::new(Full::default());
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -30,13 +30,45 @@ pub(crate) struct Opening {
     pub(crate) streams: Vec<String>,
 }
 
-/// One open socket.
-pub(crate) struct Socket {
-    connection: Connection<TcpStream>,
+/// A socket's place in the hub, taken before the client hears that it is in, so that it misses nothing.
+/// Dropping it leaves the hub.
+pub(crate) struct Seat {
     hub: Arc<Hub>,
     number: usize,
     session: Session,
     batches: mpsc::Receiver<Batch>,
+    stop: CancellationToken,
+}
+
+impl Seat {
+    pub(crate) fn take(hub: Arc<Hub>, opening: &Opening, options: &Options, stop: CancellationToken) -> Self {
+        let (number, batches) = hub.join(opening.combined, opening.base, options.queue, stop.clone());
+        let mut session = Session {
+            combined: opening.combined,
+            limit: options.streams.unwrap_or(usize::MAX),
+            shape: options.error_shape,
+            ..Session::default()
+        };
+        // The caller has checked that the streams of the URL are not too many.
+        if let Ok(fresh) = session.add(&opening.streams)
+            && !fresh.is_empty()
+        {
+            hub.subscribe(number, &fresh);
+        }
+        Self { hub, number, session, batches, stop }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.leave(self.number);
+    }
+}
+
+/// One open socket.
+pub(crate) struct Socket {
+    connection: Connection<TcpStream>,
+    seat: Seat,
     /// Answers that found no room yet.
     replies: VecDeque<String>,
     /// The batch being written, and how many of its texts are queued.
@@ -46,7 +78,6 @@ pub(crate) struct Socket {
     pong_within: Duration,
     /// The pings nobody has answered yet: payload and time, oldest first.
     unanswered: Vec<(String, Instant)>,
-    stop: CancellationToken,
 }
 
 /// Why a socket ends.
@@ -69,41 +100,18 @@ enum Wake {
 }
 
 impl Socket {
-    pub(crate) fn open(
-        connection: Connection<TcpStream>,
-        hub: Arc<Hub>,
-        opening: Opening,
-        options: &Options,
-        stop: CancellationToken,
-    ) -> Self {
-        let (number, batches) = hub.join(opening.combined, opening.base, options.queue, stop.clone());
-        let mut session = Session {
-            combined: opening.combined,
-            limit: options.streams.unwrap_or(usize::MAX),
-            shape: options.error_shape,
-            ..Session::default()
-        };
-        // The caller has checked that the streams of the URL are not too many.
-        if let Ok(fresh) = session.add(&opening.streams)
-            && !fresh.is_empty()
-        {
-            hub.subscribe(number, &fresh);
-        }
+    pub(crate) fn open(connection: Connection<TcpStream>, seat: Seat, options: &Options) -> Self {
         let mut pings = interval_at(Instant::now() + options.ping_every, options.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             connection,
-            hub,
-            number,
-            session,
-            batches,
+            seat,
             replies: VecDeque::new(),
             current: None,
             window: options.messages_per_second.map(|limit| Window::new(limit, Duration::from_secs(1))),
             pings,
             pong_within: options.pong_within,
             unanswered: Vec::new(),
-            stop,
         }
     }
 
@@ -115,12 +123,12 @@ impl Socket {
                 ControlFlow::Break(end) => break end,
             }
         };
-        self.hub.leave(self.number);
         // Nobody may wait for a queue that is no longer read.
-        self.batches.close();
+        let Self { seat, mut connection, .. } = self;
+        drop(seat);
         if let End::Close(code, reason) = end {
             // Whether the client takes the farewell or not, this is the end.
-            let _ = tokio::time::timeout(FAREWELL, self.connection.close(code, reason)).await;
+            let _ = tokio::time::timeout(FAREWELL, connection.close(code, reason)).await;
         }
     }
 
@@ -135,19 +143,19 @@ impl Socket {
             }
         };
         let waiting = self.current.is_some() || !self.replies.is_empty();
-        let stop = self.stop.clone();
+        let stop = self.seat.stop.clone();
         let wake = tokio::select! {
             biased;
             () = stop.cancelled() => return ControlFlow::Break(End::Cut),
             () = silence => {
-                self.hub.count(|report| report.closed_for_silence += 1);
+                self.seat.hub.count(|report| report.closed_for_silence += 1);
                 return ControlFlow::Break(End::Cut);
             }
             _ = self.pings.tick() => {
                 self.ping();
                 return ControlFlow::Continue(());
             }
-            wake = next_wake(&mut self.connection, &mut self.batches, waiting) => wake,
+            wake = next_wake(&mut self.connection, &mut self.seat.batches, waiting) => wake,
         };
         match wake {
             Wake::Room => ControlFlow::Continue(()),
@@ -176,9 +184,9 @@ impl Socket {
                 Ok(Some(Message::Ping(_))) => (Received::Ping, None),
                 Ok(Some(Message::Binary(_))) => (Received::Request, None),
             };
-            self.hub.count(|report| report.client_messages += 1);
+            self.seat.hub.count(|report| report.client_messages += 1);
             if self.window.as_mut().is_some_and(|window| !window.admit(Instant::now())) {
-                self.hub.count(|report| report.closed_for_rate += 1);
+                self.seat.hub.count(|report| report.closed_for_rate += 1);
                 return ControlFlow::Break(End::Close(close_code::POLICY, "Too many requests"));
             }
             match message {
@@ -191,13 +199,13 @@ impl Socket {
     }
 
     fn request(&mut self, text: &str) -> ControlFlow<End> {
-        let (reply, change) = self.session.request(text);
+        let (reply, change) = self.seat.session.request(text);
         match change {
             Change::Nothing => {}
-            Change::Added(names) => self.hub.subscribe(self.number, &names),
-            Change::Removed(names) => self.hub.unsubscribe(self.number, &names),
-            Change::Combined(combined) => self.hub.set_combined(self.number, combined),
-            Change::Refused => self.hub.count(|report| report.request_errors += 1),
+            Change::Added(names) => self.seat.hub.subscribe(self.seat.number, &names),
+            Change::Removed(names) => self.seat.hub.unsubscribe(self.seat.number, &names),
+            Change::Combined(combined) => self.seat.hub.set_combined(self.seat.number, combined),
+            Change::Refused => self.seat.hub.count(|report| report.request_errors += 1),
         }
         if self.replies.len() >= MOST_REPLIES {
             return ControlFlow::Break(End::Cut);
@@ -228,7 +236,7 @@ impl Socket {
     fn ping(&mut self) {
         let payload = super::unix_ms().to_string();
         if self.connection.queue_ping(payload.as_bytes()).is_ok() {
-            self.hub.count(|report| report.pings += 1);
+            self.seat.hub.count(|report| report.pings += 1);
             self.unanswered.push((payload, Instant::now()));
         }
     }
@@ -238,7 +246,7 @@ impl Socket {
         let answered = self.unanswered.iter().position(|(sent, _)| Some(sent.as_str()) == payload);
         if let Some(place) = answered {
             self.unanswered.drain(..=place);
-            self.hub.count(|report| report.pongs += 1);
+            self.seat.hub.count(|report| report.pongs += 1);
         }
     }
 }
