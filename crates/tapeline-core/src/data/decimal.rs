@@ -47,7 +47,14 @@ impl Decimal {
         Ok(Self::raw(mantissa, scale))
     }
 
-    /// For a mantissa that is known to be canonical and small (the scanner's hot path).
+    /// For a mantissa that is known to be canonical (no zero at its end unless `scale` is 0) and to lie
+    /// below 2^63: the scanner's hot path.
+    #[inline(always)]
+    pub(crate) const fn small(mantissa: u64, scale: u8) -> Self {
+        Self { low: mantissa, high: scale as i64 }
+    }
+
+    /// For a mantissa that is known to be canonical.
     pub(crate) const fn from_canonical(mantissa: i64, scale: u8) -> Self {
         Self::raw(mantissa as i128, scale)
     }

@@ -7,35 +7,43 @@
 //! takes a slower path with the same result.
 //!
 //! ```
-//! use tapeline_core::scan::Scan;
+//! use tapeline_core::scan::{END, Scan};
 //!
 //! let mut scan = Scan::new(br#"{"p":"61837.63000000","t":77,"more":[1,2]}"#).unwrap();
 //! let (mut price, mut id) = (None, None);
-//! let mut more = scan.object().unwrap();
-//! while more {
-//!     match scan.letter().unwrap() {
+//! let mut key = scan.object().unwrap();
+//! while key != END {
+//!     match key {
 //!         b'p' => price = Some(scan.decimal().unwrap()),
 //!         b't' => id = Some(scan.u64().unwrap()),
 //!         _ => scan.skip().unwrap(),
 //!     }
-//!     more = scan.next_key().unwrap();
+//!     key = scan.key().unwrap();
 //! }
 //! scan.end().unwrap();
 //! assert_eq!((price.unwrap().to_string().as_str(), id), ("61837.63", Some(77)));
 //! ```
 
 mod number;
+mod skip;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use std::borrow::Cow;
 
+pub use text::find;
+
 use crate::data::event::Level;
 use crate::venue::DecodeError;
 
-/// How deep values may be nested.
+/// How deep values that nobody asked for may be nested.
 pub const MAX_DEPTH: u32 = 32;
+
+/// What stands in the place of a key when an object has no more of them.
+pub const END: u8 = b'}';
+/// Stands in the place of a key that is not a single letter; see [`Scan::name`].
+pub const LONG: u8 = 0;
 
 /// Why a text is refused. One byte, so that results stay in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,13 +86,15 @@ impl From<Bad> for DecodeError {
 }
 
 /// A place in a text.
+///
+/// The usual spellings are handled in place, so that the place stays in registers; what is unusual is
+/// handed over by value.
 #[derive(Debug, Clone)]
 pub struct Scan<'a> {
-    text: &'a [u8],
-    at: usize,
-    depth: u32,
-    /// Where the last key that [`Scan::letter`] answered with 0 stands, quotes excluded.
-    name: (usize, usize),
+    /// What is still to be read.
+    rest: &'a [u8],
+    /// The last key that was not a single letter, quotes excluded.
+    name: &'a [u8],
 }
 
 impl<'a> Scan<'a> {
@@ -94,133 +104,94 @@ impl<'a> Scan<'a> {
     /// [`Bad::Utf8`].
     #[inline]
     pub fn new(text: &'a [u8]) -> Result<Self, Bad> {
-        // Nearly all frames are ASCII, which is checked sixteen bytes at a time.
-        if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+        if !is_ascii(text) && std::str::from_utf8(text).is_err() {
             return Err(Bad::Utf8);
         }
-        Ok(Self { text, at: 0, depth: 0, name: (0, 0) })
-    }
-
-    /// The place reached, in bytes from the start.
-    pub fn position(&self) -> usize {
-        self.at
-    }
-
-    /// Goes to a place that [`Scan::position`] told of, at which a value begins.
-    pub fn go_to(&mut self, position: usize) {
-        self.at = position;
+        Ok(Self { rest: text, name: &[] })
     }
 
     /// Takes `prefix` if the text goes on with exactly these bytes.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, prefix: &[u8]) -> bool {
-        let taken = self.rest().starts_with(prefix);
-        self.at += if taken { prefix.len() } else { 0 };
-        taken
-    }
-
-    /// Enters an object. Whether it has a first key, which [`Scan::letter`] reads.
-    ///
-    /// # Errors
-    /// [`Bad::Kind`] for another value, [`Bad::Depth`], [`Bad::Syntax`].
-    #[inline]
-    pub fn object(&mut self) -> Result<bool, Bad> {
-        self.enter(b'{')?;
-        match self.solid() {
-            b'"' => Ok(true),
-            b'}' => self.leave(),
-            _ => Err(Bad::Syntax),
-        }
-    }
-
-    /// After a value inside an object: whether another key follows. At the end the object is left.
-    ///
-    /// # Errors
-    /// [`Bad::Syntax`].
-    #[inline]
-    pub fn next_key(&mut self) -> Result<bool, Bad> {
-        if self.rest().starts_with(b",\"") {
-            self.at += 1;
-            return Ok(true);
-        }
-        match self.solid() {
-            b'}' => self.leave(),
-            b',' => {
-                self.at += 1;
-                if self.solid() == b'"' { Ok(true) } else { Err(Bad::Syntax) }
+        match self.rest.strip_prefix(prefix) {
+            Some(rest) => {
+                self.rest = rest;
+                true
             }
-            _ => Err(Bad::Syntax),
+            None => false,
         }
     }
 
-    /// The next key, if it is a single ASCII letter or sign; 0 for any other, see [`Scan::name`].
-    /// The value follows.
+    /// Enters an object and reads its first key, as [`Scan::key`] does.
+    ///
+    /// # Errors
+    /// [`Bad::Kind`] for another value, [`Bad::Syntax`], [`Bad::Escape`].
+    #[inline(always)]
+    pub fn object(&mut self) -> Result<u8, Bad> {
+        if let Some((letter, rest)) = letter(self.rest, b'{') {
+            self.rest = rest;
+            return Ok(letter);
+        }
+        let (key, name, rest) = first_key(self.rest)?;
+        (self.name, self.rest) = (name, rest);
+        Ok(key)
+    }
+
+    /// After a value inside an object: the next key, if it is a single ASCII letter, [`LONG`] for any
+    /// other, [`END`] where the object ends. The value follows.
     ///
     /// # Errors
     /// [`Bad::Syntax`], [`Bad::Escape`].
-    #[inline]
-    pub fn letter(&mut self) -> Result<u8, Bad> {
-        if let Some(&[b'"', letter, b'"', b':']) = self.rest().first_chunk()
-            && letter.is_ascii_alphabetic()
-        {
-            self.at += 4;
+    #[inline(always)]
+    pub fn key(&mut self) -> Result<u8, Bad> {
+        if let Some((letter, rest)) = letter(self.rest, b',') {
+            self.rest = rest;
             return Ok(letter);
         }
-        self.long_key()
+        if let [b'}', rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(END);
+        }
+        let (key, name, rest) = next_key(self.rest)?;
+        (self.name, self.rest) = (name, rest);
+        Ok(key)
     }
 
-    /// The key for which [`Scan::letter`] has answered 0, escapes resolved.
+    /// The key that was [`LONG`], escapes resolved.
+    #[inline]
     pub fn name(&self) -> Cow<'a, [u8]> {
-        let raw = self.text.get(self.name.0..self.name.1).unwrap_or(&[]);
         // The escapes were checked when the key was read.
-        if raw.contains(&b'\\') {
-            text::unescape(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+        if self.name.contains(&b'\\') {
+            text::unescape(self.name).map_or(Cow::Borrowed(&[]), Cow::Owned)
         } else {
-            Cow::Borrowed(raw)
+            Cow::Borrowed(self.name)
         }
-    }
-
-    fn long_key(&mut self) -> Result<u8, Bad> {
-        if self.solid() != b'"' {
-            return Err(Bad::Syntax);
-        }
-        let start = self.at + 1;
-        let escaped = self.string_end()?;
-        let key = self.text.get(start..self.at - 1).unwrap_or(&[]);
-        self.name = (start, self.at - 1);
-        if self.solid() != b':' {
-            return Err(Bad::Syntax);
-        }
-        self.at += 1;
-        let letter = |key: &[u8]| match key {
-            [letter] if letter.is_ascii() => *letter,
-            _ => 0,
-        };
-        if escaped { Ok(letter(&text::unescape(key)?)) } else { Ok(letter(key)) }
     }
 
     /// Enters an array. Whether it has a first element.
     ///
     /// # Errors
-    /// [`Bad::Kind`] for another value, [`Bad::Depth`].
-    #[inline]
+    /// [`Bad::Kind`] for another value, [`Bad::Syntax`].
     pub fn array(&mut self) -> Result<bool, Bad> {
-        self.enter(b'[')?;
-        if self.solid() == b']' { self.leave() } else { Ok(true) }
+        let [b'[', rest @ ..] = solid(self.rest) else { return Err(not(self.rest)) };
+        self.rest = solid(rest);
+        Ok(!self.take(b"]"))
     }
 
-    /// After an element of an array: whether another one follows. At the end the array is left.
+    /// After an element of an array: whether another one follows.
     ///
     /// # Errors
     /// [`Bad::Syntax`].
-    #[inline]
-    pub fn next_item(&mut self) -> Result<bool, Bad> {
-        match self.solid() {
-            b',' => {
-                self.at += 1;
+    pub fn item(&mut self) -> Result<bool, Bad> {
+        match solid(self.rest) {
+            [b',', rest @ ..] => {
+                self.rest = rest;
                 Ok(true)
             }
-            b']' => self.leave(),
+            [b']', rest @ ..] => {
+                self.rest = rest;
+                Ok(false)
+            }
             _ => Err(Bad::Syntax),
         }
     }
@@ -231,116 +202,70 @@ impl<'a> Scan<'a> {
     /// Any [`Bad`]; `out` may have grown.
     pub fn levels(&mut self, out: &mut Vec<Level>) -> Result<u32, Bad> {
         let before = out.len();
-        let mut more = self.array()?;
+        let mut scan = self.clone();
+        let mut more = scan.array()?;
         while more {
-            let level = self.level()?;
+            let level = scan.level()?;
             out.push(level);
-            more = self.next_item()?;
+            more = if scan.take(b",") { true } else { scan.item()? };
         }
+        self.rest = scan.rest;
         u32::try_from(out.len() - before).map_err(|_| Bad::Range)
     }
 
-    #[inline]
+    #[inline(always)]
     fn level(&mut self) -> Result<Level, Bad> {
-        if !self.array()? {
+        if !self.take(b"[") && !self.array()? {
             return Err(Bad::Kind);
         }
         let price = self.decimal()?;
-        if !self.next_item()? {
+        if !self.take(b",") && !self.item()? {
             return Err(Bad::Kind);
         }
         let size = self.decimal()?;
-        if self.next_item()? { Err(Bad::Kind) } else { Ok(Level { price, size }) }
+        if !self.take(b"]") && self.item()? { Err(Bad::Kind) } else { Ok(Level { price, size }) }
     }
 
     /// `true` or `false`.
     ///
     /// # Errors
     /// [`Bad::Kind`].
-    #[inline]
+    #[inline(always)]
     pub fn bool(&mut self) -> Result<bool, Bad> {
-        self.solid();
         if self.take(b"true") {
-            Ok(true)
-        } else if self.take(b"false") {
-            Ok(false)
-        } else {
-            Err(Bad::Kind)
+            return Ok(true);
         }
+        if self.take(b"false") {
+            return Ok(false);
+        }
+        let (value, rest) = match solid(self.rest) {
+            [b't', b'r', b'u', b'e', rest @ ..] => (true, rest),
+            [b'f', b'a', b'l', b's', b'e', rest @ ..] => (false, rest),
+            _ => return Err(not(self.rest)),
+        };
+        self.rest = rest;
+        Ok(value)
     }
 
     /// Takes a `null`, if that is the next value.
     pub fn null(&mut self) -> bool {
-        self.solid();
+        self.rest = solid(self.rest);
         self.take(b"null")
     }
 
     /// The first byte of the next value; 0 at the end of the text.
     pub fn peek(&mut self) -> u8 {
-        self.solid()
+        self.rest = solid(self.rest);
+        self.rest.first().copied().unwrap_or(0)
     }
 
     /// Walks over one value of any kind, checking that it is well-formed.
     ///
     /// # Errors
-    /// Any [`Bad`] but [`Bad::Kind`].
+    /// Any [`Bad`] but [`Bad::Kind`] and [`Bad::Range`].
+    #[inline]
     pub fn skip(&mut self) -> Result<(), Bad> {
-        // One bit for every open bracket, the innermost lowest: 1 = object.
-        let (mut open, mut depth) = (0u32, self.depth);
-        loop {
-            match self.solid() {
-                b'"' => self.skip_string()?,
-                b'-' | b'0'..=b'9' => self.skip_number()?,
-                bracket @ (b'{' | b'[') => {
-                    self.at += 1;
-                    if self.solid() != bracket + 2 {
-                        depth += 1;
-                        if depth > MAX_DEPTH {
-                            return Err(Bad::Depth);
-                        }
-                        open = (open << 1) | u32::from(bracket == b'{');
-                        if bracket == b'{' {
-                            self.skip_key()?;
-                        }
-                        continue;
-                    }
-                    self.at += 1;
-                }
-                _ if self.take(b"true") || self.take(b"false") || self.take(b"null") => {}
-                _ => return Err(Bad::Syntax),
-            }
-            loop {
-                if depth == self.depth {
-                    return Ok(());
-                }
-                let in_object = open & 1 == 1;
-                match self.solid() {
-                    b',' => {
-                        self.at += 1;
-                        if in_object {
-                            self.skip_key()?;
-                        }
-                        break;
-                    }
-                    b'}' if in_object => self.at += 1,
-                    b']' if !in_object => self.at += 1,
-                    _ => return Err(Bad::Syntax),
-                }
-                open >>= 1;
-                depth -= 1;
-            }
-        }
-    }
-
-    fn skip_key(&mut self) -> Result<(), Bad> {
-        if self.solid() != b'"' {
-            return Err(Bad::Syntax);
-        }
-        self.skip_string()?;
-        if self.solid() != b':' {
-            return Err(Bad::Syntax);
-        }
-        self.at += 1;
+        self.rest = skip::value(self.rest)?;
         Ok(())
     }
 
@@ -348,72 +273,83 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     /// [`Bad::Trailing`].
-    #[inline]
-    pub fn end(&mut self) -> Result<(), Bad> {
-        self.solid();
-        if self.at == self.text.len() { Ok(()) } else { Err(Bad::Trailing) }
+    #[inline(always)]
+    pub fn end(&self) -> Result<(), Bad> {
+        if self.rest.is_empty() || solid(self.rest).is_empty() { Ok(()) } else { Err(Bad::Trailing) }
     }
+}
 
-    #[inline]
-    fn enter(&mut self, bracket: u8) -> Result<(), Bad> {
-        if self.solid() != bracket {
-            return Err(if self.at == self.text.len() { Bad::Syntax } else { Bad::Kind });
-        }
-        if self.depth == MAX_DEPTH {
-            return Err(Bad::Depth);
-        }
-        self.depth += 1;
-        self.at += 1;
-        Ok(())
-    }
+/// Whether a text is ASCII, as nearly all frames are. Sixteen bytes at a time, and the last sixteen once
+/// more instead of a rest byte by byte.
+#[inline(always)]
+fn is_ascii(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else { return text.is_ascii() };
+    let (chunks, _) = text.as_chunks();
+    let all = chunks.iter().fold(u128::from_le_bytes(*last), |all, chunk| all | u128::from_le_bytes(*chunk));
+    all & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
+}
 
-    #[inline]
-    fn leave(&mut self) -> Result<bool, Bad> {
-        self.at += 1;
-        self.depth -= 1;
-        Ok(false)
-    }
+/// A key of one letter behind `before` (an opening brace or a comma), written without white space.
+#[inline(always)]
+fn letter(text: &[u8], before: u8) -> Option<(u8, &[u8])> {
+    let word = u64::from_le_bytes(*text.first_chunk()?);
+    let letter = (word >> 16) as u8;
+    let around = word & 0xff_ff00_ffff == u64::from_le_bytes([before, b'"', 0, b'"', b':', 0, 0, 0]);
+    if around && letter.is_ascii_alphabetic() { Some((letter, text.get(5..)?)) } else { None }
+}
 
-    /// Walks over white space and returns the byte behind it; 0 at the end (a NUL has no place between
-    /// tokens either, so the two need not be told apart).
-    #[inline]
-    fn solid(&mut self) -> u8 {
-        let byte = self.text.get(self.at).copied().unwrap_or(0);
-        if byte > b' ' { byte } else { self.after_space() }
-    }
+type Key<'a> = (u8, &'a [u8], &'a [u8]);
 
-    #[cold]
-    fn after_space(&mut self) -> u8 {
-        while let Some(byte) = self.text.get(self.at) {
-            match byte {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                other => return *other,
-            }
-        }
-        0
+#[inline(never)]
+fn first_key(text: &[u8]) -> Result<Key<'_>, Bad> {
+    let [b'{', rest @ ..] = solid(text) else { return Err(not(text)) };
+    match solid(rest) {
+        [b'}', rest @ ..] => Ok((END, &[], rest)),
+        rest => long_key(rest),
     }
+}
 
-    #[inline]
-    fn rest(&self) -> &'a [u8] {
-        self.text.get(self.at..).unwrap_or(&[])
+#[inline(never)]
+fn next_key(text: &[u8]) -> Result<Key<'_>, Bad> {
+    match solid(text) {
+        [b'}', rest @ ..] => Ok((END, &[], rest)),
+        [b',', rest @ ..] => long_key(solid(rest)),
+        _ => Err(Bad::Syntax),
     }
+}
 
-    /// The eight bytes at `at`, the first one lowest; zeros behind the end.
-    #[inline]
-    fn word(&self, at: usize) -> u64 {
-        match self.text.get(at..).and_then(|rest| rest.first_chunk()) {
-            Some(chunk) => u64::from_le_bytes(*chunk),
-            None => self.last_word(at),
-        }
-    }
+/// The key, its text without quotes, and what follows its colon.
+fn long_key(text: &[u8]) -> Result<Key<'_>, Bad> {
+    let [b'"', content @ ..] = text else { return Err(Bad::Syntax) };
+    let (key, escaped, rest) = text::content(content)?;
+    let [b':', rest @ ..] = solid(rest) else { return Err(Bad::Syntax) };
+    let single = |key: &[u8]| match key {
+        [letter] if letter.is_ascii_alphabetic() => *letter,
+        _ => LONG,
+    };
+    let letter = if escaped { single(&text::unescape(key)?) } else { single(key) };
+    Ok((letter, key, rest))
+}
 
-    #[cold]
-    fn last_word(&self, at: usize) -> u64 {
-        let rest = self.text.get(at..).unwrap_or(&[]);
-        let mut chunk = [0; 8];
-        for (to, from) in chunk.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        u64::from_le_bytes(chunk)
+/// What follows white space.
+#[inline]
+fn solid(text: &[u8]) -> &[u8] {
+    match text.first() {
+        Some(..=b' ') => behind_space(text),
+        _ => text,
     }
+}
+
+#[cold]
+fn behind_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Why a value is not the one asked for: there is none, or it is another.
+#[cold]
+fn not(text: &[u8]) -> Bad {
+    if solid(text).is_empty() { Bad::Syntax } else { Bad::Kind }
 }

@@ -1,49 +1,53 @@
 //! Numbers: digits are read eight at a time, decimals come out canonical without a division.
 
-use super::{Bad, Scan};
+use super::{Bad, Scan, not, solid, text};
 use crate::data::decimal::{Decimal, DecimalError, POWERS};
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// A word of text with `0` taken off every byte: digits become their values.
+/// Eight bytes of text with `0` taken off each: digits become their values. The first byte is the lowest.
 #[derive(Clone, Copy)]
 struct Digits(u64);
 
 impl Digits {
-    #[inline]
+    #[inline(always)]
     const fn of(word: u64) -> Self {
         Self(word ^ ZEROS)
     }
 
-    /// How many of the bytes, from the first on, are digits. Carries run upwards, so that what follows
-    /// the first other byte does not matter.
-    #[inline]
-    const fn count(self) -> usize {
+    /// How many of the bytes, from the first on, are digits, times eight. Carries run upwards, so that
+    /// what follows the first other byte does not matter.
+    #[inline(always)]
+    const fn bits(self) -> u32 {
         let other = (self.0.wrapping_add(0x7676_7676_7676_7676) | self.0) & HIGHS;
-        (other.trailing_zeros() / 8) as usize
+        other.trailing_zeros() & !7
     }
 
-    /// The number that the first `count` bytes spell; at most eight.
-    #[inline]
-    const fn value(self, count: usize) -> u64 {
-        if count == 0 {
-            return 0;
-        }
-        // Shifted so that the last digit lies highest and zeros stand before the first.
-        let pairs = self.0 << (64 - 8 * count);
-        let pairs = (pairs.wrapping_mul(2_561) >> 8) & 0x00ff_00ff_00ff_00ff;
-        let fours = (pairs.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
-        fours.wrapping_mul(42_949_672_960_001) >> 32
+    /// The first digits (at least one) moved so that the last of them is the highest byte and zeros stand
+    /// before the first.
+    #[inline(always)]
+    const fn aligned(self, bits: u32) -> u64 {
+        self.0 << (bits.wrapping_neg() & 63)
     }
+}
 
-    /// How many of the first `count` digits (at most eight, at least one) are left without the zeros at
-    /// the end.
-    #[inline]
-    const fn without_zeros(self, count: usize) -> usize {
-        let shifted = self.0 << (64 - 8 * count);
-        if shifted == 0 { 0 } else { count - (shifted.leading_zeros() / 8) as usize }
+/// The number that eight digits spell: pairs, fours, all eight.
+#[inline(always)]
+const fn spelt(aligned: u64) -> u64 {
+    let pairs = (aligned.wrapping_mul(2_561) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(42_949_672_960_001) >> 32
+}
+
+/// A text shorter than `N` bytes, and zeros.
+#[inline(never)]
+fn copied<const N: usize>(text: &[u8]) -> [u8; N] {
+    let mut chunk = [0; N];
+    for (to, from) in chunk.iter_mut().zip(text) {
+        *to = *from;
     }
+    chunk
 }
 
 impl Scan<'_> {
@@ -51,44 +55,24 @@ impl Scan<'_> {
     ///
     /// # Errors
     /// [`Bad::Kind`] for another value, [`Bad::Range`] beyond 64 bits, [`Bad::Syntax`].
-    #[inline]
+    #[inline(always)]
     pub fn u64(&mut self) -> Result<u64, Bad> {
-        self.solid();
-        let start = self.at;
-        let first = Digits::of(self.word(start));
-        let count = first.count();
-        let (value, count) = if count < 8 {
-            (first.value(count), count)
-        } else {
-            let second = Digits::of(self.word(start + 8));
-            let more = second.count();
-            if more == 8 {
-                return self.long_u64();
+        let copy;
+        let text = match self.rest.first_chunk() {
+            Some(text) => text,
+            None => {
+                copy = copied(self.rest);
+                &copy
             }
-            (first.value(8) * POWERS[more] as u64 + second.value(more), 8 + more)
         };
-        // A number is no `01`.
-        if count == 0 || (first.0 & 0xff == 0 && count > 1) {
-            return Err(if count == 0 { Bad::Kind } else { Bad::Syntax });
+        if let Some((value, length)) = short(text)
+            && let Some(rest) = self.rest.get(length..)
+        {
+            self.rest = rest;
+            return Ok(value);
         }
-        self.at = start + count;
-        Ok(value)
-    }
-
-    #[cold]
-    fn long_u64(&mut self) -> Result<u64, Bad> {
-        let digits = self.rest();
-        let count = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
-        let digits = &digits[..count];
-        if digits.first() == Some(&b'0') {
-            return Err(Bad::Syntax);
-        }
-        self.at += count;
-        let mut value = 0u64;
-        for byte in digits {
-            let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(byte - b'0')));
-            value = next.ok_or(Bad::Range)?;
-        }
+        let (value, rest) = long(self.rest)?;
+        self.rest = rest;
         Ok(value)
     }
 
@@ -96,108 +80,189 @@ impl Scan<'_> {
     ///
     /// # Errors
     /// As [`Scan::u64`]; `-0` is none either.
-    #[inline]
+    #[inline(always)]
     pub fn i64(&mut self) -> Result<i64, Bad> {
-        if self.solid() == b'-' {
-            return self.negative();
+        let copy;
+        let text = match self.rest.first_chunk() {
+            Some(text) => text,
+            None => {
+                copy = copied(self.rest);
+                &copy
+            }
+        };
+        if let Some((value, length)) = short(text)
+            && let Some(rest) = self.rest.get(length..)
+        {
+            self.rest = rest;
+            // At most 15 digits.
+            return Ok(value as i64);
         }
-        i64::try_from(self.u64()?).map_err(|_| Bad::Range)
-    }
-
-    #[cold]
-    fn negative(&mut self) -> Result<i64, Bad> {
-        self.at += 1;
-        if !self.rest().first().is_some_and(u8::is_ascii_digit) {
-            return Err(Bad::Syntax);
-        }
-        match self.u64()? {
-            0 => Err(Bad::Kind),
-            value => 0i64.checked_sub_unsigned(value).ok_or(Bad::Range),
-        }
+        let (value, rest) = signed(self.rest)?;
+        self.rest = rest;
+        Ok(value)
     }
 
     /// A decimal, written as a string (as venues do) or as a number.
     ///
     /// # Errors
     /// [`Bad::Kind`] for another value, [`Bad::Range`], [`Bad::Syntax`], [`Bad::Escape`].
-    #[inline]
+    #[inline(always)]
     pub fn decimal(&mut self) -> Result<Decimal, Bad> {
-        if self.solid() != b'"' {
-            return self.bare_decimal();
-        }
-        let start = self.at + 1;
-        let whole = Digits::of(self.word(start));
-        let digits = whole.count();
-        let point = start + digits;
-        if digits == 0 || digits == 8 {
-            return self.long_decimal();
-        }
-        match self.text.get(point) {
-            Some(b'.') => {}
-            Some(b'"') => {
-                self.at = point + 1;
-                return Ok(Decimal::from_canonical(whole.value(digits) as i64, 0));
+        let copy;
+        let text = match self.rest.first_chunk() {
+            Some(text) => text,
+            None => {
+                copy = copied(self.rest);
+                &copy
             }
-            _ => return self.long_decimal(),
+        };
+        if let Some((value, length)) = usual(text)
+            && let Some(rest) = self.rest.get(length..)
+        {
+            self.rest = rest;
+            return Ok(value);
         }
-        let fraction = Digits::of(self.word(point + 1));
-        let places = fraction.count();
-        let close = point + 1 + places;
-        if places == 0 || self.text.get(close) != Some(&b'"') {
-            return self.long_decimal();
-        }
-        self.at = close + 1;
-        // Seven digits before the point and eight behind it stay far below 2^63.
-        let kept = fraction.without_zeros(places);
-        let mantissa = whole.value(digits) as i64 * POWERS[kept] + fraction.value(kept) as i64;
-        Ok(Decimal::from_canonical(mantissa, kept as u8))
-    }
-
-    #[inline(never)]
-    fn long_decimal(&mut self) -> Result<Decimal, Bad> {
-        Decimal::parse(&self.bytes()?).map_err(bad)
-    }
-
-    #[cold]
-    fn bare_decimal(&mut self) -> Result<Decimal, Bad> {
-        let start = self.at;
-        if !matches!(self.text.get(start), Some(b'-' | b'0'..=b'9')) {
-            return Err(Bad::Kind);
-        }
-        self.skip_number()?;
-        Decimal::parse(self.text.get(start..self.at).unwrap_or(&[])).map_err(bad)
-    }
-
-    /// Walks over a number, checking its form.
-    pub(super) fn skip_number(&mut self) -> Result<(), Bad> {
-        self.take(b"-");
-        let leading_zero = self.rest().first() == Some(&b'0');
-        let digits = self.skip_digits()?;
-        if leading_zero && digits > 1 {
-            return Err(Bad::Syntax);
-        }
-        if self.take(b".") {
-            self.skip_digits()?;
-        }
-        if self.take(b"e") || self.take(b"E") {
-            let _ = self.take(b"+") || self.take(b"-");
-            self.skip_digits()?;
-        }
-        Ok(())
-    }
-
-    /// Walks over digits, of which there must be some.
-    fn skip_digits(&mut self) -> Result<usize, Bad> {
-        let rest = self.rest();
-        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-        self.at += count;
-        if count == 0 { Err(Bad::Syntax) } else { Ok(count) }
+        let (value, rest) = unusual(self.rest)?;
+        self.rest = rest;
+        Ok(value)
     }
 }
 
-fn bad(error: DecimalError) -> Bad {
-    match error {
-        DecimalError::Syntax => Bad::Kind,
-        DecimalError::Range => Bad::Range,
+/// A number of at most 15 digits with no sign and no zero in front; how long its text is.
+#[inline(always)]
+fn short(text: &[u8; 16]) -> Option<(u64, usize)> {
+    let both = u128::from_le_bytes(*text);
+    let first = Digits::of(both as u64);
+    let bits = first.bits();
+    // Leaves `0` itself and the errors to the long way.
+    if bits == 0 || first.0 & 0xff == 0 {
+        return None;
     }
+    let value = spelt(first.aligned(bits));
+    if bits < 64 {
+        return Some((value, (bits / 8) as usize));
+    }
+    let second = Digits::of((both >> 64) as u64);
+    let more = second.bits();
+    if more == 64 {
+        return None;
+    }
+    let digits = (more / 8) as usize;
+    let low = if more == 0 { 0 } else { spelt(second.aligned(more)) };
+    Some((value * *POWERS.get(digits)? as u64 + low, 8 + digits))
+}
+
+/// Any number without sign.
+#[inline(never)]
+fn long(text: &[u8]) -> Result<(u64, &[u8]), Bad> {
+    let text = solid(text);
+    let count = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(count);
+    match digits {
+        [] => return Err(not(text)),
+        // No number begins so.
+        [b'0', _, ..] => return Err(Bad::Syntax),
+        _ => {}
+    }
+    let mut value = 0u64;
+    for byte in digits {
+        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(byte - b'0')));
+        value = next.ok_or(Bad::Range)?;
+    }
+    Ok((value, rest))
+}
+
+/// Any whole number.
+#[inline(never)]
+fn signed(text: &[u8]) -> Result<(i64, &[u8]), Bad> {
+    let [b'-', digits @ ..] = solid(text) else {
+        let (value, rest) = long(text)?;
+        return Ok((i64::try_from(value).map_err(|_| Bad::Range)?, rest));
+    };
+    if !digits.first().is_some_and(u8::is_ascii_digit) {
+        return Err(Bad::Syntax);
+    }
+    match long(digits)? {
+        (0, _) => Err(Bad::Kind),
+        (value, rest) => Ok((0i64.checked_sub_unsigned(value).ok_or(Bad::Range)?, rest)),
+    }
+}
+
+/// A decimal in quotes with up to seven digits before the point and up to eight behind it; how long its
+/// text is.
+#[inline(always)]
+fn usual(text: &[u8; 24]) -> Option<(Decimal, usize)> {
+    let (quote, content) = text.split_first()?;
+    let content = u128::from_le_bytes(*content.first_chunk()?);
+    let whole = Digits::of(content as u64);
+    let bits = whole.bits();
+    if *quote != b'"' || bits == 0 || bits == 64 {
+        return None;
+    }
+    let behind = content >> bits;
+    if behind as u8 != b'.' {
+        let value = Decimal::small(spelt(whole.aligned(bits)), 0);
+        return if behind as u8 == b'"' { Some((value, (bits / 8) as usize + 2)) } else { None };
+    }
+    let fraction = Digits::of((behind >> 8) as u64);
+    let places = fraction.bits();
+    let close = ((bits + places) / 8) as usize + 2;
+    if places == 0 || text.get(close) != Some(&b'"') {
+        return None;
+    }
+    // Zeros at the end of the text are the highest bytes: they are shifted out, and the decimal is
+    // canonical. Fifteen digits in all stay far below 2^63.
+    let digits = fraction.aligned(places);
+    let zeros = (digits.leading_zeros() & !7).min(places);
+    let kept = ((places - zeros) / 8) as usize;
+    let mantissa = spelt(whole.aligned(bits)) * *POWERS.get(kept)? as u64 + spelt(digits << (zeros & 63));
+    Some((Decimal::small(mantissa, kept as u8), close + 1))
+}
+
+/// Any other decimal, in quotes or without.
+#[inline(never)]
+fn unusual(text: &[u8]) -> Result<(Decimal, &[u8]), Bad> {
+    let text = solid(text);
+    let (value, rest) = match text {
+        [b'"', content @ ..] => {
+            let (raw, escaped, rest) = text::content(content)?;
+            let value = if escaped { Decimal::parse(&text::unescape(raw)?) } else { Decimal::parse(raw) };
+            (value, rest)
+        }
+        [b'-' | b'0'..=b'9', ..] => {
+            let rest = skip(text)?;
+            (Decimal::parse(text.get(..text.len() - rest.len()).unwrap_or(&[])), rest)
+        }
+        _ => return Err(not(text)),
+    };
+    match value {
+        Ok(value) => Ok((value, rest)),
+        Err(DecimalError::Syntax) => Err(Bad::Kind),
+        Err(DecimalError::Range) => Err(Bad::Range),
+    }
+}
+
+/// What follows the number that `text` begins with.
+pub(super) fn skip(text: &[u8]) -> Result<&[u8], Bad> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let mut rest = skip_digits(digits)?;
+    if digits.first() == Some(&b'0') && digits.len() - rest.len() > 1 {
+        return Err(Bad::Syntax);
+    }
+    if let [b'.', fraction @ ..] = rest {
+        rest = skip_digits(fraction)?;
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        rest = skip_digits(match exponent {
+            [b'+' | b'-', digits @ ..] => digits,
+            digits => digits,
+        })?;
+    }
+    Ok(rest)
+}
+
+/// What follows digits, of which there must be some.
+fn skip_digits(text: &[u8]) -> Result<&[u8], Bad> {
+    let count = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    if count == 0 { Err(Bad::Syntax) } else { Ok(text.get(count..).unwrap_or(&[])) }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Bad, Scan};
+use super::{Bad, Scan, not, solid};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -19,6 +19,22 @@ const fn special(word: u64) -> u64 {
     (quote | slash | control) & HIGHS
 }
 
+/// The first position of a byte, eight bytes at a time: for the short texts of frames, where a call of
+/// a vectorised search costs more than it saves.
+#[inline]
+pub fn find(text: &[u8], byte: u8) -> Option<usize> {
+    let (mut at, mut rest) = (0, text);
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(byte));
+        let found = word.wrapping_sub(ONES) & !word & HIGHS;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        (at, rest) = (at + 8, behind);
+    }
+    rest.iter().position(|other| *other == byte).map(|found| at + found)
+}
+
 impl<'a> Scan<'a> {
     /// A string's bytes, escapes resolved.
     ///
@@ -26,12 +42,9 @@ impl<'a> Scan<'a> {
     /// [`Bad::Kind`] for another value, [`Bad::Escape`], [`Bad::Syntax`].
     #[inline]
     pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Bad> {
-        if self.solid() != b'"' {
-            return Err(Bad::Kind);
-        }
-        let start = self.at + 1;
-        let escaped = self.string_end()?;
-        let raw = self.text.get(start..self.at - 1).unwrap_or(&[]);
+        let [b'"', content @ ..] = solid(self.rest) else { return Err(not(self.rest)) };
+        let (raw, escaped, rest) = self::content(content)?;
+        self.rest = rest;
         if escaped { unescape(raw).map(Cow::Owned) } else { Ok(Cow::Borrowed(raw)) }
     }
 
@@ -46,55 +59,98 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// From an opening quote to behind the closing one. Whether there were escapes, which are not
-    /// checked here.
-    #[inline]
-    pub(super) fn string_end(&mut self) -> Result<bool, Bad> {
-        let mut at = self.at + 1;
-        loop {
-            let found = special(self.word(at));
-            if found == 0 {
-                at += 8;
-                continue;
+    /// Takes the string that the first `length` bytes of `lower` spell, whatever the case of its ASCII
+    /// letters, if that is the next value and written without escapes. `lower` holds letters in lower
+    /// case, digits and underscores; what it holds behind `length` lets whole words be compared.
+    #[inline(always)]
+    pub fn take_caseless(&mut self, lower: &[u8], length: usize) -> bool {
+        let [b'"', content @ ..] = self.rest else { return false };
+        match content.get(length..) {
+            Some([b'"', rest @ ..]) if caseless(content, lower, length) => {
+                self.rest = rest;
+                true
             }
-            at += (found.trailing_zeros() / 8) as usize;
-            if self.text.get(at) == Some(&b'"') {
-                self.at = at + 1;
-                return Ok(false);
-            }
-            return self.escaped_end(at);
+            _ => false,
         }
     }
+}
 
-    /// The same from the first backslash or control character on.
-    #[cold]
-    fn escaped_end(&mut self, mut at: usize) -> Result<bool, Bad> {
-        loop {
-            match self.text.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(true);
-                }
-                Some(b'\\') => at += 2,
-                Some(..0x20) => return Err(Bad::Escape),
-                Some(_) => at += 1,
-                None => return Err(Bad::Syntax),
-            }
+/// Whether the first `length` bytes of two texts are the same but for the case of ASCII letters; `lower`
+/// has none in upper case. Answers `false` for anything beyond ASCII.
+#[inline(always)]
+fn caseless(mut given: &[u8], mut lower: &[u8], mut length: usize) -> bool {
+    while let (Some((a, more)), Some((b, lower_more))) =
+        (given.split_first_chunk(), lower.split_first_chunk())
+    {
+        let wanted = if length < 8 { (1 << (8 * length)) - 1 } else { u64::MAX };
+        if !same(u64::from_le_bytes(*a), u64::from_le_bytes(*b), wanted) {
+            return false;
         }
+        if length <= 8 {
+            return true;
+        }
+        (given, lower, length) = (more, lower_more, length - 8);
     }
+    let pairs = given.iter().zip(lower).take(length);
+    pairs.clone().count() == length
+        && pairs.into_iter().all(|(a, b)| same(u64::from(*a), u64::from(*b), 0xff))
+}
 
-    /// Walks over a string, of whose escapes only the form is checked.
-    pub(super) fn skip_string(&mut self) -> Result<(), Bad> {
-        let start = self.at + 1;
-        if !self.string_end()? {
-            return Ok(());
+/// Differences may lie in the bit of case only, and there only in letters: digits and the underscore do
+/// not have the two bits that letters in lower case have.
+#[inline(always)]
+const fn same(given: u64, lower: u64, wanted: u64) -> bool {
+    const CASE: u64 = ONES * 0x20;
+    let letters = lower & (lower >> 1) & CASE;
+    let differs = (given ^ lower) & !letters | (given | lower) & HIGHS;
+    differs & wanted == 0
+}
+
+/// The content of a string whose opening quote has been read, whether it holds escapes (which are not
+/// checked here), and what follows the closing quote.
+#[inline(always)]
+pub(super) fn content(text: &[u8]) -> Result<(&[u8], bool, &[u8]), Bad> {
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let found = special(u64::from_le_bytes(*chunk));
+        if found == 0 {
+            at += 8;
+            continue;
         }
-        let mut rest = self.text.get(start..self.at - 1).unwrap_or(&[]);
-        while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
-            rest = escape_form(&rest[at..])?;
+        at += (found.trailing_zeros() / 8) as usize;
+        if let Some((content, [b'"', rest @ ..])) = text.split_at_checked(at) {
+            return Ok((content, false, rest));
         }
-        Ok(())
+        break;
     }
+    content_from(text, at)
+}
+
+/// The same, byte by byte from `at` on.
+#[cold]
+fn content_from(text: &[u8], mut at: usize) -> Result<(&[u8], bool, &[u8]), Bad> {
+    let mut escaped = false;
+    loop {
+        match text.get(at) {
+            Some(b'"') => {
+                let (content, rest) = text.split_at(at);
+                return Ok((content, escaped, rest.get(1..).unwrap_or(&[])));
+            }
+            Some(b'\\') => (escaped, at) = (true, at + 2),
+            Some(..0x20) => return Err(Bad::Escape),
+            Some(_) => at += 1,
+            None => return Err(Bad::Syntax),
+        }
+    }
+}
+
+/// What follows a string whose opening quote has been read; of its escapes only the form is checked.
+pub(super) fn skip(text: &[u8]) -> Result<&[u8], Bad> {
+    let (mut content, escaped, rest) = self::content(text)?;
+    while let Some(at) = escaped.then(|| find(content, b'\\')).flatten() {
+        content = escape_form(content.get(at..).unwrap_or(&[]))?;
+    }
+    Ok(rest)
 }
 
 /// Checks the form of the escape that `text` begins with; what follows it.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use tapeline_core::data::event::Quote;
 use tapeline_core::data::update::{Data, Keyed};
-use tapeline_core::scan::Scan;
+use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{DecodeError, Decoded, Item};
 
@@ -59,7 +59,7 @@ pub(super) fn payload(
         let mut more = scan.array()?;
         while more {
             add(entry(scan, target)?)?;
-            more = scan.next_item()?;
+            more = scan.item()?;
         }
     } else {
         add(entry(scan, target)?)?;
@@ -89,22 +89,22 @@ fn quote<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entry<'a>, Deco
     let mut named = false;
     let (mut symbol, mut at, mut sent, mut id, mut market) = (None, None, None, None, None);
     let (mut bid, mut bid_size, mut ask, mut ask_size) = (None, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
             b'u' => once(&mut id, scan.u64(), "u")?,
             b's' => once(&mut symbol, scan.bytes(), "s")?,
             b'b' => once(&mut bid, scan.decimal(), "b")?,
             b'B' => once(&mut bid_size, scan.decimal(), "B")?,
             b'a' => once(&mut ask, scan.decimal(), "a")?,
             b'A' => once(&mut ask_size, scan.decimal(), "A")?,
-            b'e' => event(scan, &mut named, target.stream.event)?,
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'T' => once(&mut at, scan.i64(), "T")?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
-            0 if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
+            LONG if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     let data = Data::Quote(Quote {
         bid: need(bid, "b")?,

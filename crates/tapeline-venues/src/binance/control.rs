@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::scan::Scan;
+use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::venue::{Change, DecodeError, Decoded, Item, Request};
 
 use super::fetch::{clip, fault_of_code};
@@ -36,7 +36,7 @@ pub(super) fn requests(change: &Change<'_>, batch: usize, out: &mut Vec<Request>
 pub(super) struct Top<'a> {
     pub(super) stream: Option<Cow<'a, [u8]>>,
     /// Where the payload begins.
-    pub(super) data: Option<usize>,
+    pub(super) data: Option<Scan<'a>>,
     answered: bool,
     id: Option<Id>,
     code: Option<i64>,
@@ -59,16 +59,14 @@ struct Failure<'a> {
 }
 
 impl<'a> Top<'a> {
-    /// Reads one key and its value.
-    pub(super) fn field(&mut self, scan: &mut Scan<'a>) -> Result<(), DecodeError> {
-        match scan.letter()? {
+    /// Reads the value of one key.
+    pub(super) fn field(&mut self, key: u8, scan: &mut Scan<'a>) -> Result<(), DecodeError> {
+        match key {
             b'e' => once(&mut self.event, scan.bytes(), "e"),
-            0 => match &*scan.name() {
+            LONG => match &*scan.name() {
                 b"stream" => once(&mut self.stream, scan.bytes(), "stream"),
                 b"data" => {
-                    scan.peek();
-                    let begin = scan.position();
-                    let twice = self.data.replace(begin).is_some();
+                    let twice = self.data.replace(scan.clone()).is_some();
                     scan.skip()?;
                     if twice { Err(twice_given("data")) } else { Ok(()) }
                 }
@@ -134,17 +132,22 @@ fn id(scan: &mut Scan<'_>) -> Result<Id, DecodeError> {
     Ok(Id(None))
 }
 
+/// A key in words; nothing for single letters.
+fn long_name<'a>(scan: &Scan<'a>, key: u8) -> Cow<'a, [u8]> {
+    if key == LONG { scan.name() } else { Cow::Borrowed(&[]) }
+}
+
 fn failure<'a>(scan: &mut Scan<'a>) -> Result<Failure<'a>, DecodeError> {
     let (mut code, mut message, mut retry_after) = (None, None, None);
-    let mut more = scan.object().map_err(|bad| wrong::<i64>(bad, "error"))?;
-    while more {
-        match &*{ if scan.letter()? == 0 { scan.name() } else { Cow::Borrowed(&b""[..]) } } {
+    let mut key = scan.object().map_err(|bad| wrong::<i64>(bad, "error"))?;
+    while key != END {
+        match &*long_name(scan, key) {
             b"code" => once(&mut code, scan.i64(), "error.code")?,
             b"msg" => once(&mut message, scan.string(), "error.msg")?,
             b"data" if scan.peek() == b'{' => retry_after = hold(scan)?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     Ok(Failure { code: need(code, "error.code")?, message: need(message, "error.msg")?, retry_after })
 }
@@ -152,14 +155,14 @@ fn failure<'a>(scan: &mut Scan<'a>) -> Result<Failure<'a>, DecodeError> {
 /// How long the venue asks to wait: its own clock and the end of the hold, both in milliseconds.
 fn hold(scan: &mut Scan<'_>) -> Result<Option<Duration>, DecodeError> {
     let (mut now, mut until) = (None, None);
-    let mut more = scan.object()?;
-    while more {
-        match &*{ if scan.letter()? == 0 { scan.name() } else { Cow::Borrowed(&b""[..]) } } {
+    let mut key = scan.object()?;
+    while key != END {
+        match &*long_name(scan, key) {
             b"serverTime" => once(&mut now, scan.u64(), "error.data.serverTime")?,
             b"retryAfter" => once(&mut until, scan.u64(), "error.data.retryAfter")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     let wait = now.zip(until).map(|(now, until)| until.saturating_sub(now));
     Ok(wait.map(Duration::from_millis))

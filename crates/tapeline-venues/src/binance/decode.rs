@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{AggTrade, Quote, Trade};
 use tapeline_core::data::update::Data;
-use tapeline_core::scan::Scan;
+use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::venue::{DecodeError, Decoded, Item, Names, Span, TopicId};
 
 use super::fields::{event, need, once, symbol, taker, time};
@@ -66,7 +66,7 @@ fn usual(
     }
     let Ok(Cow::Borrowed(name)) = scan.bytes() else { return None };
     let stream = Stream::parse(name)?;
-    let topic = stream.topic(name, names)?;
+    let topic = stream.topic(names)?;
     if !scan.take(b",\"data\":") {
         return None;
     }
@@ -81,25 +81,24 @@ fn usual(
 fn unusual(market: Market, frame: &[u8], names: &Names, out: &mut Decoded) -> Result<(), DecodeError> {
     let mut scan = Scan::new(frame)?;
     let mut top = control::Top::default();
-    let mut more = scan.object()?;
-    while more {
-        top.field(&mut scan)?;
-        more = scan.next_key()?;
+    let mut key = scan.object()?;
+    while key != END {
+        top.field(key, &mut scan)?;
+        key = scan.key()?;
     }
     scan.end()?;
     let Some(name) = top.stream.take() else { return top.into_item(out) };
-    let Some(data) = top.data else { return Err(DecodeError::Missing("data")) };
+    let Some(mut data) = top.data else { return Err(DecodeError::Missing("data")) };
     let stream = Stream::parse(&name);
     if stream.is_some_and(|stream| stream.kind == Kind::Shutdown) {
         out.items.push(Item::Goodbye);
         return Ok(());
     }
-    let Some((stream, topic)) = stream.and_then(|stream| Some((stream, stream.topic(&name, names)?))) else {
+    let Some((stream, topic)) = stream.and_then(|stream| Some((stream, stream.topic(names)?))) else {
         out.items.push(Item::Unrouted);
         return Ok(());
     };
-    scan.go_to(data);
-    payload(&mut scan, &Target { market, stream, topic }, out).map(|_| ())
+    payload(&mut data, &Target { market, stream, topic }, out).map(|_| ())
 }
 
 #[inline]
@@ -126,12 +125,12 @@ fn payload(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Resul
 fn trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<Read, DecodeError> {
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id, mut price, mut size, mut maker) = (None, None, None, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"\"trade\"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b't' => {
                 once(&mut id, scan.u64(), "t")?;
                 if id.is_some_and(|id| !out.wants(target.topic, id)) {
@@ -144,7 +143,7 @@ fn trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<
             b'm' => once(&mut maker, scan.bool(), "m")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, owned)?;
     let (id, price, size) = (need(id, "t")?, need(price, "p")?, need(size, "q")?);
@@ -164,12 +163,12 @@ fn agg_trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Res
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id, mut price, mut size, mut maker) = (None, None, None, None, None, None);
     let (mut first, mut last) = (None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"\"aggTrade\"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b'a' => {
                 once(&mut id, scan.u64(), "a")?;
                 if id.is_some_and(|id| !out.wants(target.topic, id)) {
@@ -184,7 +183,7 @@ fn agg_trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Res
             b'm' => once(&mut maker, scan.bool(), "m")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, owned)?;
     let id = need(id, "a")?;
@@ -205,26 +204,26 @@ fn quote(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id) = (None, None, None);
     let (mut bid, mut bid_size, mut ask, mut ask_size) = (None::<Decimal>, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
             b'u' => {
                 once(&mut id, scan.u64(), "u")?;
                 if id.is_some_and(|id| !out.wants(target.topic, id)) {
                     return Ok(Read::Refused);
                 }
             }
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b'b' => once(&mut bid, scan.decimal(), "b")?,
             b'B' => once(&mut bid_size, scan.decimal(), "B")?,
             b'a' => once(&mut ask, scan.decimal(), "a")?,
             b'A' => once(&mut ask_size, scan.decimal(), "A")?,
-            b'e' => event(scan, &mut named, target.stream.event)?,
+            b'e' => event(scan, &mut named, b"\"bookTicker\"", target.stream.event)?,
             b'T' => once(&mut at, scan.i64(), "T")?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(true, owned)?;
     let id = need(id, "u")?;
@@ -244,21 +243,21 @@ fn depth(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut first, mut last, mut previous) = (None, None, None, None, None::<i64>);
     let mut sides = Sides::default();
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"\"depthUpdate\"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b'T' => once(&mut at, scan.i64(), "T")?,
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b'U' => once(&mut first, scan.u64(), "U")?,
             b'u' => once(&mut last, scan.u64(), "u")?,
             b'b' => sides.bids(scan, out)?,
             b'a' => sides.asks(scan, out)?,
-            0 if *scan.name() == *b"pu" => once(&mut previous, scan.i64(), "pu")?,
+            LONG if *scan.name() == *b"pu" => once(&mut previous, scan.i64(), "pu")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, owned)?;
     let (first, last) = (need(first, "U")?, need(last, "u")?);
@@ -282,17 +281,17 @@ fn partial_depth(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) ->
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut last) = (None, None, None);
     let mut sides = Sides::default();
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"\"depthUpdate\"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b'T' => once(&mut at, scan.i64(), "T")?,
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b'u' => once(&mut last, scan.u64(), "u")?,
             b'b' => sides.bids(scan, out)?,
             b'a' => sides.asks(scan, out)?,
-            0 => match &*scan.name() {
+            LONG => match &*scan.name() {
                 b"lastUpdateId" => once(&mut last, scan.u64(), "lastUpdateId")?,
                 b"bids" => sides.bids(scan, out)?,
                 b"asks" => sides.asks(scan, out)?,
@@ -300,7 +299,7 @@ fn partial_depth(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) ->
             },
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     let last = need(last, "lastUpdateId")?;
     let (levels, bids) = sides.finish(out)?;

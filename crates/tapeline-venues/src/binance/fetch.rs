@@ -7,7 +7,7 @@ use std::time::Duration;
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::scan::Scan;
+use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{DecodeError, Decoded, Fetch, HttpReply, HttpRequest, Item, Refusal, TopicId};
 
@@ -69,12 +69,12 @@ fn depth(body: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
     let mut scan = Scan::new(body)?;
     let (mut last, mut at, mut sent) = (None, None, None);
     let mut sides = Sides::default();
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
             b'T' => once(&mut at, scan.i64(), "T")?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
-            0 => match &*scan.name() {
+            LONG => match &*scan.name() {
                 b"lastUpdateId" => once(&mut last, scan.u64(), "lastUpdateId")?,
                 b"bids" => sides.bids(&mut scan, out)?,
                 b"asks" => sides.asks(&mut scan, out)?,
@@ -82,7 +82,7 @@ fn depth(body: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
             },
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     scan.end()?;
     let last = need(last, "lastUpdateId")?;
@@ -96,18 +96,15 @@ fn depth(body: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
 /// own code, else by status.
 fn refusal(reply: &HttpReply<'_>) -> Refusal {
     let said = words(reply.body);
-    let fault = match (reply.status, said.as_ref().and_then(|(code, _)| fault_of_code(*code))) {
-        (418, _) => Fault::RateLimited { retry_after: retry_after(reply, said.as_ref()), banned: true },
-        (429, _) | (_, Some(Fault::RateLimited { .. })) => {
-            Fault::RateLimited { retry_after: retry_after(reply, said.as_ref()), banned: false }
-        }
+    let by_status =
+        Fault::from_reply(reply.status, reply.header("retry-after"), reply.header("date"), reply.now);
+    let fault = match (by_status, said.as_ref().and_then(|(code, _)| fault_of_code(*code))) {
+        (Fault::RateLimited { retry_after, banned }, _) => held(retry_after, banned, reply, said.as_ref()),
+        (_, Some(Fault::RateLimited { .. })) => held(None, false, reply, said.as_ref()),
         (_, Some(fault)) => fault,
         // The firewall in front of the venue: too fast, or a request it dislikes. Either way: later.
-        (403, None) => Fault::RateLimited { retry_after: retry_after(reply, None), banned: false },
-        (401, None) => Fault::Authentication,
-        (408, None) => Fault::Transient,
-        (400..500, None) => Fault::Configuration,
-        (_, None) => Fault::Server,
+        (_, None) if reply.status == 403 => held(None, false, reply, None),
+        (fault, None) => fault,
     };
     let detail = match said {
         Some((code, message)) => format!("HTTP {}, code {code}: {message}", reply.status),
@@ -120,14 +117,14 @@ fn refusal(reply: &HttpReply<'_>) -> Refusal {
 fn words(body: &[u8]) -> Option<(i64, String)> {
     let mut scan = Scan::new(body).ok()?;
     let (mut code, mut message) = (None, None);
-    let mut more = scan.object().ok()?;
-    while more {
-        match (scan.letter().ok()?, &*scan.name()) {
-            (0, b"code") => code = Some(scan.i64().ok()?),
-            (0, b"msg") => message = Some(scan.string().ok()?.into_owned()),
+    let mut key = scan.object().ok()?;
+    while key != END {
+        match (key, &*scan.name()) {
+            (LONG, b"code") => code = Some(scan.i64().ok()?),
+            (LONG, b"msg") => message = Some(scan.string().ok()?.into_owned()),
             _ => scan.skip().ok()?,
         }
-        more = scan.next_key().ok()?;
+        key = scan.key().ok()?;
     }
     Some((code?, message.unwrap_or_default()))
 }
@@ -145,16 +142,20 @@ pub(super) fn fault_of_code(code: i64) -> Option<Fault> {
     }
 }
 
-/// How long to wait: the header's seconds, else the end of the ban that the message names.
-fn retry_after(reply: &HttpReply<'_>, said: Option<&(i64, String)>) -> Option<Duration> {
-    let seconds =
-        reply.header("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
-    seconds.or_else(|| {
+/// A hold as long as the headers say, else until the end of the ban that the message names.
+fn held(
+    retry_after: Option<Duration>,
+    banned: bool,
+    reply: &HttpReply<'_>,
+    said: Option<&(i64, String)>,
+) -> Fault {
+    let until = || {
         let (_, after) = said?.1.split_once("banned until ")?;
         let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
         let until = Unix::from_millis(digits.parse().ok()?);
         u64::try_from(until.0.saturating_sub(reply.now.0)).ok().map(Duration::from_nanos)
-    })
+    };
+    Fault::RateLimited { retry_after: retry_after.or_else(until), banned }
 }
 
 /// The beginning of a text, for logs.

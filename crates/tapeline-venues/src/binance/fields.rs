@@ -8,6 +8,8 @@ use tapeline_core::scan::{Bad, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::DecodeError;
 
+use super::streams::Stream;
+
 /// What should stand in a field, in words.
 pub(super) trait Expected {
     const WHAT: &'static str;
@@ -70,9 +72,25 @@ pub(super) fn need<T>(slot: Option<T>, field: &'static str) -> Result<T, DecodeE
     slot.ok_or(DecodeError::Missing(field))
 }
 
-/// Checks that the payload names the event its stream promises.
-#[inline]
-pub(super) fn event(scan: &mut Scan<'_>, seen: &mut bool, expected: &[u8]) -> Result<(), DecodeError> {
+/// Checks that the payload names the event its stream promises. `usual` is how it mostly stands there,
+/// quotes included: known when this is compiled, it is compared at once.
+#[inline(always)]
+pub(super) fn event(
+    scan: &mut Scan<'_>,
+    seen: &mut bool,
+    usual: &[u8],
+    expected: &[u8],
+) -> Result<(), DecodeError> {
+    let usual_matches = matches!(usual, [b'"', inner @ .., b'"'] if inner.len() == expected.len());
+    if !*seen && usual_matches && scan.take(usual) {
+        *seen = true;
+        return Ok(());
+    }
+    other_event(scan, seen, expected)
+}
+
+#[inline(never)]
+fn other_event(scan: &mut Scan<'_>, seen: &mut bool, expected: &[u8]) -> Result<(), DecodeError> {
     let word = scan.bytes().map_err(|bad| wrong::<Cow<'_, [u8]>>(bad, "e"))?;
     if *word != *expected {
         return Err(DecodeError::Unknown(excerpt(&word)));
@@ -81,8 +99,17 @@ pub(super) fn event(scan: &mut Scan<'_>, seen: &mut bool, expected: &[u8]) -> Re
 }
 
 /// Checks that the payload belongs to the symbol of its stream; a frame that says two things says nothing.
-#[inline]
-pub(super) fn symbol(scan: &mut Scan<'_>, seen: &mut bool, stream: &[u8]) -> Result<(), DecodeError> {
+#[inline(always)]
+pub(super) fn symbol(scan: &mut Scan<'_>, seen: &mut bool, stream: &Stream<'_>) -> Result<(), DecodeError> {
+    if !*seen && scan.take_caseless(stream.name, stream.symbol.len()) {
+        *seen = true;
+        return Ok(());
+    }
+    other_symbol(scan, seen, stream.symbol)
+}
+
+#[inline(never)]
+fn other_symbol(scan: &mut Scan<'_>, seen: &mut bool, stream: &[u8]) -> Result<(), DecodeError> {
     let given = scan.bytes().map_err(|bad| wrong::<Cow<'_, [u8]>>(bad, "s"))?;
     if !same_symbol(&given, stream) {
         return Err(DecodeError::Field { field: "s", expected: "the symbol of the stream" });

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tapeline_core::data::event::{ContractInfo, Liquidation, MarkPrice, Price, Side};
 use tapeline_core::data::update::Data;
-use tapeline_core::scan::{Bad, Scan};
+use tapeline_core::scan::{Bad, END, LONG, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{DecodeError, Decoded};
 
@@ -34,10 +34,10 @@ fn price<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entry<'a>, Deco
     let (mut symbol, mut at, mut sent, mut interval) = (None, None, None, None);
     let mut price = None;
     let average = target.stream.kind == Kind::AvgPrice;
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b's' => once(&mut symbol, scan.bytes(), "s")?,
             b'i' if average => once(&mut interval, scan.string(), "i")?,
@@ -47,7 +47,7 @@ fn price<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entry<'a>, Deco
             b't' if !average => once(&mut at, scan.i64(), "t")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, symbol.is_some())?;
     let price = need(price, if average { "w" } else { "r" })?;
@@ -62,10 +62,10 @@ pub(super) fn mark_price<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result
     let mut named = false;
     let (mut symbol, mut sent, mut market, mut price) = (None, None, None, None);
     let (mut index, mut settle, mut rate, mut funding) = (None, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b's' => once(&mut symbol, scan.bytes(), "s")?,
             b'p' => once(&mut price, scan.decimal(), "p")?,
@@ -73,10 +73,10 @@ pub(super) fn mark_price<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result
             b'P' => once(&mut settle, maybe_decimal(scan), "P")?,
             b'r' => once(&mut rate, maybe_decimal(scan), "r")?,
             b'T' => once(&mut funding, scan.i64(), "T")?,
-            0 if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
+            LONG if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, symbol.is_some())?;
     let data = Data::MarkPrice(Box::new(MarkPrice {
@@ -93,17 +93,17 @@ pub(super) fn mark_price<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result
 pub(super) fn liquidation<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entry<'a>, DecodeError> {
     let mut named = false;
     let (mut sent, mut market, mut order) = (None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b'o' if order.is_none() => order = Some(self::order(scan)?),
             b'o' => return Err(DecodeError::Field { field: "o", expected: "an order, once" }),
-            0 if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
+            LONG if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, true)?;
     let (symbol, at, data) = need(order, "o")?;
@@ -115,9 +115,9 @@ type Order<'a> = (Cow<'a, [u8]>, Option<i64>, Data);
 fn order<'a>(scan: &mut Scan<'a>) -> Result<Order<'a>, DecodeError> {
     let (mut symbol, mut side, mut at, mut status) = (None, None, None, None);
     let (mut size, mut price, mut average, mut filled) = (None, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
             b's' => once(&mut symbol, scan.bytes(), "o.s")?,
             b'S' => once(&mut side, scan.bytes(), "o.S")?,
             b'q' => once(&mut size, scan.decimal(), "o.q")?,
@@ -125,10 +125,10 @@ fn order<'a>(scan: &mut Scan<'a>) -> Result<Order<'a>, DecodeError> {
             b'X' => once(&mut status, scan.string(), "o.X")?,
             b'z' => once(&mut filled, scan.decimal(), "o.z")?,
             b'T' => once(&mut at, scan.i64(), "o.T")?,
-            0 if *scan.name() == *b"ap" => once(&mut average, scan.decimal(), "o.ap")?,
+            LONG if *scan.name() == *b"ap" => once(&mut average, scan.decimal(), "o.ap")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     let side = match &*need(side, "o.S")? {
         b"BUY" => Side::Buy,
@@ -151,13 +151,13 @@ pub(super) fn contract<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<E
     let mut named = false;
     let (mut symbol, mut sent, mut market) = (None, None, None);
     let (mut pair, mut kind, mut state, mut listed, mut delivery) = (None, None, None, None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b's' => once(&mut symbol, scan.bytes(), "s")?,
-            0 => match &*scan.name() {
+            LONG => match &*scan.name() {
                 b"st" => once(&mut market, scan.u64(), "st")?,
                 b"ps" => once(&mut pair, scan.string(), "ps")?,
                 b"ct" => once(&mut kind, scan.string(), "ct")?,
@@ -168,7 +168,7 @@ pub(super) fn contract<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<E
             },
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, symbol.is_some())?;
     let moment = |at: Option<i64>| at.filter(|at| *at > 0).map(Unix::from_millis);

@@ -2,6 +2,7 @@
 
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::{Topic, TopicError};
+use tapeline_core::scan::find;
 use tapeline_core::venue::{Names, Route, TopicId};
 
 use super::Market;
@@ -246,6 +247,8 @@ pub(super) enum Kind {
 /// A stream's name, understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stream<'a> {
+    /// As the venue writes it.
+    pub(super) name: &'a [u8],
     pub(super) kind: Kind,
     /// The symbol in lower case; empty for arrays over all symbols.
     pub(super) symbol: &'a [u8],
@@ -259,7 +262,7 @@ impl<'a> Stream<'a> {
     /// Understands a name; `None` for streams that this adapter never asks for.
     #[inline]
     pub(super) fn parse(name: &'a [u8]) -> Option<Self> {
-        let at = name.iter().position(|byte| *byte == b'@');
+        let at = find(name, b'@');
         if name.first() == Some(&b'!') {
             return Self::parse_array(name);
         }
@@ -271,12 +274,12 @@ impl<'a> Stream<'a> {
                 (Kind::Depth, b"depthUpdate")
             }
             b"aggTrade" => (Kind::AggTrade, b"aggTrade"),
-            _ => return Self::parse_rare(symbol, word),
+            _ => return Self::parse_rare(name, symbol, word),
         };
-        Some(Stream { kind, symbol, event, interval: b"" })
+        Some(Stream { name, kind, symbol, event, interval: b"" })
     }
 
-    fn parse_rare(symbol: &'a [u8], word: &'a [u8]) -> Option<Self> {
+    fn parse_rare(name: &'a [u8], symbol: &'a [u8], word: &'a [u8]) -> Option<Self> {
         let (base, _speed) = match word.iter().position(|byte| *byte == b'@') {
             Some(at) => (&word[..at], &word[at + 1..]),
             None => (word, &b""[..]),
@@ -299,7 +302,7 @@ impl<'a> Stream<'a> {
                 (Kind::Candle, b"kline")
             }
         };
-        Some(Stream { kind, symbol, event, interval })
+        Some(Stream { name, kind, symbol, event, interval })
     }
 
     fn parse_array(name: &'a [u8]) -> Option<Self> {
@@ -316,7 +319,7 @@ impl<'a> Stream<'a> {
             b"!serverShutdown" => (Kind::Shutdown, b"serverShutdown"),
             _ => return None,
         };
-        Some(Stream { kind, symbol: b"", event, interval: b"" })
+        Some(Stream { name, kind, symbol: b"", event, interval: b"" })
     }
 
     /// Whether this stream is over all symbols.
@@ -324,16 +327,16 @@ impl<'a> Stream<'a> {
         self.symbol.is_empty()
     }
 
-    /// The topic of this stream, which came under the name `name`. The speeds of one stream are a family:
+    /// The topic of this stream. The speeds of one stream are a family:
     /// the venue (or a recording) may name another than was asked for.
     #[inline]
-    pub(super) fn topic(&self, name: &[u8], names: &Names) -> Option<TopicId> {
-        names.get(name).or_else(|| self.topic_of_family(name, names))
+    pub(super) fn topic(&self, names: &Names) -> Option<TopicId> {
+        names.get(self.name).or_else(|| self.topic_of_family(names))
     }
 
     #[inline(never)]
-    fn topic_of_family(&self, name: &[u8], names: &Names) -> Option<TopicId> {
-        let word = name.get(self.symbol.len()..)?;
+    fn topic_of_family(&self, names: &Names) -> Option<TopicId> {
+        let word = self.name.get(self.symbol.len()..)?;
         let base = match (self.kind, self.is_array()) {
             (Kind::Depth, false) => &b"@depth"[..],
             (Kind::PartialDepth, false) => match word.iter().skip(1).position(|byte| *byte == b'@') {

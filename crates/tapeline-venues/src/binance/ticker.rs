@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{Candle, MiniTicker, Ticker};
 use tapeline_core::data::update::Data;
-use tapeline_core::scan::Scan;
+use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{DecodeError, Decoded, Item};
 
@@ -22,17 +22,17 @@ pub(super) fn candle(
 ) -> Result<Read, DecodeError> {
     let (mut named, mut owned) = (false, false);
     let (mut sent, mut bar) = (None, None);
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
-            b's' => symbol(scan, &mut owned, target.stream.symbol)?,
+            b's' => symbol(scan, &mut owned, &target.stream)?,
             b'k' if bar.is_none() => bar = Some(self::bar(scan, target.stream.interval)?),
             b'k' => return Err(DecodeError::Field { field: "k", expected: "a bar, once" }),
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, owned)?;
     let data = Data::Candle(Box::new(need(bar, "k")?));
@@ -45,9 +45,9 @@ fn bar(scan: &mut Scan<'_>, asked: &[u8]) -> Result<Candle, DecodeError> {
     let (mut open, mut high, mut low, mut close) = (None, None, None, None);
     let (mut volume, mut quote_volume) = (None, None);
     let mut interval = None;
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
             b't' => once(&mut start, scan.i64(), "k.t")?,
             b'T' => once(&mut end, scan.i64(), "k.T")?,
             b'i' => once(&mut interval, scan.string(), "k.i")?,
@@ -61,7 +61,7 @@ fn bar(scan: &mut Scan<'_>, asked: &[u8]) -> Result<Candle, DecodeError> {
             b'q' => once(&mut quote_volume, scan.decimal(), "k.q")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     let interval: Cow<'_, str> = need(interval, "k.i")?;
     if interval.as_bytes() != asked {
@@ -112,10 +112,10 @@ pub(super) fn entry<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entr
     let mut ticker = Ticker::default();
     let (mut start, mut end, mut first, mut last) = (None, None, None, None);
     let mini = target.stream.kind == Kind::MiniTicker;
-    let mut more = scan.object()?;
-    while more {
-        match scan.letter()? {
-            b'e' => event(scan, &mut named, target.stream.event)?,
+    let mut key = scan.object()?;
+    while key != END {
+        match key {
+            b'e' => event(scan, &mut named, b"", target.stream.event)?,
             b'E' => once(&mut sent, scan.i64(), "E")?,
             b's' => once(&mut symbol, scan.bytes(), "s")?,
             b'c' => once(&mut common.last, scan.decimal(), "c")?,
@@ -124,7 +124,7 @@ pub(super) fn entry<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entr
             b'l' => once(&mut common.low, scan.decimal(), "l")?,
             b'v' => once(&mut common.volume, scan.decimal(), "v")?,
             b'q' => once(&mut common.quote_volume, scan.decimal(), "q")?,
-            0 if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
+            LONG if *scan.name() == *b"st" => once(&mut market, scan.u64(), "st")?,
             _ if mini => scan.skip()?,
             b'p' => once(&mut ticker.change, scan.decimal(), "p")?,
             b'P' => once(&mut ticker.change_percent, scan.decimal(), "P")?,
@@ -142,7 +142,7 @@ pub(super) fn entry<'a>(scan: &mut Scan<'a>, target: &Target<'_>) -> Result<Entr
             b'n' => once(&mut ticker.trades, scan.u64(), "n")?,
             _ => scan.skip()?,
         }
-        more = scan.next_key()?;
+        key = scan.key()?;
     }
     whole(named, symbol.is_some())?;
     ticker.start = start.map(Unix::from_millis);
