@@ -58,7 +58,11 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn poll_drain(&mut self, context: &mut Context<'_>, out: &mut Vec<Arc<Update>>) -> Poll<usize> {
+    pub(crate) fn poll_drain(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut Vec<Arc<Update>>,
+    ) -> Poll<usize> {
         loop {
             let count = self.outbox.poll_drain(context, out);
             if count.is_ready() || !self.round_begins(context) {
@@ -192,7 +196,10 @@ impl Subscription {
     ///
     /// # Errors
     /// [`SubscribeError`] if a text is no topic, a venue is unknown, or a feed is not there.
-    pub async fn add(&mut self, topics: impl Wishes) -> Result<Vec<Result<Subscribed, TopicError>>, SubscribeError> {
+    pub async fn add(
+        &mut self,
+        topics: impl Wishes,
+    ) -> Result<Vec<Result<Subscribed, TopicError>>, SubscribeError> {
         let asks = topics.wishes()?.into_iter().map(|wish| Ask { wish, delivery: None, from: None });
         self.ask(asks.collect()).await
     }
@@ -270,7 +277,10 @@ impl Stream for Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("id", &self.id()).field("subscribed", &self.subscribed).finish_non_exhaustive()
+        f.debug_struct("Subscription")
+            .field("id", &self.id())
+            .field("subscribed", &self.subscribed)
+            .finish_non_exhaustive()
     }
 }
 

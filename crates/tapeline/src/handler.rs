@@ -88,7 +88,11 @@ impl IntoFuture for On {
                 answer?;
             }
             hub.handlers().add(&control);
-            let task = Task { control: Arc::clone(&control), owner, work: Some(Work { call, inbox }) };
+            let task = Task {
+                control: Arc::clone(&control),
+                owner,
+                work: Some(Work { call, inbox, panics: VecDeque::new() }),
+            };
             let (member, weak) = (Arc::clone(&membership), hub.downgrade());
             hub.spawn(async move {
                 let control = Arc::clone(&task.control);
@@ -268,6 +272,8 @@ impl Handlers {
 struct Work {
     call: Call,
     inbox: Inbox,
+    /// When it last panicked, within the window.
+    panics: VecDeque<Instant>,
 }
 
 struct Task {
@@ -279,7 +285,6 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut panics = VecDeque::new();
         let stop = self.control.stop.clone();
         while !stop.is_cancelled() && self.owner_lives() {
             let Some(work) = self.work.as_mut() else { return };
@@ -290,17 +295,18 @@ impl Task {
                 () = sleep(OWNER), if self.owner.is_some() => continue,
             }
             let shift = self.shift();
-            let Some((work, ended)) = watch(&self.control, shift, &stop).await else { return };
-            panics.extend(ended.panicked_at);
-            while panics.front().is_some_and(|at: &Instant| at.elapsed() >= PANIC_WINDOW) {
-                panics.pop_front();
-            }
-            if panics.len() >= PANICS {
-                tracing::error!(handler = self.control.name, id = self.control.id.0, "handler panics too often, removed");
+            let Some((work, at_end)) = watch(&self.control, shift, &stop).await else { return };
+            let hopeless = work.panics.len() >= PANICS;
+            if hopeless {
+                tracing::error!(
+                    handler = self.control.name,
+                    id = self.control.id.0,
+                    "handler panics too often, removed"
+                );
                 work.inbox.outbox().subscriber().cut_off(CutOff::Panicked);
             }
-            let why = work.inbox.outbox().cut_off();
-            if ended.at_end || panics.len() >= PANICS {
+            if hopeless || at_end {
+                let why = work.inbox.outbox().cut_off();
                 *self.control.cut_off.lock().unwrap_or_else(PoisonError::into_inner) = why;
                 return;
             }
@@ -313,47 +319,33 @@ impl Task {
     }
 
     /// Gives the work to a thread for a while: nothing that a handler does can stop a task then.
-    fn shift(&mut self) -> JoinHandle<Option<(Work, Ended)>> {
+    fn shift(&mut self) -> JoinHandle<Option<(Work, bool)>> {
         let (control, work, owner) = (Arc::clone(&self.control), self.work.take(), self.owner.clone());
         tokio::task::spawn_blocking(move || {
             let mut work = work?;
-            let ended = work.serve(&control, owner.as_ref());
-            Some((work, ended))
+            let at_end = work.serve(&control, owner.as_ref());
+            Some((work, at_end))
         })
     }
 }
 
-/// How a shift ended.
-#[derive(Default)]
-struct Ended {
-    panicked_at: Vec<Instant>,
-    /// Nothing more will come.
-    at_end: bool,
-}
-
 impl Work {
-    fn serve(&mut self, control: &Control, owner: Option<&Weak<dyn Any + Send + Sync>>) -> Ended {
-        let mut ended = Ended::default();
+    /// Calls for what waits, for the length of a shift; whether nothing more will come.
+    fn serve(&mut self, control: &Control, owner: Option<&Weak<dyn Any + Send + Sync>>) -> bool {
         let start = Instant::now();
-        while start.elapsed() < SHIFT && !control.stop.is_cancelled() {
-            let Some(update) = self.inbox.try_next() else {
-                ended.at_end = self.inbox.outbox().is_at_end();
-                break;
-            };
+        while start.elapsed() < SHIFT && !control.stop.is_cancelled() && self.panics.len() < PANICS {
+            let Some(update) = self.inbox.try_next() else { return self.inbox.outbox().is_at_end() };
             // The owner lives through the call, or there is no call.
             let held = owner.map(Weak::upgrade);
             if matches!(held, Some(None)) {
                 break;
             }
-            self.call(control, &update, &mut ended);
-            if ended.panicked_at.len() >= PANICS {
-                break;
-            }
+            self.call(control, &update);
         }
-        ended
+        false
     }
 
-    fn call(&mut self, control: &Control, update: &Update, ended: &mut Ended) {
+    fn call(&mut self, control: &Control, update: &Update) {
         let began = Instant::now();
         control.since.store(control.now(), Ordering::Release);
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| (self.call)(update)));
@@ -368,7 +360,10 @@ impl Work {
         if outcome.is_err() {
             control.panics.fetch_add(1, Ordering::Relaxed);
             tracing::error!(handler = control.name, id = control.id.0, topic = %update.topic, "handler panicked");
-            ended.panicked_at.push(Instant::now());
+            while self.panics.front().is_some_and(|at| at.elapsed() >= PANIC_WINDOW) {
+                self.panics.pop_front();
+            }
+            self.panics.push_back(Instant::now());
         }
     }
 }
@@ -376,9 +371,9 @@ impl Work {
 /// Waits for a shift to end, naming a call that does not return.
 async fn watch(
     control: &Control,
-    mut shift: JoinHandle<Option<(Work, Ended)>>,
+    mut shift: JoinHandle<Option<(Work, bool)>>,
     stop: &CancellationToken,
-) -> Option<(Work, Ended)> {
+) -> Option<(Work, bool)> {
     loop {
         tokio::select! {
             // A thread that could not be had (the runtime ends) ends the handler, too.

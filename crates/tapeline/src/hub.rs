@@ -436,7 +436,10 @@ impl WeakHub {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("config", &self.config).field("tasks", &self.tasks.len()).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("config", &self.config)
+            .field("tasks", &self.tasks.len())
+            .finish_non_exhaustive()
     }
 }
 

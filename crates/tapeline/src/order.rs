@@ -66,12 +66,28 @@ pub(crate) type Answer = Result<Option<Subscribed>, TopicError>;
 /// One thing asked of a feed. Dropping it unanswered says that the feed is halted or gone.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Subscribe { asks: Vec<Ask>, to: Subscriber, reply: oneshot::Sender<Vec<Answer>> },
-    Unsubscribe { wishes: Vec<Wish>, who: SubscriberId, reply: oneshot::Sender<usize> },
+    Subscribe {
+        asks: Vec<Ask>,
+        to: Subscriber,
+        reply: oneshot::Sender<Vec<Answer>>,
+    },
+    Unsubscribe {
+        wishes: Vec<Wish>,
+        who: SubscriberId,
+        reply: oneshot::Sender<usize>,
+    },
     /// Ends every subscription to any topic of a symbol, whoever holds it.
-    UnsubscribeSymbol { symbol: String, reply: oneshot::Sender<usize> },
-    Command { command: Command, reply: oneshot::Sender<usize> },
-    Status { reply: oneshot::Sender<VenueReading> },
+    UnsubscribeSymbol {
+        symbol: String,
+        reply: oneshot::Sender<usize>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<usize>,
+    },
+    Status {
+        reply: oneshot::Sender<VenueReading>,
+    },
 }
 
 /// What a feed's task says about itself.

@@ -68,14 +68,25 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
         let subscriptions = memory.subscriptions();
         match restarts.crashed(wiring.clock.now().mono) {
             Some(delay) => {
-                tracing::error!(venue = id, restarts = wiring.restarts, ?delay, subscriptions, "feed crashed, restarting");
+                tracing::error!(
+                    venue = id,
+                    restarts = wiring.restarts,
+                    ?delay,
+                    subscriptions,
+                    "feed crashed, restarting"
+                );
                 tokio::select! {
                     () = sleep(delay) => {}
                     () = wiring.signals.stopped() => return cut_off(&memory, CutOff::Shutdown),
                 }
             }
             None => {
-                tracing::error!(venue = id, restarts = wiring.restarts, subscriptions, "feed crashed too often, halted");
+                tracing::error!(
+                    venue = id,
+                    restarts = wiring.restarts,
+                    subscriptions,
+                    "feed crashed too often, halted"
+                );
                 cut_off(&memory, CutOff::Failed);
                 memory = Memory::default();
                 if !halt(&mut wiring).await {
@@ -132,10 +143,7 @@ mod tests {
 
     #[test]
     fn the_sixth_crash_in_ten_seconds_halts() {
-        check(
-            &[0, 1, 2, 3, 4, 5],
-            &[Some(0), Some(100), Some(200), Some(400), Some(800), None],
-        );
+        check(&[0, 1, 2, 3, 4, 5], &[Some(0), Some(100), Some(200), Some(400), Some(800), None]);
     }
 
     #[test]

@@ -68,6 +68,8 @@ impl Readers {
         self.by_id.remove(&reader.subscriber.id());
         self.dirty.retain(|held| *held != slot);
         self.full.retain(|held| *held != slot);
+        // The slot is about to be somebody else's, who is not gone.
+        self.gone.retain(|held| *held != slot);
         self.free.push(slot);
         Some(reader)
     }

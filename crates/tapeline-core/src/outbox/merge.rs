@@ -84,7 +84,7 @@ fn book(earlier: &[Shared], last: &Book, whole: bool) -> Book {
     let mut levels = side(books().flat_map(|book| book.bids()), whole, true);
     let bids = levels.len() as u32;
     levels.append(&mut side(books().flat_map(|book| book.asks()), whole, false));
-    let venue_id = last.venue_id.or_else(|| books().filter_map(|book| book.venue_id).last());
+    let venue_id = books().fold(None, |id, book| book.venue_id.or(id));
     Book { levels: levels.into_boxed_slice(), bids, venue_id, state: last.state }
 }
 

@@ -110,7 +110,8 @@ impl Net {
     ) -> Result<TlsStream<IO>, DialError> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| failed(stage, Fault::Configuration, "the host is no valid TLS name"))?;
-        let config = self.tls().await.map_err(|error| failed(stage, Fault::Configuration, error.to_string()))?;
+        let config =
+            self.tls().await.map_err(|error| failed(stage, Fault::Configuration, error.to_string()))?;
         let connector = TlsConnector::from(Arc::clone(config));
         match timeout(self.config.stage_within, connector.connect(name, io)).await {
             Ok(Ok(stream)) => Ok(stream),
@@ -141,7 +142,8 @@ impl Target {
             "ws" => false,
             _ => return Err(wrong("the address is neither wss:// nor ws://")),
         };
-        let shown = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("the URL has no host"))?;
+        let shown =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("the URL has no host"))?;
         let host = shown.trim_matches(['[', ']']).to_owned();
         if !encrypted && !plaintext && !is_loopback(&host) {
             return Err(wrong("unencrypted ws:// is allowed for loopback hosts only"));
@@ -180,7 +182,13 @@ mod tests {
     #[test]
     fn urls_lead_where_they_say() {
         check("wss://a.test/ws", "a.test", 443, "a.test", "/ws");
-        check("wss://a.test:9443/stream?streams=x@y/z", "a.test", 9443, "a.test:9443", "/stream?streams=x@y/z");
+        check(
+            "wss://a.test:9443/stream?streams=x@y/z",
+            "a.test",
+            9443,
+            "a.test:9443",
+            "/stream?streams=x@y/z",
+        );
         check("ws://127.0.0.1:8490", "127.0.0.1", 8490, "127.0.0.1:8490", "/");
         check("ws://[::1]:80/x", "::1", 80, "[::1]", "/x");
     }

@@ -98,7 +98,8 @@ fn refused(refusal: &Refusal, now: Unix) -> DialError {
     let status = refusal.status.as_u16();
     let fault = Fault::from_reply(status, header("retry-after"), header("date"), now);
     let body = shown(&String::from_utf8_lossy(&refusal.body));
-    let detail = if body.is_empty() { format!("status {status}") } else { format!("status {status}: {body}") };
+    let detail =
+        if body.is_empty() { format!("status {status}") } else { format!("status {status}: {body}") };
     failed(Stage::Upgrade, fault, detail)
 }
 

@@ -131,14 +131,18 @@ impl Http {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        let mut response = builder.send().await.map_err(|error| HttpError::new(class(&error), explain(error)))?;
-        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut response =
+            builder.send().await.map_err(|error| HttpError::new(class(&error), explain(error)))?;
+        let text =
+            |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
         let (status, headers) = (response.status().as_u16(), headers.collect());
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
-            let Some(chunk) = chunk.map_err(|error| HttpError::new(class(&error), explain(error)))? else { break };
+            let Some(chunk) = chunk.map_err(|error| HttpError::new(class(&error), explain(error)))? else {
+                break;
+            };
             // Counted behind the decompression, before the copy: a bomb costs one chunk.
             if body.len() + chunk.len() > request.max_body {
                 let detail = format!("the reply is larger than {} bytes", request.max_body);

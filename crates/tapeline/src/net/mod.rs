@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-pub use self::http::{HttpClient, HttpError, Reply};
-pub use self::proxy::{Proxy, ProxyError};
 pub(crate) use self::dial::Connected;
 pub(crate) use self::failure::{closed_by_io, closed_by_protocol};
 pub(crate) use self::http::fetch;
+pub use self::http::{HttpClient, HttpError, Reply};
+pub use self::proxy::{Proxy, ProxyError};
 
 /// How one venue is reached.
 #[derive(Debug, Clone)]

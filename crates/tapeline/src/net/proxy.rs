@@ -102,7 +102,8 @@ impl Proxy {
         host: &str,
         port: u16,
     ) -> Result<(), Refused> {
-        let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let authority =
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if let Some((user, password)) = &self.login {
             let token = STANDARD.encode(format!("{user}:{password}"));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -110,19 +109,12 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         } else if running.is_empty() {
             return Err(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
         }
-        let mut hesitates = pin!(sleep(HEAD_START));
-        loop {
-            tokio::select! {
-                Some(done) = running.next() => match done {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => {
-                        last = Some(error);
-                        break;
-                    }
-                },
-                () = &mut hesitates, if waiting.len() > 0 => break,
-                else => break,
-            }
+        tokio::select! {
+            Some(done) = running.next() => match done {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            },
+            () = sleep(HEAD_START), if waiting.len() > 0 => {}
         }
     }
 }
@@ -132,7 +124,8 @@ mod tests {
     use super::*;
 
     fn check(addresses: &[&str], expected: &[&str]) {
-        let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let parse =
+            |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
         assert_eq!(alternate(parse(addresses).into_iter()), parse(expected));
     }
 

@@ -1,0 +1,65 @@
+//! What a crash costs: nothing but time, and not much of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tapeline::{Command, CutOff, SubscribeError};
+
+use crate::common::exchange::Exchange;
+use crate::common::venue::Plain;
+use crate::common::{data, hub_at, hub_with, settings, soon, until};
+
+#[tokio::test]
+async fn a_frame_that_panics_costs_that_frame() {
+    let mut exchange = Exchange::open().await;
+    let hub = hub_at(&exchange);
+    let mut trades = hub.trades("plain", "BTC").await.unwrap();
+    exchange.hears("trade.BTC").await;
+    for text in ["trade BTC 1 1", "panic", "trade BTC 2 1"] {
+        exchange.send(text);
+    }
+    assert_eq!((data(&mut trades).await.offset, data(&mut trades).await.offset), (1, 2));
+    assert_eq!(hub.status().await.venues[0].restarts, 0);
+}
+
+#[tokio::test]
+async fn a_crashed_feed_comes_back_with_its_subscriptions() {
+    let mut exchange = Exchange::open().await;
+    let venue = Arc::new(Plain::default());
+    let hub = hub_with(&venue, settings(&exchange.url));
+    let mut trades = hub.subscribe(["plain:trade:A", "plain:trade:B"]).await.unwrap();
+    exchange.hears("trade.B").await;
+    venue.crash.store(true, Ordering::SeqCst);
+    // Asking for one more stream is what blows the fuse.
+    let _more = trades.add("plain:trade:C").await;
+    until(async || hub.status().await.venues[0].restarts > 0).await;
+    venue.crash.store(false, Ordering::SeqCst);
+    exchange.hears("trade.A").await;
+    exchange.send("trade A 1 1");
+    assert_eq!(data(&mut trades).await.topic.as_str(), "plain:trade:A");
+    exchange.send("trade B 1 1");
+    assert_eq!(data(&mut trades).await.topic.as_str(), "plain:trade:B");
+    assert!(trades.cut_off().is_none());
+}
+
+#[tokio::test]
+async fn a_feed_that_crashes_again_and_again_is_halted_until_it_is_reset() {
+    let mut exchange = Exchange::open().await;
+    let venue = Arc::new(Plain::default());
+    let hub = hub_with(&venue, settings(&exchange.url));
+    venue.crash.store(true, Ordering::SeqCst);
+    let mut trades = hub.trades("plain", "A").await.unwrap();
+    while soon(trades.next()).await.is_some() {}
+    assert_eq!(trades.cut_off(), Some(CutOff::Failed));
+    let status = hub.status().await;
+    assert!(status.venues[0].halted);
+    assert_eq!(status.venues[0].restarts, 6);
+    let refused = hub.trades("plain", "A").await.unwrap_err();
+    assert_eq!(refused, SubscribeError::Unavailable { venue: "plain".to_owned() });
+    venue.crash.store(false, Ordering::SeqCst);
+    assert_eq!(hub.command("plain", Command::Reset).await.unwrap(), 1);
+    let mut again = hub.trades("plain", "A").await.unwrap();
+    exchange.hears("trade.A").await;
+    exchange.send("trade A 1 1");
+    assert_eq!(data(&mut again).await.offset, 1);
+}
