@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 
+use super::pages::Cell;
 use super::ticks::{Keys, Ticks};
 use crate::data::decimal::{Decimal, POWERS};
 use crate::data::event::Level;
@@ -34,7 +35,9 @@ pub struct Ladder {
 
 #[derive(Debug, Clone)]
 enum Form {
-    Ticks(Ticks),
+    /// Every size fits 32 bits, as is usual: half the memory.
+    Narrow(Ticks<u32>),
+    Wide(Ticks<i64>),
     Exact(BTreeMap<Decimal, Decimal>),
 }
 
@@ -50,7 +53,7 @@ impl Ladder {
     }
 
     const fn new(flip: i64, limit: usize) -> Self {
-        Self { levels: Form::Ticks(Ticks::new()), flip, limit, price_scale: 0, size_scale: 0 }
+        Self { levels: Form::Narrow(Ticks::new()), flip, limit, price_scale: 0, size_scale: 0 }
     }
 
     /// Sets the size at a price; zero removes the level, and removing an unknown one is normal.
@@ -59,12 +62,22 @@ impl Ladder {
     /// [`LadderError`]; nothing has changed then.
     #[inline]
     pub fn set(&mut self, price: Decimal, size: Decimal) -> Result<(), LadderError> {
-        if let Form::Ticks(ticks) = &mut self.levels
-            && let Some(tick) = price.at_scale(self.price_scale)
+        if let Some(tick) = price.at_scale(self.price_scale)
             && let Some(units) = size.at_scale(self.size_scale)
-            && units >= 0
         {
-            return ticks.set(tick ^ self.flip, units, self.limit);
+            match &mut self.levels {
+                Form::Narrow(ticks) => {
+                    if let Some(units) = u32::of(units) {
+                        return ticks.set(tick ^ self.flip, units, self.limit);
+                    }
+                }
+                Form::Wide(ticks) => {
+                    if let Some(units) = i64::of(units) {
+                        return ticks.set(tick ^ self.flip, units, self.limit);
+                    }
+                }
+                Form::Exact(_) => {}
+            }
         }
         self.set_unfit(price, size)
     }
@@ -75,12 +88,12 @@ impl Ladder {
         if size.is_negative() {
             return Err(LadderError::Negative);
         }
-        if let Form::Ticks(ticks) = &self.levels {
+        if !matches!(self.levels, Form::Exact(_)) {
             // A price or size of a scale never seen cannot be that of a level held.
             if size.is_zero() {
                 return Ok(());
             }
-            if ticks.len() >= self.limit && self.get(price).is_none() {
+            if self.len() >= self.limit && self.get(price).is_none() {
                 return Err(LadderError::Full);
             }
             if self.rescale(price, size) {
@@ -101,24 +114,28 @@ impl Ladder {
 
     /// Rebuilds the side so that this level fits; whether it does.
     fn rescale(&mut self, price: Decimal, size: Decimal) -> bool {
-        let Form::Ticks(old) = &self.levels else { return false };
-        let (price_scale, size_scale) =
-            if old.len() == 0 { (0, 0) } else { (self.price_scale, self.size_scale) };
-        let (price_scale, size_scale) = (price_scale.max(price.scale()), size_scale.max(size.scale()));
-        if price.at_scale(price_scale).is_none() || size.at_scale(size_scale).is_none() {
+        let (old_price, old_size) =
+            if self.is_empty() { (0, 0) } else { (self.price_scale, self.size_scale) };
+        let (price_scale, size_scale) = (old_price.max(price.scale()), old_size.max(size.scale()));
+        let (Some(_), Some(units)) = (price.at_scale(price_scale), size.at_scale(size_scale)) else {
             return false;
-        }
-        let mut new = Ticks::new();
-        for (key, units) in old.iter() {
-            let tick = lift(key ^ self.flip, self.price_scale, price_scale);
-            let Some((tick, units)) = tick.zip(lift(units, self.size_scale, size_scale)) else {
-                return false;
-            };
-            if new.set(tick ^ self.flip, units, usize::MAX).is_err() {
-                return false;
-            }
-        }
-        self.levels = Form::Ticks(new);
+        };
+        let lifted = |(key, units): (i64, i64)| {
+            let tick = lift(key ^ self.flip, old_price, price_scale)?;
+            Some((tick ^ self.flip, lift(units, old_size, size_scale)?))
+        };
+        let levels: Option<Vec<_>> = match &self.levels {
+            Form::Narrow(ticks) => ticks.iter().map(lifted).collect(),
+            Form::Wide(ticks) => ticks.iter().map(lifted).collect(),
+            Form::Exact(_) => None,
+        };
+        let Some(levels) = levels else { return false };
+        self.levels = if levels.iter().all(|(_, units)| u32::of(*units).is_some()) && u32::of(units).is_some()
+        {
+            Form::Narrow(filled(&levels))
+        } else {
+            Form::Wide(filled(&levels))
+        };
         (self.price_scale, self.size_scale) = (price_scale, size_scale);
         true
     }
@@ -126,12 +143,15 @@ impl Ladder {
     /// The size at a price.
     pub fn get(&self, price: Decimal) -> Option<Decimal> {
         match &self.levels {
-            Form::Ticks(ticks) => {
-                let units = ticks.get(price.at_scale(self.price_scale)? ^ self.flip)?;
-                Some(decimal(units, self.size_scale))
-            }
+            Form::Narrow(ticks) => self.got(ticks, price),
+            Form::Wide(ticks) => self.got(ticks, price),
             Form::Exact(map) => map.get(&price).copied(),
         }
+    }
+
+    fn got<C: Cell>(&self, ticks: &Ticks<C>, price: Decimal) -> Option<Decimal> {
+        let units = ticks.get(price.at_scale(self.price_scale)? ^ self.flip)?;
+        Some(decimal(units.size(), self.size_scale))
     }
 
     /// The best level.
@@ -142,7 +162,8 @@ impl Ladder {
     /// All levels, best first.
     pub fn iter(&self) -> Levels<'_> {
         let inner = match &self.levels {
-            Form::Ticks(ticks) => Inner::Ticks(ticks.iter()),
+            Form::Narrow(ticks) => Inner::Narrow(ticks.iter()),
+            Form::Wide(ticks) => Inner::Wide(ticks.iter()),
             Form::Exact(map) => Inner::Exact(map.iter()),
         };
         Levels { inner, flip: self.flip, price_scale: self.price_scale, size_scale: self.size_scale }
@@ -151,7 +172,8 @@ impl Ladder {
     /// How many levels there are.
     pub fn len(&self) -> usize {
         match &self.levels {
-            Form::Ticks(ticks) => ticks.len(),
+            Form::Narrow(ticks) => ticks.len(),
+            Form::Wide(ticks) => ticks.len(),
             Form::Exact(map) => map.len(),
         }
     }
@@ -161,18 +183,16 @@ impl Ladder {
         self.len() == 0
     }
 
-    /// Removes every level and keeps the memory.
+    /// Removes every level, gives the memory back and forgets the scales.
     pub fn clear(&mut self) {
-        match &mut self.levels {
-            Form::Ticks(ticks) => ticks.clear(),
-            Form::Exact(_) => *self = Self::new(self.flip, self.limit),
-        }
+        *self = Self::new(self.flip, self.limit);
     }
 
     /// Bytes of memory held outside of this struct, nodes of ordered maps estimated.
     pub fn bytes(&self) -> usize {
         match &self.levels {
-            Form::Ticks(ticks) => ticks.bytes(),
+            Form::Narrow(ticks) => ticks.bytes(),
+            Form::Wide(ticks) => ticks.bytes(),
             Form::Exact(map) => map.len() * size_of::<(Decimal, Decimal)>() * 5 / 3,
         }
     }
@@ -182,22 +202,29 @@ impl Ladder {
         if self.flip == 0 { price < other } else { price > other }
     }
 
+    /// The key of the best level, in units of the price scale; `None` without levels or keys.
+    fn best_key(&self) -> Option<i64> {
+        match &self.levels {
+            Form::Narrow(ticks) => ticks.best(),
+            Form::Wide(ticks) => ticks.best(),
+            Form::Exact(_) => None,
+        }
+    }
+
     /// Whether `price` is strictly better than the best level. `None` without levels.
     pub(super) fn best_is_worse_than(&self, price: Decimal) -> Option<bool> {
-        if let Form::Ticks(ticks) = &self.levels
-            && let Some(tick) = price.at_scale(self.price_scale)
-        {
-            return Some(ticks.best()? > tick ^ self.flip);
+        if let (Some(best), Some(tick)) = (self.best_key(), price.at_scale(self.price_scale)) {
+            return Some(best > tick ^ self.flip);
         }
         Some(self.is_better(price, self.best()?.price))
     }
 
     /// Whether the best bid is at or above the best ask.
     pub(super) fn crossed(bids: &Self, asks: &Self) -> bool {
-        if let (Form::Ticks(bid), Form::Ticks(ask)) = (&bids.levels, &asks.levels)
+        if let (Some(bid), Some(ask)) = (bids.best_key(), asks.best_key())
             && bids.price_scale == asks.price_scale
         {
-            return bid.best().zip(ask.best()).is_some_and(|(bid, ask)| bid ^ bids.flip >= ask ^ asks.flip);
+            return bid ^ bids.flip >= ask ^ asks.flip;
         }
         bids.best().zip(asks.best()).is_some_and(|(bid, ask)| bid.price >= ask.price)
     }
@@ -214,7 +241,8 @@ pub struct Levels<'a> {
 
 #[derive(Debug, Clone)]
 enum Inner<'a> {
-    Ticks(Keys<'a>),
+    Narrow(Keys<'a, u32>),
+    Wide(Keys<'a, i64>),
     Exact(btree_map::Iter<'a, Decimal, Decimal>),
 }
 
@@ -222,16 +250,16 @@ impl Iterator for Levels<'_> {
     type Item = Level;
 
     fn next(&mut self) -> Option<Level> {
-        match &mut self.inner {
-            Inner::Ticks(keys) => keys.next().map(|(key, units)| Level {
-                price: decimal(key ^ self.flip, self.price_scale),
-                size: decimal(units, self.size_scale),
-            }),
+        let (key, units) = match &mut self.inner {
+            Inner::Narrow(keys) => keys.next()?,
+            Inner::Wide(keys) => keys.next()?,
             Inner::Exact(map) => {
                 let (price, size) = if self.flip == 0 { map.next() } else { map.next_back() }?;
-                Some(Level { price: *price, size: *size })
+                return Some(Level { price: *price, size: *size });
             }
-        }
+        };
+        let price = decimal(key ^ self.flip, self.price_scale);
+        Some(Level { price, size: decimal(units, self.size_scale) })
     }
 }
 
@@ -242,6 +270,16 @@ impl<'a> IntoIterator for &'a Ladder {
     fn into_iter(self) -> Levels<'a> {
         self.iter()
     }
+}
+
+/// A ladder of these levels.
+fn filled<C: Cell>(levels: &[(i64, i64)]) -> Ticks<C> {
+    let mut ticks = Ticks::new();
+    for (key, units) in levels {
+        // Without a limit nothing is refused, and the caller has seen that the sizes fit.
+        let _ = C::of(*units).map(|units| ticks.set(*key, units, usize::MAX));
+    }
+    ticks
 }
 
 /// An integer at a finer scale, if it fits.

@@ -1,165 +1,204 @@
-//! Sizes by tick in pages of 64: a bitmap tells which ticks are occupied, a block holds their sizes.
+//! Sizes by tick, in pages of 16 ticks: a page that holds a level owns a block with a cell per tick.
 //!
-//! A page with up to 16 levels packs their sizes in the order of the ticks, a fuller one gives every
-//! tick its own cell. So a sparse book pays for its levels only, and a dense one is indexed directly.
+//! Setting a level is one store into one cache line. Which levels come and which go is noise, and a branch
+//! on noise costs more than all the rest: the count of a page is kept by arithmetic, and a page that has
+//! become empty keeps its block until another page needs one.
+
+use std::fmt::Debug;
 
 /// Ticks of one page.
-pub(super) const TICKS: u32 = 64;
-/// Cells of a block, by class. The last one holds a cell per tick.
-const CELLS: [u32; 4] = [4, 8, 16, TICKS];
-/// A page with no more levels than this falls back to the class below. The distance to that class's
-/// size keeps a level that comes and goes from moving the page each time.
-const SHRINK: [u32; 4] = [0, 2, 4, 8];
-const DIRECT: u8 = 3;
-const NONE: u32 = u32::MAX;
+pub(super) const TICKS: usize = 16;
+/// The head of a page without a block.
+const VOID: u32 = 0;
+/// A head is the number of its block, then this many bits that count its levels.
+const COUNT_BITS: u32 = 5;
+const COUNT: u32 = (1 << COUNT_BITS) - 1;
+/// How many pages are looked at for an empty one before a block is added. More of them save memory, fewer
+/// save time: about one page in so many is empty then.
+const LOOK: usize = 8;
 
-/// 64 neighbouring ticks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
-    occupied: u64,
-    /// Where its block begins in the arena.
-    block: u32,
-    class: u8,
-}
-
-impl Page {
-    pub(super) const EMPTY: Self = Self { occupied: 0, block: NONE, class: 0 };
-
-    pub(super) const fn is_empty(self) -> bool {
-        self.occupied == 0
-    }
-
-    /// The bits of the occupied ticks.
-    pub(super) const fn occupied(self) -> u64 {
-        self.occupied
-    }
-
-    const fn cell(self, tick: u32) -> usize {
-        let within = match self.class {
-            DIRECT => tick,
-            _ => (self.occupied & ((1 << tick) - 1)).count_ones(),
-        };
-        (self.block + within) as usize
+/// A size as it is stored; zero = no level.
+pub(super) trait Cell: Copy + Default + PartialEq + Debug {
+    /// The size, if it fits.
+    fn of(size: i64) -> Option<Self>;
+    /// The size.
+    fn size(self) -> i64;
+    /// Whether there is a level.
+    fn is_level(self) -> bool {
+        self != Self::default()
     }
 }
 
-/// The blocks of all pages, in one piece of memory.
+impl Cell for u32 {
+    fn of(size: i64) -> Option<Self> {
+        Self::try_from(size).ok()
+    }
+    fn size(self) -> i64 {
+        i64::from(self)
+    }
+}
+
+impl Cell for i64 {
+    fn of(size: i64) -> Option<Self> {
+        (size >= 0).then_some(size)
+    }
+    fn size(self) -> i64 {
+        self
+    }
+}
+
+/// A row of pages.
 #[derive(Debug, Clone)]
-pub(super) struct Arena {
-    cells: Vec<i64>,
-    /// The first free block of each class; a free block's first cell holds the next one.
-    free: [u32; 4],
+pub(super) struct Pages<C> {
+    /// Per page its block and the count of its levels.
+    heads: Vec<u32>,
+    /// A bit per page: whether it has a block.
+    used: Vec<u64>,
+    /// The first block belongs to no page, so that no head of a used page is zero.
+    blocks: Vec<[C; TICKS]>,
+    /// Blocks that belong to no page; their cells are zero.
+    free: Vec<u32>,
+    /// Where the search for an empty page goes on.
+    hand: usize,
 }
 
-impl Arena {
+impl<C: Cell> Pages<C> {
     pub(super) const fn new() -> Self {
-        Self { cells: Vec::new(), free: [NONE; 4] }
+        Self { heads: Vec::new(), used: Vec::new(), blocks: Vec::new(), free: Vec::new(), hand: 0 }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.cells.clear();
-        self.free = [NONE; 4];
+    /// How many pages there are.
+    pub(super) const fn len(&self) -> usize {
+        self.heads.len()
     }
 
     /// Bytes of memory held.
     pub(super) const fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<i64>()
+        self.heads.capacity() * size_of::<u32>()
+            + self.used.capacity() * size_of::<u64>()
+            + self.blocks.capacity() * size_of::<[C; TICKS]>()
+            + self.free.capacity() * size_of::<u32>()
     }
 
-    /// The size at an occupied tick.
+    /// Sets the size at a tick and returns the one before; `None` outside of the pages.
     #[inline]
-    pub(super) fn get(&self, page: Page, tick: u32) -> i64 {
-        self.cells[page.cell(tick)]
+    pub(super) fn set(&mut self, at: usize, tick: usize, size: C) -> Option<C> {
+        let head = self.heads.get_mut(at)?;
+        if *head == VOID {
+            return Some(self.set_void(at, tick, size));
+        }
+        let held = std::mem::replace(&mut self.blocks[(*head >> COUNT_BITS) as usize][tick], size);
+        *head = *head + u32::from(size.is_level()) - u32::from(held.is_level());
+        Some(held)
     }
 
-    /// Replaces the size at an occupied tick.
-    #[inline]
-    pub(super) fn replace(&mut self, page: Page, tick: u32, size: i64) {
-        self.cells[page.cell(tick)] = size;
+    /// Sets the size at a tick of a page without a block, where nothing was held.
+    fn set_void(&mut self, at: usize, tick: usize, size: C) -> C {
+        if size.is_level() {
+            let block = match self.free.pop() {
+                Some(block) => block,
+                None => self.empty_block().unwrap_or_else(|| self.add_block()),
+            };
+            self.blocks[block as usize][tick] = size;
+            self.heads[at] = (block << COUNT_BITS) + 1;
+            self.used[at / 64] |= 1 << (at % 64);
+        }
+        C::default()
     }
 
-    /// Occupies a free tick.
-    pub(super) fn insert(&mut self, page: &mut Page, tick: u32, size: i64) {
-        let count = page.occupied.count_ones();
-        if page.is_empty() {
-            *page = Page { occupied: 0, block: self.take(0), class: 0 };
-        } else if page.class < DIRECT && count == CELLS[usize::from(page.class)] {
-            self.resize(page, page.class + 1);
-        }
-        let cell = page.cell(tick);
-        if page.class != DIRECT {
-            let end = (page.block + count) as usize;
-            self.cells.copy_within(cell..end, cell + 1);
-        }
-        self.cells[cell] = size;
-        page.occupied |= 1 << tick;
+    /// Takes the block of an empty page, if one is near.
+    fn empty_block(&mut self) -> Option<u32> {
+        let from = if self.hand < self.heads.len() { self.hand } else { 0 };
+        let near = self.heads[from..].iter_mut().take(LOOK);
+        self.hand = from + near.len();
+        let (skipped, head) = near.enumerate().find(|(_, head)| **head != VOID && **head & COUNT == 0)?;
+        let at = from + skipped;
+        self.hand = at + 1;
+        self.used[at / 64] &= !(1 << (at % 64));
+        Some(std::mem::replace(head, VOID) >> COUNT_BITS)
     }
 
-    /// Vacates an occupied tick.
-    pub(super) fn remove(&mut self, page: &mut Page, tick: u32) {
-        let count = page.occupied.count_ones();
-        if page.class != DIRECT {
-            let cell = page.cell(tick);
-            let end = (page.block + count) as usize;
-            self.cells.copy_within(cell + 1..end, cell);
-        }
-        page.occupied &= !(1 << tick);
-        if page.is_empty() {
-            self.give(page.block, page.class);
-            *page = Page::EMPTY;
-        } else if count - 1 <= SHRINK[usize::from(page.class)] {
-            self.resize(page, page.class - 1);
-        }
-    }
-
-    /// Vacates every tick of a page, telling each.
-    pub(super) fn drain(&mut self, page: Page, mut tell: impl FnMut(u32, i64)) {
-        for tick in bits(page.occupied) {
-            tell(tick, self.get(page, tick));
-        }
-        if !page.is_empty() {
-            self.give(page.block, page.class);
-        }
-    }
-
-    fn resize(&mut self, page: &mut Page, class: u8) {
-        let old = *page;
-        *page = Page { occupied: old.occupied, block: self.take(class), class };
-        for tick in bits(old.occupied) {
-            self.cells[page.cell(tick)] = self.cells[old.cell(tick)];
-        }
-        self.give(old.block, old.class);
-    }
-
-    fn take(&mut self, class: u8) -> u32 {
-        let class = usize::from(class);
-        let block = self.free[class];
-        if block != NONE {
-            self.free[class] = self.cells[block as usize] as u32;
-            return block;
-        }
-        let begin = self.cells.len();
-        let end = begin + CELLS[class] as usize;
-        if end > self.cells.capacity() {
+    #[cold]
+    fn add_block(&mut self) -> u32 {
+        if self.blocks.len() == self.blocks.capacity() {
             // Growth by a quarter: doubling would leave half of a large book's memory unused.
-            self.cells.reserve_exact((begin / 4).max(CELLS[class] as usize).max(128));
+            self.blocks.reserve_exact((self.blocks.len() / 4).max(16));
         }
-        self.cells.resize(end, 0);
-        begin as u32
+        if self.blocks.is_empty() {
+            self.blocks.push([C::default(); TICKS]);
+        }
+        self.blocks.push([C::default(); TICKS]);
+        (self.blocks.len() - 1) as u32
     }
 
-    fn give(&mut self, block: u32, class: u8) {
-        let free = &mut self.free[usize::from(class)];
-        self.cells[block as usize] = i64::from(*free);
-        *free = block;
+    /// The size at a tick, zero without a level; `None` outside of the pages.
+    pub(super) fn get(&self, at: usize, tick: usize) -> Option<C> {
+        match *self.heads.get(at)? {
+            VOID => Some(C::default()),
+            head => Some(self.blocks[(head >> COUNT_BITS) as usize][tick]),
+        }
     }
-}
 
-/// The positions of the set bits, lowest first.
-pub(super) fn bits(mut word: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros())?;
-        word &= word - 1;
-        Some(bit)
-    })
+    /// Makes the row longer.
+    pub(super) fn extend_to(&mut self, len: usize) {
+        self.heads.reserve_exact(len.saturating_sub(self.heads.len()));
+        self.heads.resize(len, VOID);
+        self.used.resize(len.div_ceil(64), 0);
+    }
+
+    /// The first page from `from` on that has a block.
+    fn next_used(&self, from: usize) -> Option<usize> {
+        let mut at = from / 64;
+        let mut word = self.used.get(at)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            at += 1;
+            word = *self.used.get(at)?;
+        }
+        Some(at * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// The last page that has a block.
+    pub(super) fn last_used(&self) -> Option<usize> {
+        let at = self.used.iter().rposition(|word| *word != 0)?;
+        Some(at * 64 + 63 - self.used[at].leading_zeros() as usize)
+    }
+
+    /// The first level from a tick on: page, tick, size. The tick may be one past the page.
+    pub(super) fn first_from(&self, at: usize, tick: usize) -> Option<(usize, usize, C)> {
+        let (mut from, mut tick) = (at + tick / TICKS, tick % TICKS);
+        loop {
+            let at = self.next_used(from)?;
+            if at > from {
+                tick = 0;
+            }
+            let block = &self.blocks[(self.heads[at] >> COUNT_BITS) as usize];
+            if let Some(skipped) = block[tick..].iter().position(|cell| cell.is_level()) {
+                return Some((at, tick + skipped, block[tick + skipped]));
+            }
+            (from, tick) = (at + 1, 0);
+        }
+    }
+
+    /// Lays the row anew: the page at `by` becomes the first of `len`. Levels of pages that leave it are
+    /// told to `leave` by their old place.
+    pub(super) fn shift(&mut self, by: i64, len: usize, mut leave: impl FnMut(usize, usize, C)) {
+        let mut heads = vec![VOID; len];
+        let mut used = vec![0u64; len.div_ceil(64)];
+        let mut from = 0;
+        while let Some(at) = self.next_used(from) {
+            from = at + 1;
+            let head = self.heads[at];
+            if let Some(place) = usize::try_from(at as i64 - by).ok().filter(|place| *place < len) {
+                heads[place] = head;
+                used[place / 64] |= 1 << (place % 64);
+                continue;
+            }
+            let block = &mut self.blocks[(head >> COUNT_BITS) as usize];
+            for (tick, cell) in block.iter_mut().enumerate().filter(|(_, cell)| cell.is_level()) {
+                leave(at, tick, std::mem::take(cell));
+            }
+            self.free.push(head >> COUNT_BITS);
+        }
+        (self.heads, self.used) = (heads, used);
+    }
 }

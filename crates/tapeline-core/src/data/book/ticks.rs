@@ -1,37 +1,44 @@
-//! Levels by integer key, lowest first: a window of pages around the touch, an ordered map beyond it.
+//! Levels by integer key, lowest first: a window of pages around the touch, a hash map beyond it.
 
-use std::collections::{BTreeMap, btree_map};
+use foldhash::fast::FixedState;
 
 use super::LadderError;
-use super::pages::{Arena, Page, TICKS, bits};
+use super::pages::{Cell, Pages, TICKS};
+use crate::venue::Map;
 
-/// Pages that the window spans at most: 65,536 ticks, 16 KiB of page heads.
-const SPAN: i64 = 1_024;
+/// Pages that the window spans at most: 65,536 ticks, 16 KiB of heads.
+const SPAN: i64 = 4_096;
 /// Room left ahead of the touch when the window is laid anew.
 const LEAD: i64 = SPAN / 8;
 /// Once the touch has receded this far into the window, the window follows.
 const LAG: i64 = SPAN / 2;
 /// Pages of a new window.
-const FIRST_PAGES: usize = 16;
+const FIRST_PAGES: i64 = 32;
 
 /// Levels by key; the lowest key is the best. Sizes are never zero.
 #[derive(Debug, Clone)]
-pub(super) struct Ticks {
-    /// The page number of `pages[0]`.
+pub(super) struct Ticks<C> {
+    /// The page number of the window's first page.
     base: i64,
     /// At most [`SPAN`] pages; those not there are empty.
-    pages: Vec<Page>,
-    arena: Arena,
-    /// Levels in pages from `base + SPAN` on.
-    far: BTreeMap<i64, i64>,
+    pages: Pages<C>,
+    /// Levels in pages from `base + SPAN` on. Their order matters only when the touch comes near or the
+    /// whole book is read, both rare.
+    far: Map<i64, C>,
     len: usize,
-    /// The lowest key; meaningless while there is no level.
+    /// The lowest key; the highest number there is while there is no level.
     best: i64,
 }
 
-impl Ticks {
+impl<C: Cell> Ticks<C> {
     pub(super) const fn new() -> Self {
-        Self { base: 0, pages: Vec::new(), arena: Arena::new(), far: BTreeMap::new(), len: 0, best: 0 }
+        Self {
+            base: 0,
+            pages: Pages::new(),
+            far: Map::with_hasher(FixedState::with_seed(0)),
+            len: 0,
+            best: i64::MAX,
+        }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -42,213 +49,144 @@ impl Ticks {
         (self.len > 0).then_some(self.best)
     }
 
-    pub(super) fn clear(&mut self) {
-        self.pages.clear();
-        self.arena.clear();
-        self.far.clear();
-        self.len = 0;
-    }
-
-    /// Bytes of memory held, the ordered map's nodes estimated.
+    /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
-        // A node of the standard map has room for eleven entries and is about two thirds full.
-        self.pages.capacity() * size_of::<Page>() + self.arena.bytes() + self.far.len() * 27
+        // The standard map has an eighth more buckets than it has room, and a byte of control for each.
+        self.pages.bytes() + self.far.capacity() * 8 / 7 * (size_of::<(i64, C)>() + 1)
     }
 
     /// Sets the size at a key; zero removes.
     #[inline]
-    pub(super) fn set(&mut self, key: i64, size: i64, limit: usize) -> Result<(), LadderError> {
-        let Some(page) =
-            usize::try_from(page_of(key).wrapping_sub(self.base)).ok().and_then(|at| self.pages.get_mut(at))
-        else {
-            return self.set_outside(key, size, limit);
-        };
-        let tick = tick_of(key);
-        if page.occupied() & (1 << tick) != 0 {
-            if size != 0 {
-                self.arena.replace(*page, tick, size);
-                return Ok(());
-            }
-            self.arena.remove(page, tick);
-            self.gone(key);
-        } else if size != 0 {
-            if self.len >= limit {
-                return Err(LadderError::Full);
-            }
-            self.arena.insert(page, tick, size);
-            self.came(key);
+    pub(super) fn set(&mut self, key: i64, size: C, limit: usize) -> Result<(), LadderError> {
+        if self.len >= limit && size.is_level() && self.get(key).is_none() {
+            return Err(LadderError::Full);
+        }
+        match self.pages.set(self.page_at(key), tick_of(key), size) {
+            Some(held) => self.note(key, size, held),
+            None => self.set_outside(key, size),
         }
         Ok(())
     }
 
-    pub(super) fn get(&self, key: i64) -> Option<i64> {
-        let at = page_of(key).wrapping_sub(self.base);
-        match usize::try_from(at).ok().and_then(|at| self.pages.get(at)) {
-            Some(page) => {
-                (page.occupied() & (1 << tick_of(key)) != 0).then(|| self.arena.get(*page, tick_of(key)))
-            }
+    /// Takes note of what a key held and holds.
+    #[inline]
+    fn note(&mut self, key: i64, size: C, held: C) {
+        self.len = self.len + usize::from(size.is_level()) - usize::from(held.is_level());
+        if key <= self.best {
+            self.touch(key, size.is_level());
+        }
+    }
+
+    pub(super) fn get(&self, key: i64) -> Option<C> {
+        match self.pages.get(self.page_at(key), tick_of(key)) {
+            Some(size) => size.is_level().then_some(size),
             None => self.far.get(&key).copied(),
         }
     }
 
-    fn came(&mut self, key: i64) {
-        if self.len == 0 || key < self.best {
+    /// The window's page of a key; past all pages for a key that lies before them.
+    #[inline]
+    const fn page_at(&self, key: i64) -> usize {
+        page_of(key).wrapping_sub(self.base) as usize
+    }
+
+    /// A key at or before the best one was set or vacated.
+    fn touch(&mut self, key: i64, occupy: bool) {
+        if occupy {
             self.best = key;
-        }
-        self.len += 1;
-    }
-
-    fn gone(&mut self, key: i64) {
-        self.len -= 1;
-        if key == self.best
-            && let Some(next) = self.lowest_from(page_of(key) - self.base)
-        {
-            self.best = next;
+        } else if key == self.best {
+            let next = self.pages.first_from(self.page_at(key).min(self.pages.len()), tick_of(key));
+            self.best = match next {
+                Some((at, tick, _)) => key_of(self.base + at as i64, tick),
+                None => self.far.keys().min().copied().unwrap_or(i64::MAX),
+            };
         }
     }
 
-    /// The lowest key in the window's pages from `at` on, or else beyond the window.
-    fn lowest_from(&self, at: i64) -> Option<i64> {
-        let from = usize::try_from(at).unwrap_or(0).min(self.pages.len());
-        match self.pages[from..].iter().position(|page| !page.is_empty()) {
-            Some(skipped) => {
-                let at = from + skipped;
-                Some(key_of(self.base + at as i64, self.pages[at].occupied().trailing_zeros()))
-            }
-            None => self.far.first_key_value().map(|(key, _)| *key),
-        }
-    }
-
-    /// A key for which the window has no page.
+    /// A key outside of the window's pages.
     #[cold]
-    fn set_outside(&mut self, key: i64, size: i64, limit: usize) -> Result<(), LadderError> {
+    fn set_outside(&mut self, key: i64, size: C) {
         let page = page_of(key);
         if self.len == 0 {
-            self.pages.clear();
-            self.base = page - FIRST_PAGES as i64 / 2;
-        } else if page - self.base >= SPAN && page_of(self.best) - self.base > LAG {
+            self.pages = Pages::new();
+            self.base = page - FIRST_PAGES / 2;
+        }
+        if page - self.base >= SPAN && page_of(self.best) - self.base > LAG {
             self.move_to(page_of(self.best) - LEAD);
-            return self.set(key, size, limit);
         }
-        let ahead = page - self.base;
+        let (ahead, held) = (page - self.base, self.pages.len() as i64);
         if ahead >= SPAN {
-            return self.set_far(key, size, limit);
+            let held = if size.is_level() { self.far.insert(key, size) } else { self.far.remove(&key) };
+            return self.note(key, size, held.unwrap_or_default());
         }
-        if size == 0 {
-            return Ok(());
-        }
-        if self.len >= limit {
-            return Err(LadderError::Full);
-        }
-        let held = self.pages.len() as i64;
-        if ahead >= held {
-            let wanted = (ahead + 1).max(held + held / 2).max(FIRST_PAGES as i64).min(SPAN);
-            self.pages.reserve_exact((wanted - held) as usize);
-            self.pages.resize(wanted as usize, Page::EMPTY);
-        } else if ahead < 0 {
-            // A little more than needed, so that a rising touch does not move the window at every tick.
-            let room = (SPAN - held + ahead).min(held / 2 + 8);
+        if size.is_level() && ahead >= held {
+            let wanted = (ahead + 1).max(held + held / 2).clamp(FIRST_PAGES, SPAN);
+            self.pages.extend_to(wanted as usize);
+        } else if size.is_level() && ahead < 0 {
+            // More than needed, so that a rising touch does not move the window at every tick.
+            let room = (SPAN - held + ahead).min(held / 2 + FIRST_PAGES / 2);
             self.move_to(if room >= 0 { page - room } else { page - LEAD });
+            self.pages.extend_to(self.pages.len().max(self.page_at(key) + 1));
         }
-        self.set(key, size, limit)
-    }
-
-    fn set_far(&mut self, key: i64, size: i64, limit: usize) -> Result<(), LadderError> {
-        if size == 0 {
-            if self.far.remove(&key).is_some() {
-                self.gone(key);
-            }
-            return Ok(());
+        if let Some(held) = self.pages.set(self.page_at(key), tick_of(key), size) {
+            self.note(key, size, held);
         }
-        let full = self.len >= limit;
-        match self.far.entry(key) {
-            btree_map::Entry::Occupied(mut held) => *held.get_mut() = size,
-            btree_map::Entry::Vacant(_) if full => return Err(LadderError::Full),
-            btree_map::Entry::Vacant(slot) => {
-                slot.insert(size);
-                self.came(key);
-            }
-        }
-        Ok(())
     }
 
     /// Lays the window from page `base` on. Levels that it leaves go to the map, those that it reaches
     /// come from there. No level may lie before `base`.
     fn move_to(&mut self, base: i64) {
-        let occupied = |page: &Page| !page.is_empty();
-        let (first, last) = (self.pages.iter().position(occupied), self.pages.iter().rposition(occupied));
-        let old = std::mem::take(&mut self.pages);
         let old_base = std::mem::replace(&mut self.base, base);
-        // No key lies beyond a window that ends at the last page there can be.
-        let beyond = if base + SPAN > page_of(i64::MAX) {
-            BTreeMap::new()
-        } else {
-            self.far.split_off(&key_of(base + SPAN, 0))
-        };
-        let reached = std::mem::replace(&mut self.far, beyond);
+        let reached: Vec<_> = self.far.extract_if(|key, _| page_of(*key) - base < SPAN).collect();
         // Pages up to the farthest level, no more.
-        let farthest = reached.last_key_value().map(|(key, _)| page_of(*key));
-        let farthest = farthest.or(last.map(|at| old_base + at as i64)).unwrap_or(base);
-        let wanted = (farthest + 1 - base).clamp(FIRST_PAGES as i64, SPAN);
-        self.pages.reserve_exact(wanted as usize);
-        self.pages.resize(wanted as usize, Page::EMPTY);
-        if let (Some(first), Some(last)) = (first, last) {
-            for (at, page) in old.iter().enumerate().take(last + 1).skip(first) {
-                let number = old_base + at as i64;
-                match usize::try_from(number - base).ok().and_then(|at| self.pages.get_mut(at)) {
-                    Some(place) => *place = *page,
-                    None => {
-                        let far = &mut self.far;
-                        self.arena.drain(*page, |tick, size| {
-                            far.insert(key_of(number, tick), size);
-                        });
-                    }
-                }
-            }
-        }
+        let farthest = reached.iter().map(|(key, _)| page_of(*key)).max();
+        let farthest = farthest.or(self.pages.last_used().map(|at| old_base + at as i64)).unwrap_or(base);
+        let wanted = (farthest + 1 - base).clamp(FIRST_PAGES, SPAN) as usize;
+        let far = &mut self.far;
+        self.pages.shift(base - old_base, wanted, |at, tick, size| {
+            far.insert(key_of(old_base + at as i64, tick), size);
+        });
         for (key, size) in reached {
-            if let Some(page) = self.pages.get_mut((page_of(key) - base) as usize) {
-                self.arena.insert(page, tick_of(key), size);
-            }
+            self.pages.set(self.page_at(key), tick_of(key), size);
         }
     }
 
     /// All levels, lowest key first.
-    pub(super) fn iter(&self) -> Keys<'_> {
-        let from = match self.len {
-            0 => self.pages.len(),
-            _ => usize::try_from(page_of(self.best) - self.base).unwrap_or(0).min(self.pages.len()),
-        };
-        let rest = self.pages.get(from).map_or(0, |page| page.occupied());
-        Keys { ticks: self, at: from, rest, far: self.far.iter() }
+    pub(super) fn iter(&self) -> Keys<'_, C> {
+        let at = if self.len == 0 { self.pages.len() } else { self.page_at(self.best).min(self.pages.len()) };
+        Keys { ticks: self, at, tick: 0, far: None }
     }
 }
 
 /// The levels of a [`Ticks`], lowest key first.
 #[derive(Debug, Clone)]
-pub(super) struct Keys<'a> {
-    ticks: &'a Ticks,
+pub(super) struct Keys<'a, C> {
+    ticks: &'a Ticks<C>,
     at: usize,
-    /// The ticks of page `at` that are still to come.
-    rest: u64,
-    far: btree_map::Iter<'a, i64, i64>,
+    tick: usize,
+    /// The levels beyond the window, highest key first, sorted when they are reached.
+    far: Option<Vec<(i64, C)>>,
 }
 
-impl Iterator for Keys<'_> {
+impl<C: Cell> Iterator for Keys<'_, C> {
     type Item = (i64, i64);
 
     fn next(&mut self) -> Option<(i64, i64)> {
-        while self.rest == 0 {
-            self.at += 1;
-            match self.ticks.pages.get(self.at) {
-                Some(page) => self.rest = page.occupied(),
-                None => return self.far.next().map(|(key, size)| (*key, *size)),
+        match self.ticks.pages.first_from(self.at, self.tick) {
+            Some((at, tick, size)) => {
+                (self.at, self.tick) = (at, tick + 1);
+                Some((key_of(self.ticks.base + at as i64, tick), size.size()))
+            }
+            None => {
+                self.at = self.ticks.pages.len();
+                let far = self.far.get_or_insert_with(|| {
+                    let mut far: Vec<_> = self.ticks.far.iter().map(|(key, size)| (*key, *size)).collect();
+                    far.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
+                    far
+                });
+                far.pop().map(|(key, size)| (key, size.size()))
             }
         }
-        let tick = bits(self.rest).next()?;
-        self.rest &= self.rest - 1;
-        let page = self.ticks.pages.get(self.at)?;
-        Some((key_of(self.ticks.base + self.at as i64, tick), self.ticks.arena.get(*page, tick)))
     }
 }
 
@@ -256,10 +194,10 @@ const fn page_of(key: i64) -> i64 {
     key >> TICKS.trailing_zeros()
 }
 
-const fn tick_of(key: i64) -> u32 {
-    (key as u32) & (TICKS - 1)
+const fn tick_of(key: i64) -> usize {
+    key as usize & (TICKS - 1)
 }
 
-const fn key_of(page: i64, tick: u32) -> i64 {
+const fn key_of(page: i64, tick: usize) -> i64 {
     (page << TICKS.trailing_zeros()) | tick as i64
 }
