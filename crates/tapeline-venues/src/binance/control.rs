@@ -169,7 +169,7 @@ fn hold(scan: &mut Scan<'_>) -> Result<Option<Duration>, DecodeError> {
 }
 
 /// The class of an error on a socket. Codes below zero are those of REST.
-fn fault(code: i64, status: Option<u64>, retry_after: Option<Duration>) -> Fault {
+pub(super) fn fault(code: i64, status: Option<u64>, retry_after: Option<Duration>) -> Fault {
     match (code, status) {
         (_, Some(418)) => Fault::RateLimited { retry_after, banned: true },
         (_, Some(429)) => Fault::RateLimited { retry_after, banned: false },

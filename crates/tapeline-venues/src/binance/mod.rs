@@ -10,8 +10,14 @@
 mod array;
 mod control;
 mod decode;
+#[cfg(test)]
+mod differential;
 mod fetch;
 mod fields;
+#[cfg(any(test, feature = "plain"))]
+pub mod plain;
+#[cfg(any(test, feature = "plain"))]
+mod plain_rare;
 mod profile;
 mod reference;
 mod streams;
