@@ -141,6 +141,8 @@ pub(crate) enum ConfigAction {
     Show,
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Print a page that describes every key
+    Reference,
 }
 
 /// `tapeline simulate`.

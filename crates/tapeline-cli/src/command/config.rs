@@ -10,6 +10,7 @@ use crate::out::print;
 pub(crate) fn run(action: ConfigAction, global: &Global) -> Result<Exit, Failed> {
     match action {
         ConfigAction::Schema => print(&format!("{:#}\n", settings::schema()))?,
+        ConfigAction::Reference => print(&settings::reference())?,
         ConfigAction::Show => print(&load(global)?.to_toml())?,
         ConfigAction::Check => {
             let sources = sources(global)?;

@@ -142,7 +142,7 @@ async fn summaries(
                     return Ok(Exit::Failure);
                 }
                 for update in batch.drain(..) {
-                    board.take(now, &update);
+                    board.take(now, &*update);
                 }
             }
         }

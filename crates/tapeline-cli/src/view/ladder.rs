@@ -81,8 +81,7 @@ impl Ladder {
 
     fn title(&self, title: &str, columns: usize) -> Line {
         let (tone, word) = told(self.state);
-        let mut line =
-            Line::new().with(Tone::Strong, cut(title, columns.saturating_sub(word.len() + 3)));
+        let mut line = Line::new().with(Tone::Strong, cut(title, columns.saturating_sub(word.len() + 3)));
         line.fill_to(columns.saturating_sub(word.len() + 2));
         line.with(tone, format!("● {word}"))
     }
@@ -107,7 +106,8 @@ impl Ladder {
 
     /// The line between the sides: the spread and, where it fits, the venue's id of this state.
     fn middle(&self, columns: usize) -> Line {
-        let spread = self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
+        let spread =
+            self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
         let mut text = match spread {
             Some((spread, bid)) if !bid.is_zero() => {
                 let points = rough(spread) / rough(bid) * 10_000.0;

@@ -94,7 +94,7 @@ impl Live<'_> {
                     }
                     let now = millis();
                     for update in batch.drain(..) {
-                        self.board.take(now, &update);
+                        self.board.take(now, &*update);
                     }
                 }
             }

@@ -8,17 +8,19 @@ pub(crate) mod rate;
 pub(crate) mod row;
 pub(crate) mod screen;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 
 use std::collections::HashMap;
 
 use tapeline_core::data::channel::{Channel, Shape};
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Data, Update};
+use tapeline_core::data::update::Data;
 
 use number::{age, count, rate};
 use rate::Rate;
-use row::Row;
+use row::{News, Row};
 use table::{Column, Field};
 use text::{Line, Tone};
 
@@ -106,13 +108,14 @@ impl Board {
     }
 
     /// Takes one update that came at `now`.
-    pub(crate) fn take(&mut self, now: u64, update: &Update) {
-        self.total.add(now, update.merged.max(1));
-        if let Data::Gap(gap) = &update.data {
-            let text = format!("{}: gap {}–{}, {}", update.topic, gap.from, gap.to, gap.reason);
+    pub(crate) fn take<'a>(&mut self, now: u64, update: impl Into<News<'a>>) {
+        let news = update.into();
+        self.total.add(now, news.count);
+        if let Data::Gap(gap) = news.data {
+            let text = format!("{}: gap {}–{}, {}", news.topic, gap.from, gap.to, gap.reason);
             self.notice(now, text);
         }
-        self.row(&update.topic).take(now, update);
+        self.row(news.topic).take(now, news);
     }
 
     /// Shows a line of text for a while.
@@ -197,7 +200,7 @@ impl Board {
         let gaps: u64 = self.rows.iter().map(|row| row.gaps).sum();
         let mut figures = format!("{} topics · {}/s", self.rows.len(), rate(self.total.per_second(now)));
         if gaps > 0 {
-            figures.push_str(&format!(" · {} gaps", count(gaps)));
+            figures.push_str(&format!(" · {} gap{}", count(gaps), if gaps == 1 { "" } else { "s" }));
         }
         let mut line = Line::new().with(Tone::Accent, "tapeline ");
         let title = match (self.grouping, self.venue()) {

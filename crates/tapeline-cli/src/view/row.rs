@@ -10,6 +10,30 @@ use super::number::fixed;
 use super::rate::Rate;
 use super::text::Tone;
 
+/// What a row wants of an update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct News<'a> {
+    pub(crate) topic: &'a Topic,
+    pub(crate) data: &'a Data,
+    /// It is the whole state, not a change of it.
+    pub(crate) whole: bool,
+    pub(crate) source: Source,
+    /// How many updates it stands for.
+    pub(crate) count: u32,
+}
+
+impl<'a> From<&'a Update> for News<'a> {
+    fn from(update: &'a Update) -> Self {
+        Self {
+            topic: &update.topic,
+            data: &update.data,
+            whole: update.kind == Kind::Snapshot,
+            source: update.source,
+            count: update.merged.max(1),
+        }
+    }
+}
+
 /// One topic's figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -72,8 +96,8 @@ impl Row {
     }
 
     /// Takes one update that came at `now`.
-    pub(crate) fn take(&mut self, now: u64, update: &Update) {
-        match &update.data {
+    pub(crate) fn take(&mut self, now: u64, news: News<'_>) {
+        match news.data {
             Data::Status(status) => {
                 (self.level, self.phase, self.source) = (status.level, status.phase, status.source);
                 self.reason = status.reason.clone();
@@ -84,15 +108,15 @@ impl Row {
                 return;
             }
             Data::Empty {} => return,
-            data => self.figures(now, data, update.kind == Kind::Snapshot),
+            data => self.figures(now, data, news.whole),
         }
-        self.source = update.source;
+        self.source = news.source;
         if self.phase == "waiting" && self.level == Level::Healthy {
             // Data is the best proof of a live line, also where no status was sent yet.
             self.phase = "live";
         }
         self.seen = Some(now);
-        self.rate.add(now, update.merged.max(1));
+        self.rate.add(now, news.count);
     }
 
     fn figures(&mut self, now: u64, data: &Data, whole: bool) {

@@ -1,4 +1,5 @@
 //! The program as its users see it: spawned, signalled, piped, against generated markets on free ports.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod config;
 mod demo;

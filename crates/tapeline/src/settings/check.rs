@@ -7,6 +7,7 @@ use super::keys::{self, Key, ORDERED};
 use super::problem::{Origin, Problem};
 use super::read::full_path;
 use super::value::Value;
+use super::venues;
 
 /// Finds what contradicts what, and lets defaults give way to given values.
 pub(crate) fn check(settings: &mut Settings, problems: &mut Vec<Problem>) {
@@ -62,8 +63,18 @@ fn order(settings: &mut Settings, problems: &mut Vec<Problem>, low: &'static Key
 fn venue(settings: &Settings, problems: &mut Vec<Problem>, id: &str) {
     let Some(venue) = settings.venues.get(id) else { return };
     let path = |name: &str| format!("venues.{id}.{name}");
-    for topic in venue.warm.iter().filter(|topic| topic.venue() != id) {
-        problems.push(problem(settings, &path("warm"), format!("topics of {id}"), format!("\"{topic}\"")));
+    for topic in &venue.warm {
+        if topic.venue() != id {
+            problems.push(problem(
+                settings,
+                &path("warm"),
+                format!("topics of {id}"),
+                format!("\"{topic}\""),
+            ));
+        } else if let Err(error) = venues::canonical(id, topic) {
+            let got = format!("\"{topic}\" ({error})");
+            problems.push(problem(settings, &path("warm"), format!("topics that {id} offers"), got));
+        }
     }
     if venue.warm.len() > settings.limits.topics {
         let expected = format!("at most limits.topics, which is {}", settings.limits.topics);

@@ -8,6 +8,7 @@ mod check;
 mod keys;
 mod problem;
 mod read;
+mod reference;
 mod schema;
 mod secret;
 mod show;
@@ -30,6 +31,7 @@ use tapeline_core::venue::{Keys, redacted};
 
 pub use keys::{KEYS, Key, SECTIONS};
 pub use problem::{Origin, Problem, Problems};
+pub use reference::reference;
 pub use schema::schema;
 pub use secret::Secret;
 pub use value::{Kind, Value};

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::net::Proxy;
+
 /// What an origin of a venue must look like, as far as it differs between streams and REST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Schemes {
@@ -51,8 +53,8 @@ pub(crate) fn check_origin(text: &str, schemes: Schemes) -> Result<(), String> {
 pub(crate) fn check_proxy(text: &str) -> Result<(), String> {
     let form = || "a proxy URL such as \"http://proxy:3128\" or \"socks5h://proxy:1080\"".to_owned();
     let parts = split(text).ok_or_else(form)?;
-    let known = PROXIES.contains(&parts.scheme.as_str());
-    if known && matches!(parts.path, "" | "/") { Ok(()) } else { Err(form()) }
+    let usable = PROXIES.contains(&parts.scheme.as_str()) && Proxy::parse(text).is_ok();
+    if usable && matches!(parts.path, "" | "/") { Ok(()) } else { Err(form()) }
 }
 
 struct Parts<'a> {

@@ -1,5 +1,7 @@
 //! The venues that can be configured: those that have an adapter.
 
+use tapeline_core::data::topic::{Topic, TopicError};
+
 /// Their ids.
 pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
     tapeline_venues::ids()
@@ -11,4 +13,11 @@ pub(crate) fn origins(id: &str) -> (Vec<String>, Vec<String>) {
     tapeline_venues::by_id(id)
         .map(|venue| (owned(venue.profile().streams), owned(venue.profile().rest)))
         .unwrap_or_default()
+}
+
+/// The venue's own spelling of a topic, if it offers it.
+pub(crate) fn canonical(id: &str, topic: &Topic) -> Result<Topic, TopicError> {
+    let Some(venue) = tapeline_venues::by_id(id) else { return Ok(topic.clone()) };
+    let topic = venue.canonical(topic.clone())?;
+    venue.route(&topic).map(|_| topic)
 }

@@ -140,6 +140,17 @@ fn messages_name_place_key_expectation_and_what_is_there() {
 }
 
 #[test]
+fn warm_topics_must_be_offered_by_the_venue() {
+    let told =
+        read("[venues.binance]\nwarm = [\"binance:liquidation:BTCUSDT\"]", &[], &[]).unwrap_err().to_string();
+    assert!(
+        told.starts_with("t.toml:2:8: venues.binance.warm: expected topics that binance offers, got "),
+        "{told}"
+    );
+    good("[venues.binance]\nwarm = [\"binance:bookTicker:btcusdt\"]", &[], &[]);
+}
+
+#[test]
 fn contradictions_name_both_places() {
     check(
         "[timing]\nsilent_min = \"9s\"\nsilent_max = \"3s\"",
@@ -355,4 +366,11 @@ fn the_schema_knows_every_key_and_every_default_fulfils_it() {
     }
     assert_eq!(schema.pointer("/additionalProperties"), Some(&false.into()));
     assert_eq!(schema.pointer("/properties/timing/properties/linger/default"), Some(&"5m".into()));
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let written = std::fs::read_to_string(page).unwrap_or_default();
+    assert!(written == reference(), "run `tapeline config reference > docs/configuration.md`");
 }
