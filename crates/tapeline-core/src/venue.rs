@@ -555,7 +555,7 @@ impl Decoded {
     /// counted) before it is fully decoded; ids far below are let through: the venue may have reset.
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
         let last = self.seen.get(topic.0 as usize).copied().unwrap_or(0);
-        let wanted = id > last || id + 1_000 < last;
+        let wanted = id > last || id.saturating_add(1_000) < last;
         self.refused += u32::from(!wanted);
         wanted
     }
