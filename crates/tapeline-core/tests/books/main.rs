@@ -2,8 +2,12 @@
 //! recorded traffic.
 
 mod captures;
+mod damage;
+mod edges;
+mod horizon;
 
 mod ladder;
+mod rig;
 
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::Level;
