@@ -112,12 +112,11 @@ async fn lines(hub: &Hub, subscription: &mut Subscription, stop: &mut Stop) -> R
         tokio::select! {
             biased;
             exit = stop.asked() => break exit,
-            // While the writer is busy, more is gathered; as soon as it is not, it gets what is there.
-            flushed = lines.flush(), if some => if flushed.is_err() {
-                // The reader has what it wanted.
-                lines.finish().await?;
-                return leave(hub, stop, Exit::Done).await;
-            },
+            _ = looks.tick() => {
+                for text in trouble.look(hub).await {
+                    log::say(&text);
+                }
+            }
             count = subscription.next_batch(&mut batch), if room => {
                 if count == 0 {
                     lines.finish().await?;
@@ -125,11 +124,12 @@ async fn lines(hub: &Hub, subscription: &mut Subscription, stop: &mut Stop) -> R
                 }
                 encode(&mut batch, &mut lines.buffer);
             }
-            _ = looks.tick() => {
-                for text in trouble.look(hub).await {
-                    log::say(&text);
-                }
-            }
+            // Only when nothing more is ready, or the buffer is full: few large writes.
+            flushed = lines.flush(), if some => if flushed.is_err() {
+                // The reader has what it wanted.
+                lines.finish().await?;
+                return leave(hub, stop, Exit::Done).await;
+            },
         }
     };
     let drain = async {

@@ -161,7 +161,7 @@ impl Board {
             Grouping::Topics => self.by_topic(now, columns),
             Grouping::Symbols => self.by_symbol(now, columns),
         };
-        let bottom = self.bottom(now, lines, rows.len(), frame);
+        let bottom = self.bottom(now, size, rows.len(), frame);
         let room = lines.saturating_sub(top.len() + bottom.len());
         let ladders = self.ladders(columns, room.saturating_sub(rows.len() + 1));
         let for_rows = if ladders.is_empty() { room } else { room.saturating_sub(ladders.len() + 1) };
@@ -178,12 +178,14 @@ impl Board {
     }
 
     /// Notices, help and the footer, as far as there is room for them beside the figures.
-    fn bottom(&self, now: u64, lines: usize, rows: usize, frame: &Frame) -> Vec<Line> {
+    fn bottom(&self, now: u64, (columns, lines): (usize, usize), rows: usize, frame: &Frame) -> Vec<Line> {
         let mut bottom = Vec::new();
         if let Some((at, text)) = &self.notice
             && now.saturating_sub(*at) < NOTICED
         {
-            bottom.push(Line::new().with(Tone::Warning, text.clone()));
+            bottom.extend(
+                text::wrapped(text, columns).into_iter().map(|line| Line::new().with(Tone::Warning, line)),
+            );
         }
         // The help takes no more than what the figures and a readable ladder leave.
         let spare = lines.saturating_sub(rows + frame.help.len() + frame.footer.len()) > SPARE;
@@ -198,9 +200,10 @@ impl Board {
 
     fn title(&mut self, now: u64, columns: usize, title: &str) -> Line {
         let gaps: u64 = self.rows.iter().map(|row| row.gaps).sum();
-        let mut figures = format!("{} topics · {}/s", self.rows.len(), rate(self.total.per_second(now)));
+        let topics = plural(self.rows.len() as u64, "topic");
+        let mut figures = format!("{topics} · {}/s", rate(self.total.per_second(now)));
         if gaps > 0 {
-            figures.push_str(&format!(" · {} gap{}", count(gaps), if gaps == 1 { "" } else { "s" }));
+            figures.push_str(&format!(" · {}", plural(gaps, "gap")));
         }
         let mut line = Line::new().with(Tone::Accent, "tapeline ");
         let title = match (self.grouping, self.venue()) {
@@ -352,6 +355,10 @@ fn topic_fields(row: &mut Row, skip: usize, now: u64) -> Vec<Field> {
         (tone, format!("● {word}")),
         (Tone::Dim, if row.seen.is_some() { row.source().to_owned() } else { String::new() }),
     ]
+}
+
+fn plural(number: u64, word: &str) -> String {
+    format!("{} {word}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// The first lines, and how many more there are.

@@ -108,6 +108,11 @@ impl Row {
                 return;
             }
             Data::Empty {} => return,
+            // A book that is not there yet is told by its state, it is no news of the market.
+            Data::Book(book) if book.levels.is_empty() => {
+                self.ladder.get_or_insert_default().take(book, news.whole);
+                return;
+            }
             data => self.figures(now, data, news.whole),
         }
         self.source = news.source;

@@ -118,6 +118,24 @@ pub(crate) fn cut(text: &str, columns: usize) -> &str {
     text
 }
 
+/// A text in lines of at most `columns`, broken at blanks where there are any.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text.trim_end();
+    while width(rest) > columns {
+        let fits = cut(rest, columns);
+        let end = fits.rfind(' ').filter(|at| *at > 0).unwrap_or(fits.len());
+        if end == 0 {
+            // Not even one character fits.
+            break;
+        }
+        lines.push(&rest[..end]);
+        rest = rest[end..].trim_start();
+    }
+    lines.push(rest);
+    lines
+}
+
 /// A text at the left or the right of a field.
 pub(crate) fn padded(text: &str, columns: usize, right: bool) -> String {
     let text = cut(text, columns);
@@ -143,6 +161,14 @@ mod tests {
     fn nothing_in_a_line_can_move_the_cursor() {
         let line = Line::new().with(Tone::Plain, "a\x1b[2J\r\nb\u{9b}c");
         assert_eq!(line.render(80, false), "a[2Jbc");
+    }
+
+    #[test]
+    fn long_texts_are_broken_at_blanks() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable", 4), ["unbr", "eaka", "ble"]);
+        assert_eq!(wrapped("fits", 4), ["fits"]);
+        assert_eq!(wrapped("none", 0), ["none"]);
     }
 
     #[test]
