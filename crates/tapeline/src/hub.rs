@@ -8,88 +8,30 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
-use tapeline_core::config::{FeedConfig, Limits, Timing};
+use tapeline_core::config::Timing;
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
 use tapeline_core::data::update::{Data, Kind, Update};
 use tapeline_core::feed::{Command, FeedStatus, SubscriberStatus, TopicStatus};
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
-use tapeline_core::venue::Venue;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::config::{HubConfig, VenueConfig};
 use crate::consumer::{Membership, subscribe_at};
 use crate::handler::{HandlerStatus, Handlers, On};
-use crate::net::{HttpClient, Net, NetConfig, Proxy};
+use crate::net::Net;
 use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link};
 use crate::run::Wiring;
-use crate::settings::Settings;
 use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
 use crate::supervise::supervise;
 
 /// How long a shutdown may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// What a hub is told at its start. The default knows every venue with its own defaults.
-#[derive(Clone, Default)]
-pub struct HubConfig {
-    /// Settings by venue id; venues that are not named have the defaults.
-    pub venues: BTreeMap<String, VenueConfig>,
-    /// Adapters by venue id, beside (and before) those that come with the library.
-    pub adapters: BTreeMap<String, Arc<dyn Venue>>,
-    /// Replaces the HTTP client, for simulations.
-    pub http: Option<Arc<dyn HttpClient>>,
-    /// Bounds of subscribers; those of feeds are in `venues`.
-    pub limits: Limits,
-    /// Least time between conflated updates, where the subscriber does not choose.
-    pub throttle: Option<Duration>,
-    /// Decides all dice; drawn from the system if absent.
-    pub seed: Option<u64>,
-}
-
-impl fmt::Debug for HubConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubConfig").field("venues", &self.venues.keys()).finish_non_exhaustive()
-    }
-}
-
-/// What the hub is told of one venue.
-#[derive(Debug, Clone, Default)]
-pub struct VenueConfig {
-    /// What its feed is told.
-    pub feed: FeedConfig,
-    /// How it is reached.
-    pub net: NetConfig,
-}
-
-impl From<&Settings> for HubConfig {
-    fn from(settings: &Settings) -> Self {
-        let stage_within = NetConfig::default().stage_within.min(settings.timing.dial_within);
-        let venues = settings.venues.iter().map(|(id, venue)| {
-            // The settings have been checked; a proxy that is none after all is not used in silence.
-            let proxy = venue.proxy.as_deref().and_then(|text| {
-                let parsed = Proxy::parse(text);
-                if parsed.is_err() {
-                    tracing::error!(venue = id, "the proxy's URL cannot be used, going without");
-                }
-                parsed.ok()
-            });
-            let net = NetConfig { proxy, ca_file: venue.ca_file.clone(), plaintext: false, stage_within };
-            let feed = settings.feed(id).unwrap_or_default();
-            ((*id).to_owned(), VenueConfig { feed, net })
-        });
-        Self {
-            venues: venues.collect(),
-            limits: settings.limits.clone(),
-            throttle: Some(settings.timing.throttle),
-            ..Self::default()
-        }
-    }
-}
 
 /// The handle over all feeds; clones are the same hub. When the last clone, subscription and handler
 /// is gone, its feeds say goodbye and end.

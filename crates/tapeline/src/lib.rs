@@ -21,6 +21,7 @@
 //! crashes (`supervise`).
 
 mod clock;
+mod config;
 mod consumer;
 mod handler;
 mod hub;
@@ -41,8 +42,9 @@ pub use tapeline_core::feed::{Command, FeedStatus, Subscribed, SubscriberStatus,
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
 pub use tapeline_core::venue::Venue;
 
+pub use config::{HubConfig, VenueConfig};
 pub use consumer::Subscription;
 pub use handler::{Handler, HandlerStatus, On};
-pub use hub::{Hub, HubConfig, Status, VenueConfig, VenueStatus};
+pub use hub::{Hub, Status, VenueStatus};
 pub use order::Wish;
 pub use subscribe::{Subscribe, SubscribeError, Wishes};

@@ -1,0 +1,80 @@
+//! What a hub is told at its start.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tapeline_core::config::{FeedConfig, Limits};
+use tapeline_core::venue::Venue;
+
+use crate::net::{HttpClient, NetConfig, Proxy};
+use crate::settings::{Problems, Settings, Sources};
+
+/// What a hub is told at its start. The default knows every venue with its own defaults.
+#[derive(Clone, Default)]
+pub struct HubConfig {
+    /// Settings by venue id; venues that are not named have the defaults.
+    pub venues: BTreeMap<String, VenueConfig>,
+    /// Adapters by venue id, beside (and before) those that come with the library.
+    pub adapters: BTreeMap<String, Arc<dyn Venue>>,
+    /// Replaces the HTTP client, for simulations.
+    pub http: Option<Arc<dyn HttpClient>>,
+    /// Bounds of subscribers; those of feeds are in `venues`.
+    pub limits: Limits,
+    /// Least time between conflated updates, where the subscriber does not choose.
+    pub throttle: Option<Duration>,
+    /// Decides all dice; drawn from the system if absent.
+    pub seed: Option<u64>,
+}
+
+impl fmt::Debug for HubConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubConfig").field("venues", &self.venues.keys()).finish_non_exhaustive()
+    }
+}
+
+/// What the hub is told of one venue.
+#[derive(Debug, Clone, Default)]
+pub struct VenueConfig {
+    /// What its feed is told.
+    pub feed: FeedConfig,
+    /// How it is reached.
+    pub net: NetConfig,
+}
+
+impl HubConfig {
+    /// What the configuration file in the working folder and the environment say.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong, with its place.
+    pub fn of_process() -> Result<Self, Problems> {
+        let sources = Sources::of_process(None, Vec::new())?;
+        Ok(Self::from(&Settings::read(&sources)?))
+    }
+}
+
+impl From<&Settings> for HubConfig {
+    fn from(settings: &Settings) -> Self {
+        let stage_within = NetConfig::default().stage_within.min(settings.timing.dial_within);
+        let venues = settings.venues.iter().map(|(id, venue)| {
+            // The settings have been checked; a proxy that is none after all is not used in silence.
+            let proxy = venue.proxy.as_deref().and_then(|text| {
+                let parsed = Proxy::parse(text);
+                if parsed.is_err() {
+                    tracing::error!(venue = id, "the proxy's URL cannot be used, going without");
+                }
+                parsed.ok()
+            });
+            let net = NetConfig { proxy, ca_file: venue.ca_file.clone(), plaintext: false, stage_within };
+            let feed = settings.feed(id).unwrap_or_default();
+            ((*id).to_owned(), VenueConfig { feed, net })
+        });
+        Self {
+            venues: venues.collect(),
+            limits: settings.limits.clone(),
+            throttle: Some(settings.timing.throttle),
+            ..Self::default()
+        }
+    }
+}
