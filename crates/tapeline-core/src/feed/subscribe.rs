@@ -9,6 +9,7 @@ use crate::time::Time;
 use crate::venue::{Sequencing, TopicId};
 
 use super::Feed;
+use super::history::Place;
 use super::io::Subscribed;
 use super::topics::{Entry, Facts, Service};
 
@@ -162,20 +163,22 @@ impl Feed {
             None => None,
             Some(from) if from.epoch != entry.epoch => Some("epoch"),
             Some(from) if from.offset > entry.offset => Some("ahead"),
-            Some(from) => match entry.history.after(from.offset, entry.offset) {
-                Some(tail) => {
-                    for update in tail {
-                        self.readers.stage(slot, how, update);
+            Some(from) => {
+                match entry.history.after(Place { offset: from.offset, ..entry.place() }, entry.offset) {
+                    Some(tail) => {
+                        for update in tail {
+                            self.readers.stage(slot, how, &update);
+                        }
+                        return Subscribed {
+                            topic: entry.topic.clone(),
+                            position,
+                            recovered: true,
+                            reason: None,
+                        };
                     }
-                    return Subscribed {
-                        topic: entry.topic.clone(),
-                        position,
-                        recovered: true,
-                        reason: None,
-                    };
+                    None => Some("too_old"),
                 }
-                None => Some("too_old"),
-            },
+            }
         };
         if let Some(snapshot) = entry.snapshot(now) {
             debug_assert_eq!(snapshot.kind, Kind::Snapshot);

@@ -12,7 +12,7 @@ use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Statu
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Route, Sequencing, TopicId};
 
-use super::history::{Bound, Draft, History, unlogged};
+use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::market::Epochs;
 use super::readers::Readers;
 
@@ -141,12 +141,10 @@ impl Entry {
     pub(super) fn publish(&mut self, readers: &mut Readers, config: &FeedConfig, draft: Draft) {
         debug_assert!(draft.kind.consumes_offset());
         let bound = self.bound(config);
-        if let State::Latest(latest) = &mut self.state {
-            // Let go first, so that the log may reuse the memory.
-            *latest = None;
-        }
         self.offset += 1;
-        let update = self.history.append(&self.topic, self.epoch, self.offset, draft, bound);
+        let place = Place { topic: &self.topic, epoch: self.epoch, offset: self.offset };
+        let wanted = !self.readers.is_empty() || matches!(self.state, State::Latest(_));
+        let Some(update) = self.history.append(place, draft, bound, wanted) else { return };
         for (slot, how) in &self.readers {
             readers.stage(*slot, *how, &update);
         }
@@ -180,11 +178,8 @@ impl Entry {
         }
         if matches!(self.state, State::Latest(None)) && self.offset == 0 {
             // The first state is the snapshot that later ones are deltas to.
-            let time = Time { mono: Mono::default(), unix: draft.received };
-            let mut snapshot = unlogged(&self.topic, self.epoch, 0, Kind::Snapshot, time, draft.data);
-            if let Some(update) = std::sync::Arc::get_mut(&mut snapshot) {
-                update.time = draft.time;
-            }
+            let at = (draft.time, draft.received);
+            let snapshot = unlogged(self.place(), Kind::Snapshot, draft.source, at, draft.data);
             self.announce(readers, &snapshot);
             self.state = State::Latest(Some(snapshot));
             return;
@@ -221,15 +216,13 @@ impl Entry {
                 (Data::Keyed(Box::new(Keyed(all))), self.last_time, self.received(now))
             }
         };
-        let at = Time { mono: now.mono, unix: received };
-        let mut snapshot = unlogged(&self.topic, self.epoch, self.offset, Kind::Snapshot, at, data);
-        if let Some(update) = std::sync::Arc::get_mut(&mut snapshot) {
-            update.time = time;
-            if self.service.level > Level::Degraded {
-                update.source = Source::Cache;
-            }
-        }
-        Some(snapshot)
+        let source = if self.service.level > Level::Degraded { Source::Cache } else { Source::Live };
+        Some(unlogged(self.place(), Kind::Snapshot, source, (time, received), data))
+    }
+
+    /// Where the topic stands.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { topic: &self.topic, epoch: self.epoch, offset: self.offset }
     }
 
     fn received(&self, now: Time) -> Unix {
@@ -246,12 +239,12 @@ impl Entry {
             since: self.since,
         };
         let data = Data::Status(Box::new(status));
-        unlogged(&self.topic, self.epoch, self.offset, Kind::Status, now, data)
+        notice(self.place(), Kind::Status, now, data)
     }
 
     /// Says which offset a reader should have.
     pub(super) fn tick(&self, now: Time) -> Shared {
-        unlogged(&self.topic, self.epoch, self.offset, Kind::Tick, now, Data::Empty {})
+        notice(self.place(), Kind::Tick, now, Data::Empty {})
     }
 
     /// Tells every reader, if how the topic is served has changed.
