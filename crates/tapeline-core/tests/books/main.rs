@@ -8,6 +8,8 @@ mod horizon;
 
 mod ladder;
 mod rig;
+mod truth;
+mod venue;
 
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::Level;
