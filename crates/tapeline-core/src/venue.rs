@@ -553,6 +553,7 @@ impl Decoded {
 
     /// Whether the event with this id is still wanted. A copy from a second line is refused (and
     /// counted) before it is fully decoded; ids far below are let through: the venue may have reset.
+    #[inline]
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
         let last = self.seen.get(topic.0 as usize).copied().unwrap_or(0);
         let wanted = id > last || id.saturating_add(1_000) < last;

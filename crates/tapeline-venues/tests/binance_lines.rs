@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tapeline_core::data::topic::Topic;
-use tapeline_core::venue::{Change, Fetch, Request, Venue};
+use tapeline_core::venue::{Change, Fetch, Request};
 use tapeline_venues::by_id;
 
 fn topic(text: &str) -> Topic {
