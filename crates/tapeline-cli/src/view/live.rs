@@ -6,7 +6,7 @@ use std::time::Duration;
 use tapeline::{Hub, Subscription, Update};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::screen::{Key, Screen, keys};
+use super::screen::{Key, Screen, keys, size};
 use super::{Board, Frame};
 use crate::exit::{Exit, Failed};
 use crate::log;
@@ -80,7 +80,8 @@ impl Live<'_> {
                     for line in log::taken() {
                         self.board.notice(now, line);
                     }
-                    let lines = self.board.draw(now, screen.size(), &self.frame);
+                    let (columns, lines) = size();
+                    let lines = self.board.draw(now, (columns.into(), lines.into()), &self.frame);
                     screen.draw(&lines)?;
                 }
                 _ = looks.tick() => {

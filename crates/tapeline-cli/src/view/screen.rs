@@ -63,18 +63,12 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Columns and lines.
-    pub(crate) fn size(&self) -> (usize, usize) {
-        let (columns, lines) = terminal::size().unwrap_or((80, 24));
-        (usize::from(columns), usize::from(lines))
-    }
-
     /// Shows these lines; only what has changed is written, and in one piece.
     ///
     /// # Errors
     /// What the terminal says.
     pub(crate) fn draw(&mut self, lines: &[Line]) -> io::Result<()> {
-        let size = terminal::size().unwrap_or((80, 24));
+        let size = size();
         let mut out = Vec::with_capacity(4_096);
         queue!(out, BeginSynchronizedUpdate)?;
         if size != self.size {
@@ -121,6 +115,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Columns and lines. Terminals that do not know their size (serial lines, some containers) say zero.
+pub(crate) fn size() -> (u16, u16) {
+    terminal::size().ok().filter(|(columns, lines)| *columns > 0 && *lines > 0).unwrap_or((80, 24))
 }
 
 /// Gives the terminal back, if it is ours.

@@ -1,6 +1,7 @@
 //! `tapeline demo` in a pipe.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 
 use crate::process::run;
 
@@ -28,4 +29,25 @@ fn ten_symbols_trade_and_their_books_are_live_within_seconds() {
         let trades = |line| after(line, "trades").and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         assert!(trades(last) > trades(first), "{symbol}: {first} → {last}");
     }
+}
+
+#[test]
+fn a_terminal_gets_a_picture_and_is_given_back() {
+    // `script` lends a pseudo-terminal; its input is none, so that only the deadline ends the view.
+    let program = format!("{} demo --seconds 3", env!("CARGO_BIN_EXE_tapeline"));
+    let run = Command::new("script").args(["-qec", &program, "/dev/null"]).stdin(Stdio::null()).output();
+    let Ok(output) = run else {
+        eprintln!("SKIPPED: the program `script`, which lends a terminal, is not installed");
+        return;
+    };
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let (before, after) = shown.split_once("\u{1b}[?1049l").expect("the alternate screen is left");
+    assert!(
+        before.contains("\u{1b}[?1049h") && before.contains("BTCUSDT") && before.contains("● live"),
+        "{before}"
+    );
+    assert!(before.contains("\u{1b}[?25l") && shown.contains("\u{1b}[?25h"), "the cursor comes back");
+    // The last picture stays in the terminal's history.
+    assert!(after.contains("LTCUSDT"), "{after}");
 }
