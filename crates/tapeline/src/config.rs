@@ -66,7 +66,8 @@ impl From<&Settings> for HubConfig {
                 }
                 parsed.ok()
             });
-            let net = NetConfig { proxy, ca_file: venue.ca_file.clone(), plaintext: false, stage_within };
+            let ca_file = venue.ca_file.clone();
+            let net = NetConfig { proxy, ca_file, stage_within, ..NetConfig::default() };
             let feed = settings.feed(id).unwrap_or_default();
             ((*id).to_owned(), VenueConfig { feed, net })
         });

@@ -160,8 +160,10 @@ impl Hub {
     /// # Errors
     /// [`SubscribeError`], also if nothing came `within` the time.
     pub async fn get(&self, topic: impl Wishes, within: Duration) -> Result<Arc<Update>, SubscribeError> {
+        let wishes = topic.wishes()?;
+        let venue = wishes.first().map(|wish| wish.venue().to_owned()).unwrap_or_default();
         let found = async {
-            let mut subscription = self.subscribe(topic).name("get").interval(Duration::ZERO).await?;
+            let mut subscription = self.subscribe(wishes).name("get").interval(Duration::ZERO).await?;
             while let Some(update) = subscription.next().await {
                 let syncing = matches!(&update.data, Data::Book(book) if book.state == BookState::Syncing);
                 if matches!(update.kind, Kind::Snapshot | Kind::Delta | Kind::Event) && !syncing {
@@ -172,7 +174,7 @@ impl Hub {
         };
         match timeout(within, found).await {
             Ok(Ok(Some(update))) => Ok(update),
-            Ok(Ok(None)) => Err(SubscribeError::Unavailable { venue: "the venue".to_owned() }),
+            Ok(Ok(None)) => Err(SubscribeError::Unavailable { venue }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(SubscribeError::Timeout(within)),
         }

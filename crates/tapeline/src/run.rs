@@ -142,7 +142,7 @@ impl Loop {
         }
         for _ in 0..DONE_PER_TURN {
             match self.work.poll_join_next(context) {
-                Poll::Ready(Some(Ok(done))) => self.take(wiring.clock.now(), done),
+                Poll::Ready(Some(Ok(done))) => self.take(wiring, done),
                 // A dial that was given up.
                 Poll::Ready(Some(Err(_))) => {}
                 Poll::Ready(None) | Poll::Pending => break,
@@ -175,7 +175,8 @@ impl Loop {
         }
     }
 
-    fn take(&mut self, now: Time, done: Done) {
+    fn take(&mut self, wiring: &Wiring, done: Done) {
+        let now = wiring.clock.now();
         match done {
             Done::Dialled { line, result } => {
                 if self.dials.remove(&line).is_none() {
@@ -184,7 +185,7 @@ impl Loop {
                 match result {
                     Ok(connection) => {
                         tracing::info!(venue = self.venue.profile().id, %line, "line open");
-                        self.sockets.add(line, *connection);
+                        self.sockets.add(line, *connection, wiring.net.config().message_within);
                         self.feed.handle(now, Input::Opened { line });
                     }
                     Err(why) => {

@@ -14,8 +14,6 @@ use tokio::time::{Instant, timeout};
 use crate::clock::Clock;
 use crate::net::{Connected, closed_by_io, closed_by_protocol};
 
-/// A message that is still incomplete after this long is not coming.
-const ASSEMBLED_WITHIN: Duration = Duration::from_secs(10);
 /// How long a goodbye may take.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -24,6 +22,10 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 struct Socket {
     line: LineId,
     connection: Connected,
+    /// Nothing has been cut from its buffer yet.
+    fresh: bool,
+    /// How long a message may take to arrive.
+    message_within: Duration,
     /// When the message that is arriving must be complete.
     due: Option<Instant>,
     /// Reading is paused because a blocking subscriber is full.
@@ -55,8 +57,10 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn add(&mut self, line: LineId, connection: Connected) {
-        self.open.push(Socket { line, connection, due: None, paused: false, resumed: None, failed: None });
+    /// Takes an open connection in; one of its messages may take `message_within` to arrive.
+    pub(crate) fn add(&mut self, line: LineId, connection: Connected, message_within: Duration) {
+        let (fresh, due, paused, resumed, failed) = (true, None, false, None, None);
+        self.open.push(Socket { line, connection, fresh, message_within, due, paused, resumed, failed });
     }
 
     /// Queues something on a line; what does not fit ends the line.
@@ -153,31 +157,32 @@ impl Socket {
             return Reading::Idle;
         }
         if self.due.is_some_and(|due| due <= Instant::now()) {
-            let detail = format!("a message took longer than {} s to arrive", ASSEMBLED_WITHIN.as_secs());
+            let detail = format!("a message took longer than {:?} to arrive", self.message_within);
             return Reading::Over(Closed { code: None, fault: Fault::Transient, detail });
         }
-        match self.connection.poll_fill(context) {
-            Poll::Pending => Reading::Idle,
-            Poll::Ready(Ok(0)) => Reading::Over(Closed {
-                code: None,
-                fault: Fault::from_close(None, ""),
-                detail: "the connection ended without a goodbye".to_owned(),
-            }),
-            Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
-            Poll::Ready(Ok(_)) => match self.cut(clock.now(), feed) {
-                None => {
-                    let now = Instant::now();
-                    let since = self.connection.assembling_since(now.into_std());
-                    let since = since.map(|since| Some(Instant::from_std(since)).max(self.resumed));
-                    self.due = since.flatten().map(|since| since + ASSEMBLED_WITHIN);
-                    // Answers that the batch queued leave with it.
-                    match self.connection.poll_flush(context) {
-                        Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
-                        _ => Reading::Batch,
-                    }
+        // What came behind the answer to the upgrade lies in the buffer already.
+        if !std::mem::take(&mut self.fresh) {
+            match self.connection.poll_fill(context) {
+                Poll::Pending => return Reading::Idle,
+                Poll::Ready(Ok(0)) => {
+                    let detail = "the connection ended without a goodbye".to_owned();
+                    return Reading::Over(Closed { code: None, fault: Fault::from_close(None, ""), detail });
                 }
-                Some(why) => Reading::Over(why),
-            },
+                Poll::Ready(Err(error)) => return Reading::Over(closed_by_io(&error)),
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        if let Some(why) = self.cut(clock.now(), feed) {
+            return Reading::Over(why);
+        }
+        let now = Instant::now();
+        let since = self.connection.assembling_since(now.into_std());
+        let since = since.map(|since| Some(Instant::from_std(since)).max(self.resumed));
+        self.due = since.flatten().map(|since| since + self.message_within);
+        // Answers that the batch queued leave with it.
+        match self.connection.poll_flush(context) {
+            Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
+            _ => Reading::Batch,
         }
     }
 

@@ -205,7 +205,7 @@ mod tests {
         refused("ws://example.com/secret");
         refused("http://127.0.0.1/secret");
         refused("secret");
-        refused("wss:///secret");
+        refused("wss://");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tapeline_core::venue::{Decoded, Fetch, HttpReply, HttpRequest, Refusal, Venu
 use tokio::time::timeout;
 
 use super::dial::is_loopback;
-use super::failure::shown;
+use super::failure::{of_io, shown};
 use super::{Net, NetConfig};
 
 /// Redirects followed, all on the host that was asked.
@@ -63,7 +64,9 @@ impl Net {
             .get_or_try_init(|| async {
                 let tls = self.tls().await;
                 let tls = tls.map_err(|error| HttpError::new(Fault::Configuration, error.to_string()))?;
-                Ok(Arc::new(Http::new(&self.config, (**tls).clone())?) as Arc<dyn HttpClient>)
+                let mut tls = (**tls).clone();
+                tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                Ok(Arc::new(Http::new(&self.config, tls)?) as Arc<dyn HttpClient>)
             })
             .await
     }
@@ -175,14 +178,15 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
 fn class(error: &reqwest::Error) -> Fault {
     use std::error::Error as _;
     let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            let fault = super::failure::of_io(error);
-            if fault != Fault::Transient {
-                return fault;
+    while let Some(inner) = cause {
+        // What the decompressor dislikes comes as an I/O error, too.
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            let undecodable = matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput);
+            if !undecodable {
+                return of_io(io);
             }
         }
-        cause = error.source();
+        cause = inner.source();
     }
     if error.is_decode() || error.is_redirect() {
         Fault::Server
@@ -206,3 +210,6 @@ fn explain(error: reqwest::Error) -> String {
     }
     shown(&text)
 }
+
+#[cfg(test)]
+mod tests;

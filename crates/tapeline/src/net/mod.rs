@@ -31,11 +31,19 @@ pub struct NetConfig {
     pub plaintext: bool,
     /// How long one stage of a dial may take (name, socket, proxy, TLS, upgrade).
     pub stage_within: Duration,
+    /// How long one message may take to arrive, from its first byte to its last.
+    pub message_within: Duration,
 }
 
 impl Default for NetConfig {
     fn default() -> Self {
-        Self { proxy: None, ca_file: None, plaintext: false, stage_within: Duration::from_secs(5) }
+        Self {
+            proxy: None,
+            ca_file: None,
+            plaintext: false,
+            stage_within: Duration::from_secs(5),
+            message_within: Duration::from_secs(10),
+        }
     }
 }
 
@@ -53,6 +61,11 @@ impl Net {
     pub(crate) fn new(config: NetConfig, client: Option<Arc<dyn HttpClient>>) -> Self {
         let client = OnceCell::new_with(client);
         Self { config, tls: OnceCell::new(), client, names: tcp::Names::default() }
+    }
+
+    /// How this venue is reached.
+    pub(crate) fn config(&self) -> &NetConfig {
+        &self.config
     }
 
     /// The TLS settings, read when first needed. A failure is not kept: the file may be mended.

@@ -1,6 +1,7 @@
 //! A hundred thousand subscriptions made, ended, dropped, aborted and lost in panics: afterwards
 //! everything is as it was before.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stderr, reason = "the figures are for people")]
 
 #[path = "../common/mod.rs"]
 mod common;

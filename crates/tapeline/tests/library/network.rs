@@ -232,3 +232,70 @@ async fn a_socks_proxy_is_gone_through_with_its_password() {
     exchange.send("trade BTC 1 1");
     assert_eq!(data(&mut trades).await.offset, 1);
 }
+
+/// A server that accepts, says `first`, and then nothing more.
+async fn stalling(scheme: &str, first: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tcp.write_all(first).await.unwrap();
+            held.push(tcp);
+        }
+    });
+    url
+}
+
+async fn times_out(scheme: &str, first: &'static [u8]) {
+    let mut settings = settings(&stalling(scheme, first).await);
+    settings.net.stage_within = Duration::from_millis(50);
+    let hub = hub(settings);
+    let _trades = hub.trades("plain", "BTC").await.unwrap();
+    let (class, detail) = failure(&hub).await;
+    assert_eq!(class, Fault::Transient.name(), "{detail}");
+    assert!(detail.contains("timed out"), "{detail}");
+}
+
+#[tokio::test]
+async fn each_stage_of_a_dial_has_its_own_deadline() {
+    times_out("wss", b"").await;
+    times_out("ws", b"").await;
+    times_out("ws", b"HTTP/1.1 101 Switching").await;
+}
+
+#[tokio::test]
+async fn a_message_that_drips_ends_its_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let options = tapeline_ws::ServerOptions::default();
+            let limits = tapeline_ws::Limits::server();
+            let (connection, ..) = tapeline_ws::Connection::accept(tcp, &options, limits).await.unwrap();
+            let mut tcp = connection.into_io();
+            // The head of a text of a hundred bytes, and the first of them.
+            tcp.write_all(&[0x81, 100, b'{']).await.unwrap();
+            held.push(tcp);
+        }
+    });
+    let mut settings = settings(&url);
+    settings.net.message_within = Duration::from_millis(50);
+    let hub = hub(settings);
+    let _trades = hub.trades("plain", "BTC").await.unwrap();
+    let (class, detail) = failure(&hub).await;
+    assert_eq!(class, Fault::Transient.name(), "{detail}");
+    assert!(detail.contains("to arrive"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_tried_again() {
+    let hub = hub(settings("wss://no-such-host.invalid"));
+    let _trades = hub.trades("plain", "BTC").await.unwrap();
+    let (class, detail) = failure(&hub).await;
+    // Without any resolver it is our own side, with one it is the name.
+    assert!(class == Fault::Transient.name() || class == Fault::Local.name(), "{class}: {detail}");
+}
