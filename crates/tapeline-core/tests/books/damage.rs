@@ -92,6 +92,22 @@ fn a_gap_during_a_refresh_makes_its_snapshot_the_resync() {
 }
 
 #[test]
+fn a_book_that_goes_on_by_itself_takes_the_late_snapshot_as_a_refresh() {
+    spot(&[
+        ("delta 9..10", "buffered syncing"),
+        ("snapshot 10", "synced 10 live"),
+        ("cut", "broken(cut: expected 11, got 0) stale"),
+        ("open", "- stale"),
+        ("wait 2000", "- stale"),
+        ("wants", "cut"),
+        ("sent", "- stale"),
+        ("delta 11..12", "synced 12 live"),
+        ("delta 13..13", "applied 13 live"),
+        ("snapshot 10", "refreshed 13 live"),
+    ]);
+}
+
+#[test]
 fn a_span_that_ends_before_it_begins_is_corrupt() {
     spot(&[
         ("delta 9..10", "buffered syncing"),

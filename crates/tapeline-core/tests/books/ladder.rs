@@ -139,7 +139,10 @@ fn run(bids: bool, start: i64, ops: Vec<Op>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) })]
+    #![proptest_config({
+        let config = ProptestConfig::default();
+        ProptestConfig { cases: config.cases / 2, failure_persistence: None, ..config }
+    })]
 
     #[test]
     fn ladder_equals_an_ordered_map(bids: bool, start in prop_oneof![Just(6_174_000i64), Just(0), Just(-3_000)], ops in ops()) {

@@ -273,7 +273,10 @@ fn play(seed: u64, chain: Chain, depth: usize, timed: bool) -> (Counters, u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config({
+        let config = ProptestConfig::default();
+        ProptestConfig { cases: config.cases / 2, failure_persistence: None, ..config }
+    })]
 
     #[test]
     fn no_book_claims_what_is_not_true(

@@ -2,7 +2,8 @@
 //!
 //! - `ladder` holds one side: exact prices and sizes as integers at scales learnt from the data; `ticks`
 //!   and `pages` hold those integers.
-//! - `sync` decides for every delta and snapshot what it does to the book.
+//! - `sync` decides what a delta does to a book, and `waiting` what a snapshot does while it is not right;
+//!   `view` is what the book shows.
 //! - `backlog` keeps deltas that cannot be applied yet.
 //! - `horizon` knows how far down a side can be trusted.
 //! - `refresh` merges a new snapshot beside a live book.
@@ -14,6 +15,8 @@ mod pages;
 mod refresh;
 mod sync;
 mod ticks;
+mod view;
+mod waiting;
 
 use std::time::Duration;
 

@@ -9,8 +9,7 @@ use super::backlog::Backlog;
 use super::horizon::{Horizon, Reach};
 use super::ladder::Ladder;
 use super::{BookLimits, Break, Counters, Outcome, Why};
-use crate::data::decimal::Decimal;
-use crate::data::event::{Book, BookState, Level};
+use crate::data::event::Level;
 use crate::time::{Mono, Unix};
 use crate::venue::{BookRule, Chain, Span};
 
@@ -41,11 +40,11 @@ pub struct BookSync {
     pub(super) changes: Vec<Level>,
     pub(super) changed_bids: usize,
     pub(super) counters: Counters,
-    outstanding: bool,
-    ever_synced: bool,
-    cut: bool,
+    pub(super) outstanding: bool,
+    pub(super) ever_synced: bool,
+    pub(super) cut: bool,
     /// The newest delta seen.
-    newest: Option<Seen>,
+    pub(super) newest: Option<Seen>,
     stragglers: Stragglers,
     /// When a snapshot is asked for though no delta has come.
     ask_at: Mono,
@@ -71,14 +70,14 @@ pub(super) struct Held {
     pub(super) last: u64,
     pub(super) bids: Box<[Level]>,
     pub(super) asks: Box<[Level]>,
-    release_at: Mono,
+    pub(super) release_at: Mono,
     /// Deltas have come since, and have not reached it.
-    behind: bool,
+    pub(super) behind: bool,
 }
 
 /// Where the stream stands.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+pub(super) struct Seen {
     last: u64,
     time: Option<Unix>,
 }
@@ -209,60 +208,6 @@ impl BookSync {
         }
     }
 
-    /// How far the book can be trusted.
-    pub fn state(&self) -> BookState {
-        match self.phase {
-            Phase::Unsynced { .. } if self.ever_synced => BookState::Stale,
-            Phase::Unsynced { .. } => BookState::Syncing,
-            Phase::Synced { proven, .. } if !proven || self.reach == Reach::Beyond => BookState::Unverified,
-            Phase::Synced { .. } => BookState::Live,
-        }
-    }
-
-    /// The id at which the book is right; `None` while it is not.
-    pub const fn last_id(&self) -> Option<u64> {
-        match self.phase {
-            Phase::Synced { id, .. } => Some(id),
-            Phase::Unsynced { .. } => None,
-        }
-    }
-
-    /// The bid side; a stale view while the book is not right.
-    pub const fn bids(&self) -> &Ladder {
-        &self.bids
-    }
-
-    /// The ask side; a stale view while the book is not right.
-    pub const fn asks(&self) -> &Ladder {
-        &self.asks
-    }
-
-    /// The worst bid and the worst ask down to which every level is known; `None` = the whole side.
-    /// Levels beyond are right too, but others may exist there.
-    pub fn horizon(&self) -> (Option<Decimal>, Option<Decimal>) {
-        (self.bid_horizon.worst(), self.ask_horizon.worst())
-    }
-
-    /// The whole book, best first, as it is published.
-    pub fn data(&self) -> Book {
-        let levels = self.bids.iter().chain(self.asks.iter()).collect();
-        let bids = u32::try_from(self.bids.len()).unwrap_or(u32::MAX);
-        Book { levels, bids, venue_id: self.last_id(), state: self.state() }
-    }
-
-    /// The levels that the last refresh changed, as a delta at the book's id. Empties the list.
-    pub fn take_changes(&mut self) -> Book {
-        let levels = std::mem::take(&mut self.changes).into_boxed_slice();
-        let bids = u32::try_from(self.changed_bids).unwrap_or(u32::MAX);
-        self.changed_bids = 0;
-        Book { levels, bids, venue_id: self.last_id(), state: self.state() }
-    }
-
-    /// What the book has been through.
-    pub const fn counters(&self) -> Counters {
-        self.counters
-    }
-
     /// One delta of the stream; `time` is the venue's, where it tells one.
     pub fn delta(
         &mut self,
@@ -280,7 +225,7 @@ impl BookSync {
             Phase::Unsynced { .. } if span.first > span.last => Outcome::Ignored,
             Phase::Unsynced { resume, .. } => self.collect(now, time, resume, span, bids, asks),
         };
-        if self.newest.is_none_or(|newest| span.last > newest.last) {
+        if span.first <= span.last && self.newest.is_none_or(|newest| span.last > newest.last) {
             self.newest = Some(Seen { last: span.last, time });
             self.stragglers.run = 0;
         }
@@ -288,7 +233,7 @@ impl BookSync {
     }
 
     /// A delta for a book that is right at `id`.
-    fn advance(
+    pub(super) fn advance(
         &mut self,
         now: Mono,
         time: Option<Unix>,
@@ -336,95 +281,6 @@ impl BookSync {
         }
     }
 
-    /// A delta for a book that is not right.
-    fn collect(
-        &mut self,
-        now: Mono,
-        time: Option<Unix>,
-        resume: Option<u64>,
-        span: Span,
-        bids: &[Level],
-        asks: &[Level],
-    ) -> Outcome {
-        let end = self.backlog.end();
-        if end.or(resume).is_some_and(|end| span.last <= end) {
-            if self.began_anew(time, span.last) {
-                self.counters.restarts += 1;
-                self.held = None;
-                self.newest = None;
-                return self.keep_from(span, bids, asks);
-            }
-            self.counters.ignored += 1;
-            return Outcome::Ignored;
-        }
-        let start = self.start_of(span);
-        let outcome = match (end, resume) {
-            (Some(end), _) if start <= end => self.keep(span, bids, asks),
-            (Some(_), _) => {
-                self.counters.gaps += 1;
-                self.keep_from(span, bids, asks)
-            }
-            (None, Some(id)) if start <= id && self.held.is_none() => {
-                return self.resume(now, time, id, span, bids, asks);
-            }
-            (None, _) => self.keep_from(span, bids, asks),
-        };
-        self.meet_held(now).unwrap_or(outcome)
-    }
-
-    /// Looks whether the kept deltas have reached the snapshot that waits for them.
-    fn meet_held(&mut self, now: Mono) -> Option<Outcome> {
-        let mut held = self.held.take()?;
-        let (start, end) = self.backlog.start().zip(self.backlog.end())?;
-        if start > held.last {
-            self.counters.discarded += 1;
-            self.set_why(Why::Old);
-            return None;
-        }
-        if end >= held.last {
-            return Some(self.install(now, held.last, &held.bids, &held.asks, true));
-        }
-        held.behind = true;
-        self.held = Some(held);
-        None
-    }
-
-    /// The first delta after a cut continues where the book was right: nothing was missed.
-    fn resume(
-        &mut self,
-        now: Mono,
-        time: Option<Unix>,
-        id: u64,
-        span: Span,
-        bids: &[Level],
-        asks: &[Level],
-    ) -> Outcome {
-        self.phase = Phase::Synced { id, proven: true };
-        match self.advance(now, time, id, span, bids, asks) {
-            Outcome::Applied { .. } => {
-                self.counters.synced += 1;
-                Outcome::Synced
-            }
-            other => other,
-        }
-    }
-
-    /// Keeps a delta that continues those kept already.
-    fn keep(&mut self, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
-        self.counters.buffered += 1;
-        self.counters.overflowed += self.backlog.push(span.last, bids, asks);
-        Outcome::Buffered
-    }
-
-    /// Keeps a delta as the first one; those kept before do not lead to it.
-    fn keep_from(&mut self, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
-        if let Phase::Unsynced { resume, .. } = &mut self.phase {
-            *resume = None;
-        }
-        self.backlog.begin(Some(self.start_of(span)));
-        self.keep(span, bids, asks)
-    }
-
     /// The book at `id` is no longer right, and this delta is the first one of what comes next.
     fn start_over(&mut self, why: Why, id: u64, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
         self.phase = Phase::Unsynced { why, resume: None };
@@ -458,77 +314,12 @@ impl BookSync {
         self.corrupt_free_at = self.not_before + self.limits.corrupt_every;
     }
 
-    /// One snapshot, best first on each side, that shows the book at `last`.
-    pub fn snapshot(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
-        self.outstanding = false;
-        let why = match self.phase {
-            Phase::Unsynced { why, .. } => why,
-            Phase::Synced { .. } => Why::Horizon,
-        };
-        if self.cut {
-            return self.discard(why);
-        }
-        match self.phase {
-            Phase::Synced { id, .. } => return self.refresh(now, id, last, bids, asks),
-            Phase::Unsynced { resume: Some(id), .. } if last < id => {
-                // Older than the book was at the cut. Forgetting that book lets the next snapshot pass,
-                // should the venue have begun its ids anew.
-                self.phase = Phase::Unsynced { why, resume: None };
-                return self.discard(Why::Old);
-            }
-            Phase::Unsynced { .. } => {}
-        }
-        match (self.backlog.start(), self.backlog.end()) {
-            (Some(start), _) if last < start => {
-                self.set_why(Why::Old);
-                self.discard(Why::Old)
-            }
-            (Some(_), Some(end)) if last <= end => self.install(now, last, bids, asks, true),
-            _ => self.hold(now, last, bids, asks),
-        }
-    }
-
-    pub(super) fn hold(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
-        let release_at = now + self.limits.first_delta_within;
-        self.held =
-            Some(Box::new(Held { last, bids: bids.into(), asks: asks.into(), release_at, behind: false }));
-        Outcome::Held
-    }
-
-    pub(super) const fn discard(&mut self, why: Why) -> Outcome {
-        self.counters.discarded += 1;
-        Outcome::Discarded(why)
-    }
-
-    /// Makes the snapshot, and the kept deltas after it, the book.
-    fn install(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level], proven: bool) -> Outcome {
-        let Some((fresh_bids, fresh_asks, id, replayed)) = self.rebuild(last, bids, asks) else {
-            self.backlog.begin(self.backlog.end());
-            self.set_why(Why::Corrupt);
-            self.count_corrupt(now);
-            return self.discard(Why::Corrupt);
-        };
-        let (most, near) = (self.rule.snapshot_levels, self.limits.near_percent);
-        self.bid_horizon = Horizon::of(&fresh_bids, bids, most, near);
-        self.ask_horizon = Horizon::of(&fresh_asks, asks, most, near);
-        (self.bids, self.asks) = (fresh_bids, fresh_asks);
-        self.backlog.begin(None);
-        self.held = None;
-        self.asked = false;
-        self.ever_synced = true;
-        self.phase = Phase::Synced { id, proven };
-        self.counters.synced += 1;
-        self.counters.applied += replayed;
-        self.measure_reach();
-        Outcome::Synced
-    }
-
     pub(super) fn measure_reach(&mut self) {
         self.reach = self.bid_horizon.reach(&self.bids).max(self.ask_horizon.reach(&self.asks));
     }
 
     /// Whether an old delta shows that the venue began its ids anew, so that it is not old at all.
-    fn began_anew(&mut self, time: Option<Unix>, last: u64) -> bool {
+    pub(super) fn began_anew(&mut self, time: Option<Unix>, last: u64) -> bool {
         let Some(newest) = self.newest.filter(|newest| last <= newest.last) else { return false };
         if let (Some(time), Some(newest_time)) = (time, newest.time) {
             if time <= newest_time {
@@ -543,14 +334,8 @@ impl BookSync {
         self.stragglers.run >= RESTART_RUN
     }
 
-    const fn set_why(&mut self, new: Why) {
-        if let Phase::Unsynced { why, .. } = &mut self.phase {
-            *why = new;
-        }
-    }
-
     /// The id after which a delta begins.
-    fn start_of(&self, span: Span) -> u64 {
+    pub(super) fn start_of(&self, span: Span) -> u64 {
         let before_first = span.first.saturating_sub(1);
         match self.rule.chain {
             Chain::Contiguous => before_first,

@@ -86,8 +86,8 @@ impl<C: Cell> Ticks<C> {
 
     /// The window's page of a key; past all pages for a key that lies before them.
     #[inline]
-    const fn page_at(&self, key: i64) -> usize {
-        page_of(key).wrapping_sub(self.base) as usize
+    fn page_at(&self, key: i64) -> usize {
+        usize::try_from(page_of(key) - self.base).unwrap_or(usize::MAX)
     }
 
     /// A key at or before the best one was set or vacated.
