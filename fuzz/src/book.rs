@@ -13,30 +13,30 @@ use tapeline_core::venue::{BookRule, Chain, Span};
 use crate::input::Input;
 
 /// One side by price, both in ticks.
-type Side = BTreeMap<i64, i64>;
+pub(crate) type Side = BTreeMap<i64, i64>;
 
 /// The venue's own book, and every state it ever had.
-struct Truth {
+pub(crate) struct Truth {
     chain: Chain,
     bids: Side,
     asks: Side,
-    id: u64,
-    history: BTreeMap<u64, (Side, Side)>,
+    pub(crate) id: u64,
+    pub(crate) history: BTreeMap<u64, (Side, Side)>,
 }
 
 /// One message of the venue's stream.
 #[derive(Clone)]
-struct Delta {
-    span: Span,
-    bids: Vec<Level>,
-    asks: Vec<Level>,
+pub(crate) struct Delta {
+    pub(crate) span: Span,
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
 }
 
 /// A snapshot on its way.
-struct Snapshot {
-    last: u64,
-    bids: Vec<Level>,
-    asks: Vec<Level>,
+pub(crate) struct Snapshot {
+    pub(crate) last: u64,
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
 }
 
 fn level(price: i64, size: i64) -> Level {
@@ -44,13 +44,13 @@ fn level(price: i64, size: i64) -> Level {
     Level { price: decimal(1_000 + price), size: decimal(size) }
 }
 
-fn ticks(level: &Level) -> (i64, i64) {
+pub(crate) fn ticks(level: &Level) -> (i64, i64) {
     let ticks = |value: Decimal| value.at_scale(1).expect("one digit");
     (ticks(level.price) - 1_000, ticks(level.size))
 }
 
 impl Truth {
-    fn new(chain: Chain) -> Self {
+    pub(crate) fn new(chain: Chain) -> Self {
         let bids: Side = (20..30).map(|price| (price, price % 5 + 1)).collect();
         let asks: Side = (31..41).map(|price| (price, price % 3 + 1)).collect();
         let history = BTreeMap::from([(100, (bids.clone(), asks.clone()))]);
@@ -58,7 +58,7 @@ impl Truth {
     }
 
     /// Changes one to four levels; a price beyond the other side's best takes what stands in its way.
-    fn change(&mut self, script: &mut Input<'_>) -> Option<Delta> {
+    pub(crate) fn change(&mut self, script: &mut Input<'_>) -> Option<Delta> {
         let shape = script.byte()?;
         let (mut bids, mut asks) = (Vec::new(), Vec::new());
         for _ in 0..shape % 4 + 1 {
@@ -89,14 +89,14 @@ impl Truth {
         Some(Delta { span: Span { first, last: self.id, previous }, bids, asks })
     }
 
-    fn snapshot(&self, levels: usize) -> Snapshot {
+    pub(crate) fn snapshot(&self, levels: usize) -> Snapshot {
         let bids = self.bids.iter().rev().take(levels).map(|(p, s)| level(*p, *s)).collect();
         let asks = self.asks.iter().take(levels).map(|(p, s)| level(*p, *s)).collect();
         Snapshot { last: self.id, bids, asks }
     }
 }
 
-fn set(side: &mut Side, changes: &mut Vec<Level>, price: i64, size: i64) {
+pub(crate) fn set(side: &mut Side, changes: &mut Vec<Level>, price: i64, size: i64) {
     match size {
         0 => side.remove(&price),
         _ => side.insert(price, size),

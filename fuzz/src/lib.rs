@@ -3,8 +3,10 @@
 
 mod book;
 mod decimal;
+mod feed;
 mod frames;
 mod input;
+mod reader;
 mod scan;
 mod sequence;
 mod settings;
@@ -13,6 +15,7 @@ mod topic;
 
 pub use book::book;
 pub use decimal::decimal;
+pub use feed::feed;
 pub use frames::{binance_fetch, binance_spot, binance_usdm};
 pub use scan::scan;
 pub use sequence::sequence;
@@ -30,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("binance_usdm", binance_usdm),
     ("book", book),
     ("decimal", decimal),
+    ("feed", feed),
     ("scan", scan),
     ("sequence", sequence),
     ("settings", settings),

@@ -143,7 +143,7 @@ macro_rules! replays {
 }
 
 replays! {
-    binance_fetch binance_spot binance_usdm book decimal scan sequence settings topic
+    binance_fetch binance_spot binance_usdm book decimal feed scan sequence settings topic
     ws_client ws_handshake ws_server
 }
 
