@@ -9,6 +9,7 @@ use crate::data::update::{Data, Kind, Source};
 use crate::policy::backoff::delay;
 use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
+use crate::policy::recovery::{Recovery, pause};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Decoded, Fetch, Item, Refusal, Span, TopicId};
 
@@ -18,7 +19,10 @@ use super::io::{Action, FetchId};
 use super::market::Epochs;
 use super::partial::changes;
 use super::snapshots::Urgency;
-use super::topics::State;
+use super::topics::{Service, State};
+
+/// Refusals of our keys in a row after which only an operator can help.
+const KEY_TRIES: u32 = 4;
 
 /// A request on its way, and what is to be settled when it comes back.
 #[derive(Debug)]
@@ -285,7 +289,12 @@ impl Feed {
                 }
             };
             let origin = &self.gate.rest[endpoint].origin;
-            let Some(request) = self.venue.fetch(Fetch::Snapshot, origin, &entry.topic) else { return };
+            let Some(request) = self.venue.fetch(Fetch::Snapshot, origin, &entry.topic) else {
+                self.gate.weight.settle(cost);
+                self.gate.rest[endpoint].breaker.release(permit, now.mono);
+                self.snapshots.withdraw(id);
+                continue;
+            };
             book.expect_snapshot();
             let fetch = self.snapshots.send(id);
             let give_up = now.mono + request.timeout * 2;
@@ -299,7 +308,7 @@ impl Feed {
     pub(super) fn expire_fetches(&mut self, now: Time) {
         let lost = self.fetches.iter().find(|(_, out)| out.give_up <= now.mono).map(|(id, _)| *id);
         if let Some(id) = lost {
-            let refusal = Refusal { fault: Fault::Transient, detail: "no reply".into() };
+            let refusal = Refusal { fault: Fault::Local, detail: "no reply".into() };
             self.fetched(now, id, Err(refusal));
         }
     }
@@ -358,9 +367,8 @@ impl Feed {
         } else {
             breaker.release(out.permit, now.mono);
         }
-        if let Some(asked) = refusal.fault.hold() {
-            // Upward jitter only: never before the venue's word.
-            self.gate.hold_rest(now.mono, asked.mul_f64(1.0 + 0.1 * roll), refusal.fault);
+        if let Some(wait) = pause(refusal.fault, roll) {
+            self.gate.hold_rest(now.mono, wait, refusal.fault);
         }
         let Some(id) = topic else { return };
         if let Some(entry) = self.topics.get_mut(id)
@@ -369,7 +377,23 @@ impl Feed {
             book.snapshot_failed();
         }
         self.retry_snapshot(now, id, &refusal.detail);
+        let tries = self.snapshots.tries(id);
+        if refusal.fault.recovery() == Recovery::Manual
+            && (refusal.fault == Fault::Configuration || tries > KEY_TRIES)
+        {
+            // Asking again cannot help: the topic stays without a book until an operator speaks.
+            self.snapshots.hold(id, Mono::NEVER, tries);
+            self.refuse_book(now, id, &refusal.detail);
+        }
         self.want_snapshot(now, id);
+    }
+
+    fn refuse_book(&mut self, now: Time, id: TopicId, detail: &str) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let reason: Box<str> = format!("the venue refuses its snapshot: {detail}").into();
+        self.events.record(now, entry.topic.as_str(), (entry.service.phase, "rejected"), &reason);
+        let service = Service { level: crate::data::update::Level::Critical, phase: "rejected", reason };
+        entry.serve(&mut self.readers, now, service);
     }
 
     /// A snapshot was of no use: the next request for this book waits a little longer each time.

@@ -5,6 +5,7 @@ use std::mem::size_of;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::data::channel::Channel;
 use crate::data::event::{AggTrade, Trade};
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Kind, Shared, Source, Update};
@@ -37,71 +38,54 @@ pub(super) struct Place<'a> {
     pub(super) offset: u64,
 }
 
-/// One update in a log.
+/// Updates of one topic in the order of their offsets, without holes.
 ///
-/// Plain trades are kept as values: the ring is written from end to end, so that a busy topic streams
-/// through memory instead of touching old allocations one by one, and what readers get is short-lived
-/// and warm in the cache. Everything else is kept as it is shared with the readers.
+/// Plain trades are kept as values in rows: a busy topic streams through memory from end to end instead
+/// of touching old allocations one by one, what goes is not looked at again, and what readers get is
+/// short-lived and warm in the cache. Everything else is kept as it is shared with the readers.
 #[derive(Debug)]
-enum Kept {
-    Trade(Stamp, Trade),
-    AggTrade(Stamp, AggTrade),
-    Shared(Shared),
+pub(super) struct History {
+    ring: Ring,
+    bytes: usize,
+    /// When the oldest update was received.
+    oldest: Unix,
+}
+
+#[derive(Debug)]
+enum Ring {
+    Trades(Rows<Trade>),
+    AggTrades(Rows<AggTrade>),
+    Shared(VecDeque<Shared>),
+}
+
+#[derive(Debug)]
+struct Rows<T> {
+    ring: VecDeque<Row<T>>,
+    /// Those with more to them than a row holds, by offset.
+    aside: VecDeque<Shared>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Stamp {
-    time: Option<Unix>,
+struct Row<T> {
     received: Unix,
+    time: Option<Unix>,
+    /// Absent if the update is kept aside.
+    item: Option<T>,
 }
 
-impl Kept {
-    /// The value of a live trade; `None` if the update has more to it.
-    fn plain(draft: &Draft) -> Option<Self> {
-        if draft.kind != Kind::Event || draft.source != Source::Live {
-            return None;
-        }
-        let stamp = Stamp { time: draft.time, received: draft.received };
-        match &draft.data {
-            Data::Trade(trade) => Some(Self::Trade(stamp, trade.clone())),
-            Data::AggTrade(trade) => Some(Self::AggTrade(stamp, trade.clone())),
-            _ => None,
-        }
-    }
-
-    fn received(&self) -> Unix {
-        match self {
-            Self::Trade(stamp, _) | Self::AggTrade(stamp, _) => stamp.received,
-            Self::Shared(update) => update.received,
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Trade(..) | Self::AggTrade(..) => size_of::<Self>(),
-            Self::Shared(update) => size_of::<Self>() + update.size(),
-        }
-    }
-
-    fn share(&self, place: Place<'_>) -> Shared {
-        let (stamp, data) = match self {
-            Self::Trade(stamp, trade) => (stamp, Data::Trade(trade.clone())),
-            Self::AggTrade(stamp, trade) => (stamp, Data::AggTrade(trade.clone())),
-            Self::Shared(update) => return Arc::clone(update),
-        };
-        let Stamp { time, received } = *stamp;
-        shared(place, Draft { kind: Kind::Event, source: Source::Live, time, received, data })
-    }
-}
-
-/// Updates of one topic in the order of their offsets, without holes.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    ring: VecDeque<Kept>,
-    bytes: usize,
-}
+/// A row is let go of unread only together with this many others.
+const SLICE: usize = 256;
 
 impl History {
+    pub(super) fn new(channel: Channel) -> Self {
+        let ring = match channel {
+            Channel::Trade => Ring::Trades(Rows::default()),
+            Channel::AggTrade => Ring::AggTrades(Rows::default()),
+            _ => Ring::Shared(VecDeque::new()),
+        };
+        Self { ring, bytes: 0, oldest: Unix(i64::MAX) }
+    }
+
     /// Appends an update and trims what no longer fits. It is made for readers only if it is `wanted`
     /// or has to be shared anyway.
     #[inline]
@@ -113,39 +97,79 @@ impl History {
         wanted: bool,
     ) -> Option<Shared> {
         self.trim(draft.received, bound);
-        let (kept, update) = match Kept::plain(&draft) {
-            Some(kept) => (kept, wanted.then(|| shared(place, draft))),
-            None => {
-                let update = shared(place, draft);
-                (Kept::Shared(Arc::clone(&update)), Some(update))
+        self.oldest = self.oldest.min(draft.received);
+        let plain = draft.kind == Kind::Event && draft.source == Source::Live;
+        let (received, time) = (draft.received, draft.time);
+        match (&mut self.ring, &draft.data) {
+            (Ring::Trades(rows), Data::Trade(trade)) if plain => {
+                self.bytes += rows.push(Row { received, time, item: Some(*trade) });
+                wanted.then(|| shared(place, draft))
             }
-        };
-        self.bytes += kept.size();
-        self.ring.push_back(kept);
-        update
+            (Ring::AggTrades(rows), Data::AggTrade(trade)) if plain => {
+                self.bytes += rows.push(Row { received, time, item: Some(*trade) });
+                wanted.then(|| shared(place, draft))
+            }
+            (ring, _) => {
+                let update = shared(place, draft);
+                self.bytes += match ring {
+                    Ring::Trades(rows) => rows.push_aside(&update),
+                    Ring::AggTrades(rows) => rows.push_aside(&update),
+                    Ring::Shared(ring) => {
+                        ring.push_back(Arc::clone(&update));
+                        update.size()
+                    }
+                };
+                Some(update)
+            }
+        }
     }
 
     /// Drops what is too old or too much.
     #[inline]
     fn trim(&mut self, now: Unix, bound: Bound) {
-        let horizon = now.0.saturating_sub(i64::try_from(bound.age.as_nanos()).unwrap_or(i64::MAX));
-        while let Some(first) = self.ring.front() {
-            if self.bytes < bound.bytes && first.received().0 >= horizon {
-                break;
+        let age = i64::try_from(bound.age.as_nanos()).unwrap_or(i64::MAX);
+        let horizon = Unix(now.0.saturating_sub(age));
+        if self.bytes >= bound.bytes || self.oldest < horizon {
+            self.drop_oldest(bound.bytes, horizon);
+        }
+    }
+
+    #[cold]
+    fn drop_oldest(&mut self, bytes: usize, horizon: Unix) {
+        while self.len() > 0 && (self.bytes >= bytes || self.oldest < horizon) {
+            // Too much: a slice at a time. Too old: exactly those that are.
+            let slice = if self.bytes >= bytes { SLICE.min(self.len() / 8 + 1) } else { 1 };
+            self.bytes = self.bytes.saturating_sub(match &mut self.ring {
+                Ring::Trades(rows) => rows.pop(slice),
+                Ring::AggTrades(rows) => rows.pop(slice),
+                Ring::Shared(ring) => ring.pop_front().map_or(0, |update| update.size()),
+            });
+            self.oldest = match &self.ring {
+                Ring::Trades(rows) => rows.oldest(),
+                Ring::AggTrades(rows) => rows.oldest(),
+                Ring::Shared(ring) => ring.front().map(|update| update.received),
             }
-            self.bytes = self.bytes.saturating_sub(first.size());
-            self.ring.pop_front();
+            .unwrap_or(Unix(i64::MAX));
+        }
+    }
+
+    fn len(&self) -> usize {
+        match &self.ring {
+            Ring::Trades(rows) => rows.ring.len(),
+            Ring::AggTrades(rows) => rows.ring.len(),
+            Ring::Shared(ring) => ring.len(),
         }
     }
 
     /// Shortens the log to `bytes`; returns how many bytes that freed.
     pub(super) fn shorten(&mut self, bytes: usize) -> usize {
         let before = self.bytes;
-        while self.bytes > bytes {
-            let Some(first) = self.ring.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(first.size());
+        self.drop_oldest(bytes, Unix(i64::MIN));
+        match &mut self.ring {
+            Ring::Trades(rows) => rows.ring.shrink_to_fit(),
+            Ring::AggTrades(rows) => rows.ring.shrink_to_fit(),
+            Ring::Shared(ring) => ring.shrink_to_fit(),
         }
-        self.ring.shrink_to_fit();
         before - self.bytes
     }
 
@@ -157,25 +181,84 @@ impl History {
         last: u64,
     ) -> Option<impl Iterator<Item = Shared> + 'a> {
         let missing = last.checked_sub(place.offset)?;
-        let held = self.ring.len() as u64;
-        let first = usize::try_from(held.checked_sub(missing)?).ok()?;
-        let offsets = place.offset + 1..;
+        let first = usize::try_from((self.len() as u64).checked_sub(missing)?).ok()?;
+        let offsets = place.offset + 1..=last;
         Some(
             offsets
-                .zip(self.ring.range(first..))
-                .map(move |(offset, kept)| kept.share(Place { offset, ..place })),
+                .zip(first..)
+                .filter_map(move |(offset, index)| self.share(index, Place { offset, ..place })),
         )
+    }
+
+    fn share(&self, index: usize, place: Place<'_>) -> Option<Shared> {
+        match &self.ring {
+            Ring::Trades(rows) => rows.share(index, place, Data::Trade),
+            Ring::AggTrades(rows) => rows.share(index, place, Data::AggTrade),
+            Ring::Shared(ring) => ring.get(index).map(Arc::clone),
+        }
     }
 
     /// Forgets everything (a new epoch begins).
     pub(super) fn clear(&mut self) {
-        self.ring.clear();
+        match &mut self.ring {
+            Ring::Trades(rows) => *rows = Rows::default(),
+            Ring::AggTrades(rows) => *rows = Rows::default(),
+            Ring::Shared(ring) => ring.clear(),
+        }
         self.bytes = 0;
+        self.oldest = Unix(i64::MAX);
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self { ring: VecDeque::new(), aside: VecDeque::new() }
+    }
+}
+
+impl<T: Copy> Rows<T> {
+    /// Keeps a row; how many bytes it holds.
+    #[inline]
+    fn push(&mut self, row: Row<T>) -> usize {
+        self.ring.push_back(row);
+        size_of::<Row<T>>()
+    }
+
+    fn push_aside(&mut self, update: &Shared) -> usize {
+        let row = Row { received: update.received, time: None, item: None };
+        self.aside.push_back(Arc::clone(update));
+        self.push(row) + update.size()
+    }
+
+    /// Lets the `count` oldest go; how many bytes they held.
+    fn pop(&mut self, count: usize) -> usize {
+        let count = count.min(self.ring.len());
+        let mut bytes = count * size_of::<Row<T>>();
+        if !self.aside.is_empty() {
+            let gone = self.ring.iter().take(count).filter(|row| row.item.is_none()).count();
+            bytes +=
+                self.aside.drain(..gone.min(self.aside.len())).map(|update| update.size()).sum::<usize>();
+        }
+        self.ring.drain(..count);
+        bytes
+    }
+
+    fn oldest(&self) -> Option<Unix> {
+        self.ring.front().map(|row| row.received)
+    }
+
+    fn share(&self, index: usize, place: Place<'_>, data: impl FnOnce(T) -> Data) -> Option<Shared> {
+        let Row { received, time, item } = *self.ring.get(index)?;
+        let Some(item) = item else {
+            return self.aside.iter().find(|update| update.offset == place.offset).map(Arc::clone);
+        };
+        let (kind, source) = (Kind::Event, Source::Live);
+        Some(shared(place, Draft { kind, source, time, received, data: data(item) }))
     }
 }
 
@@ -216,10 +299,11 @@ pub(super) fn notice(place: Place<'_>, kind: Kind, now: Time, data: Data) -> Sha
 mod tests {
     use super::*;
     use crate::data::event::Side;
+    use crate::data::update::{Gap, GapKind};
 
     fn log(count: u64, bytes: usize) -> (History, Topic) {
         let topic: Topic = "toy:trade:A".parse().unwrap();
-        let mut history = History::default();
+        let mut history = History::new(Channel::Trade);
         for offset in 1..=count {
             let trade = Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy };
             let received = Unix(i64::try_from(offset).unwrap() * 1_000_000_000);
@@ -260,9 +344,27 @@ mod tests {
 
     #[test]
     fn what_is_too_much_goes() {
-        let (history, topic) = log(50, 10 * size_of::<Kept>());
-        assert!(history.bytes() <= 10 * size_of::<Kept>());
-        assert_eq!(tail(&history, &topic, 39, 50), None);
-        assert_eq!(tail(&history, &topic, 40, 50).unwrap().len(), 10);
+        let row = size_of::<Row<Trade>>();
+        let (history, topic) = log(50, 10 * row);
+        let held = history.bytes() / row;
+        assert!((8..=10).contains(&held), "{held} rows");
+        assert_eq!(tail(&history, &topic, 49 - held as u64, 50), None);
+        assert_eq!(tail(&history, &topic, 50 - held as u64, 50).unwrap().len(), held);
+    }
+
+    #[test]
+    fn a_gap_stands_among_the_trades_and_goes_with_them() {
+        let (mut history, topic) = log(4, 1 << 20);
+        let gap = Gap { kind: GapKind::Venue, from: 1, to: 2, reason: "test".into() };
+        let received = Unix(4_000_000_000);
+        let data = Data::Gap(Box::new(gap));
+        let draft = Draft { kind: Kind::Gap, source: Source::Live, time: None, received, data };
+        let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
+        let at = |offset| Place { topic: &topic, epoch: Epoch(7), offset };
+        assert!(history.append(at(5), draft, bound, false).is_some());
+        let kinds: Vec<Kind> = history.after(at(3), 5).unwrap().map(|update| update.kind).collect();
+        assert_eq!(kinds, [Kind::Event, Kind::Gap]);
+        history.shorten(1);
+        assert_eq!((history.bytes(), history.len()), (0, 0));
     }
 }

@@ -48,6 +48,16 @@ pub(super) struct Live {
     pub(super) renewed: Option<Mono>,
 }
 
+impl Live {
+    /// When the session will have lasted long enough to speak for the endpoint.
+    pub(super) fn settles_at(&self) -> Option<Mono> {
+        self.proven.filter(|_| !self.settled).map(|proven| proven + SETTLED_AFTER)
+    }
+}
+
+/// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint.
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
 /// A ping that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PingOut {
@@ -115,6 +125,8 @@ pub(super) struct Line {
     /// Index of the endpoint dialled last.
     pub(super) endpoint: usize,
     pub(super) failures: Failures,
+    /// It waits for the gate, not for its own backoff.
+    pub(super) gated: bool,
     /// Leave from the endpoint's breaker, until we know how the session goes.
     pub(super) permit: Option<Permit>,
     /// The last failure.
@@ -140,7 +152,8 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(slot: u32, group: u8, facts: &Group, limits: &Limits, now: Time) -> Self {
-        let count = limits.messages_per_second.min(facts.messages.count).max(1);
+        // One message is kept free for pongs, so with less than two nothing could ever be said.
+        let count = limits.messages_per_second.min(facts.messages.count).max(2);
         Self {
             id: LineId { slot, dial: 0 },
             group,
@@ -148,6 +161,7 @@ impl Line {
             since: now.unix,
             endpoint: 0,
             failures: Failures::default(),
+            gated: false,
             permit: None,
             fault: None,
             names: Names::default(),
@@ -198,7 +212,10 @@ impl Line {
             Phase::Halted { until } => *until,
             Phase::Live(live) => {
                 let ping = live.ping.as_ref().map(|ping| ping.deadline);
-                [Some(live.check_at), ping, live.speak_at, self.wishes.deadline()].into_iter().flatten().min()
+                [Some(live.check_at), ping, live.speak_at, live.settles_at(), self.wishes.deadline()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
     }

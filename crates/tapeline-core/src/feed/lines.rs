@@ -10,12 +10,10 @@ use crate::venue::LineId;
 
 use super::Feed;
 use super::io::{Action, Closed, DialError};
-use super::line::{Line, Live, Phase, PingOut};
+use super::line::{Line, Live, Phase, PingOut, SETTLED_AFTER};
 use super::topics::{Service, State};
 use super::wishes::Refused;
 
-/// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint.
-const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// Messages kept free for pongs when requests are sent.
 const PONG_RESERVE: usize = 1;
 
@@ -24,7 +22,12 @@ impl Feed {
     pub(super) fn new_line(&mut self, now: Time, group: u8) -> usize {
         let slot = self.lines.len();
         let facts = &self.venue.profile().groups[usize::from(group)];
-        self.lines.push(Line::new(slot as u32, group, facts, &self.config.limits, now));
+        let mut line = Line::new(slot as u32, group, facts, &self.config.limits, now);
+        let place = (group, slot as u32);
+        if let Some(index) = self.old_failures.iter().position(|(group, slot, _)| (*group, *slot) == place) {
+            line.failures = self.old_failures.swap_remove(index).2;
+        }
+        self.lines.push(line);
         slot
     }
 
@@ -146,6 +149,7 @@ impl Feed {
             Err(until) => {
                 // Never at once again: a gate that says "now" and refuses must not spin.
                 let until = until.max(now.mono + Duration::from_millis(1));
+                self.lines[slot].gated = true;
                 self.enter(now, slot, Phase::Waiting { until }, "the gate is closed");
                 return;
             }
@@ -153,6 +157,7 @@ impl Feed {
         let give_up = now.mono + self.config.timing.dial_within;
         let line = &mut self.lines[slot];
         line.endpoint = endpoint;
+        line.gated = false;
         line.permit = Some(permit);
         line.id.dial = line.id.dial.wrapping_add(1);
         line.stats.dials += 1;
@@ -172,6 +177,11 @@ impl Feed {
         line.last_data = now.mono;
         line.arrivals.resume(now.mono);
         line.corrupt = (0, now.mono);
+        if let Some(permit) = line.permit {
+            // A probe that connected late still has its five seconds of data before it.
+            let until = now.mono + self.config.timing.dial_within + SETTLED_AFTER;
+            self.gate.streams[line.endpoint].breaker.extend(permit, until);
+        }
         let live = Live {
             since: now.mono,
             proven: None,
@@ -203,7 +213,9 @@ impl Feed {
         let roll = self.rng.roll();
         let line = &mut self.lines[slot];
         let breaker = &mut self.gate.streams[line.endpoint].breaker;
-        let settled = line.live().is_some_and(|live| live.settled);
+        let settled = line
+            .live()
+            .is_some_and(|live| live.settled || live.settles_at().is_some_and(|at| at <= now.mono));
         if fault.counts_for_breaker() && !settled {
             breaker.failure(now.mono, roll);
             line.permit = None;
@@ -264,10 +276,19 @@ impl Feed {
     fn settle(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
-        if !live.settled && live.proven.is_some_and(|at| now.mono.since(at) >= SETTLED_AFTER) {
-            live.settled = true;
-            line.permit = None;
-            self.gate.streams[line.endpoint].breaker.success();
+        if live.settles_at().is_none_or(|at| at > now.mono) {
+            return;
+        }
+        live.settled = true;
+        line.permit = None;
+        let breaker = &mut self.gate.streams[line.endpoint].breaker;
+        let was_closed = breaker.state(now.mono) == crate::policy::breaker::State::Closed;
+        breaker.success();
+        // Lines that only waited for the breaker dial at once.
+        for line in self.lines.iter_mut().filter(|line| line.gated && !was_closed) {
+            if let Phase::Waiting { until } = &mut line.phase {
+                *until = now.mono;
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::venue::Sequencing;
 
 use super::Feed;
 use super::gate::Gate;
+use crate::policy::backoff::Failures;
 
 /// What must survive a crash of the feed. Everything else can be rebuilt.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Memory {
     /// The last id of each topic with contiguous ids, so that what is lost meanwhile is seen.
     pub(super) last: Vec<(Topic, u64)>,
     pub(super) gate: Option<Gate>,
+    /// What each line's service had not yet made good.
+    pub(super) failures: Vec<(u8, u32, Failures)>,
 }
 
 impl Memory {
@@ -41,7 +44,9 @@ impl Feed {
         if let Some(memory) = self.memory {
             return Memory { gate: memory.gate.or(Some(self.gate)), ..memory };
         }
-        let mut memory = Memory { gate: Some(self.gate), ..Memory::default() };
+        let failures =
+            self.lines.iter().map(|line| (line.group, line.id.slot, line.failures.clone())).collect();
+        let mut memory = Memory { gate: Some(self.gate), failures, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
             if entry.sequencing == Sequencing::Contiguous
                 && let Some(last) = entry.sequence.last()
@@ -63,6 +68,7 @@ impl Feed {
     }
 
     pub(super) fn restore(&mut self, now: Time, memory: Memory) {
+        self.old_failures = memory.failures;
         for (topic, last) in memory.last {
             // Topics without a reader are not wanted back; their ids are not either.
             if memory.subscriptions.iter().any(|(wanted, ..)| *wanted == topic) {

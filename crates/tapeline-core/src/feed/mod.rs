@@ -37,7 +37,7 @@ use std::task::Waker;
 use crate::config::FeedConfig;
 use crate::data::topic::Topic;
 use crate::data::update::Epoch;
-use crate::policy::backoff::Backoff;
+use crate::policy::backoff::{Backoff, Failures};
 use crate::rng::Rng;
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
@@ -88,6 +88,8 @@ pub struct Feed {
     counters: Counters,
     /// What a predecessor remembered, until the first reading of the clock.
     memory: Option<Memory>,
+    /// Failures of a predecessor's lines, until lines of their place are made.
+    old_failures: Vec<(u8, u32, Failures)>,
     /// When the clock was last seen by `tick`.
     ticked: Mono,
     sweep_at: Mono,
@@ -132,6 +134,7 @@ impl Feed {
             samples: Samples::default(),
             counters: Counters::default(),
             memory: Some(memory),
+            old_failures: Vec::new(),
             ticked: Mono::default(),
             sweep_at: Mono::default(),
             idle_tick_at: Mono::default(),

@@ -109,6 +109,11 @@ impl Snapshots {
         self.waiting.get(&topic).map_or(1, |(_, failures)| failures.saturating_add(1))
     }
 
+    /// Failures in a row so far.
+    pub(super) fn tries(&self, topic: TopicId) -> u32 {
+        self.waiting.get(&topic).map_or(0, |(_, failures)| *failures)
+    }
+
     /// Not before `until` again.
     pub(super) fn hold(&mut self, topic: TopicId, until: Mono, failures: u32) {
         self.waiting.insert(topic, (until, failures));

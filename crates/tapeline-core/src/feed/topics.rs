@@ -99,6 +99,7 @@ impl Entry {
                 None => State::Depth(None),
             },
         };
+        let history = History::new(topic.channel());
         Self {
             topic,
             route,
@@ -109,7 +110,7 @@ impl Entry {
             broken: false,
             state,
             sequence: Sequence::resuming(last),
-            history: History::default(),
+            history,
             readers: Vec::new(),
             slot: None,
             created: now.unix,

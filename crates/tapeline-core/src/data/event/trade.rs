@@ -6,7 +6,7 @@ use super::{Side, text};
 use crate::data::decimal::Decimal;
 
 /// One trade.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Trade {
     /// The venue's trade id, unique within the symbol.
     #[serde(serialize_with = "text")]
@@ -20,7 +20,7 @@ pub struct Trade {
 }
 
 /// Trades of one taker order at one price, added up by the venue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct AggTrade {
     /// The aggregate's id; its own id space.
     #[serde(serialize_with = "text")]
