@@ -61,7 +61,7 @@ fn check_socket(dir: &Path) {
 #[test]
 fn a_feed_driven_by_hand_digests_every_capture() {
     let Some(dirs) = recording::shared() else {
-        println!("skipped: no recordings at ../shared/captures (or TAPELINE_CAPTURES)");
+        println!("SKIPPED: no recordings at ../shared/captures (set TAPELINE_CAPTURES)");
         return;
     };
     dirs.iter().for_each(|dir| check_offline(dir));
@@ -70,7 +70,7 @@ fn a_feed_driven_by_hand_digests_every_capture() {
 #[test]
 fn every_capture_comes_whole_through_a_real_socket() {
     let Some(dirs) = recording::shared() else {
-        println!("skipped: no recordings at ../shared/captures (or TAPELINE_CAPTURES)");
+        println!("SKIPPED: no recordings at ../shared/captures (set TAPELINE_CAPTURES)");
         return;
     };
     dirs.iter().for_each(|dir| check_socket(dir));
