@@ -1,8 +1,8 @@
 //! What keeps venues from being reached, in words: which endpoint, why, and when it is tried again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use tapeline::Hub;
+use tapeline::{Hub, Topic};
 
 use crate::view::number::age;
 
@@ -11,6 +11,8 @@ use crate::view::number::age;
 pub(crate) struct Trouble {
     /// Failures told so far, by venue and line.
     told: HashMap<(String, u32), u32>,
+    /// Refused topics told.
+    refused: HashSet<Topic>,
 }
 
 impl Trouble {
@@ -26,7 +28,16 @@ impl Trouble {
                     )
                 });
             }
-            for line in venue.feed.into_iter().flat_map(|feed| feed.lines) {
+            let Some(feed) = venue.feed else { continue };
+            for topic in feed.topics.iter().filter(|topic| topic.phase == "rejected") {
+                if self.refused.insert(topic.topic.clone()) {
+                    said.push(format!(
+                        "{}: refused by the venue: {}; is the symbol right?",
+                        topic.topic, topic.reason
+                    ));
+                }
+            }
+            for line in feed.lines {
                 let key = (venue.venue.clone(), line.id);
                 if line.proven {
                     if self.told.remove(&key).is_some_and(|failures| failures > 0) {

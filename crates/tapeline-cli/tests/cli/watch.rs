@@ -108,3 +108,11 @@ fn an_unreachable_venue_is_told_with_endpoint_reason_and_next_attempt() {
     watch.signal("INT");
     assert_eq!(watch.code(), Some(130));
 }
+
+#[test]
+fn a_symbol_that_the_venue_refuses_is_told_and_disturbs_nobody() {
+    let (_simulator, port) = simulator(&[]);
+    let watch = Running::start(&mut watch(port, &["binance:book:NOPEUSDT", "binance:trade:BTCUSDT"]));
+    watch.told(|line| line.contains("binance:book:NOPEUSDT: refused by the venue"));
+    watch.line_where(|line| line.contains("binance:trade:BTCUSDT") && line.contains("\"event\""));
+}
