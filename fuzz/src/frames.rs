@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use tapeline_core::data::topic::Topic;
 use tapeline_core::time::Unix;
-use tapeline_core::venue::{Decoded, Fetch, HttpReply, Item, LineId, Names, TopicId, Venue};
-use tapeline_venues::binance::{Binance, Market};
+use tapeline_core::venue::{DecodeError, Decoded, Fetch, HttpReply, Item, LineId, Names, TopicId, Venue};
+use tapeline_venues::binance::{Binance, Market, plain};
 
 /// Topics by which an adapter's streams are made known; those it does not offer are left out.
 const TOPICS: &[&str] = &[
@@ -35,6 +35,7 @@ const TOPICS: &[&str] = &[
 ];
 
 struct Adapter {
+    market: Market,
     venue: Binance,
     names: Names,
 }
@@ -49,7 +50,7 @@ impl Adapter {
                 names.insert(&route.stream, TopicId(index as u32));
             }
         }
-        Self { venue, names }
+        Self { market, venue, names }
     }
 
     fn decode(&self, frame: &[u8]) {
@@ -63,11 +64,28 @@ impl Adapter {
             let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(frame);
             assert!(parsed.is_ok(), "what is no JSON is not believed: {}", frame.escape_ascii());
         }
+        self.compare(frame, &result, &out);
         // The same bytes mean the same, also behind other items.
         let mut again = Decoded::default();
         again.items.push(Item::Alive);
         assert_eq!(self.venue.decode(line, frame, &self.names, &mut again).is_ok(), result.is_ok());
         assert_eq!(again.items.len(), out.items.len() + 1);
+    }
+
+    /// The fast decoder against the plain one: the same items, or both refuse.
+    fn compare(&self, frame: &[u8], fast: &Result<(), DecodeError>, out: &Decoded) {
+        let mut slow = Decoded::default();
+        let plain = plain::decode(self.market, frame, &self.names, &mut slow);
+        match (fast, &plain) {
+            // What looks like a copy (id 0 here) is left alone without a look at the rest of it.
+            (Ok(()), _) if out.items.is_empty() => {}
+            (Ok(()), Ok(())) => {
+                assert_eq!(out.items, slow.items, "{}", frame.escape_ascii());
+                assert_eq!(out.levels, slow.levels, "{}", frame.escape_ascii());
+            }
+            (Err(_), Err(_)) => {}
+            _ => panic!("fast {fast:?}, plain {plain:?} on {}", frame.escape_ascii()),
+        }
     }
 }
 
