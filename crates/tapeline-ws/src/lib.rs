@@ -16,7 +16,8 @@ mod connection;
 pub mod handshake;
 
 pub use codec::{
-    Deflate, Deflater, Limits, Message, Prepared, ProtocolError, QueueError, Reader, Role, Writer, close_code,
+    Deflate, Deflater, Limits, Message, MessageOf, Prepared, ProtocolError, QueueError, RawMessage, Reader,
+    Role, Writer, close_code,
 };
 pub use connection::{AcceptError, ConnectError, Connection, ReceiveError, SendError};
 pub use handshake::{

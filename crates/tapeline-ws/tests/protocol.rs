@@ -1,7 +1,7 @@
 //! The rules of RFC 6455 frame by frame: what each sequence of bytes yields, and with which code it
 //! is refused.
 
-use tapeline_ws::{Deflate, Limits, Message, ProtocolError, Reader, Role, Writer, close_code};
+use tapeline_ws::{Deflate, Limits, Message, ProtocolError, RawMessage, Reader, Role, Writer, close_code};
 
 const LIMITS: Limits = Limits { message: 1000, fragments: 4, read_buffer: 64, out_queue: 4000 };
 
@@ -30,6 +30,25 @@ fn describe(message: Message<'_>) -> String {
     }
 }
 
+/// As [`read`], by the way that lends text as bytes.
+fn read_bytes(reader: &mut Reader, bytes: &[u8]) -> Result<Vec<String>, ProtocolError> {
+    let mut seen = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[reader.feed(rest)..];
+        while let Some(message) = reader.next_bytes()? {
+            seen.push(describe(match message {
+                RawMessage::Text(text) => Message::Text(std::str::from_utf8(text).expect("it was checked")),
+                RawMessage::Binary(bytes) => Message::Binary(bytes),
+                RawMessage::Ping(payload) => Message::Ping(payload),
+                RawMessage::Pong(payload) => Message::Pong(payload),
+                RawMessage::Close { code, reason } => Message::Close { code, reason },
+            }));
+        }
+    }
+    Ok(seen)
+}
+
 /// Feeds `bytes` in pieces of `step` and returns what came out.
 fn read(reader: &mut Reader, bytes: &[u8], step: usize) -> Result<Vec<String>, ProtocolError> {
     let mut seen = Vec::new();
@@ -52,6 +71,9 @@ fn check_as(
     expected: Result<&[&str], ProtocolError>,
 ) {
     let bytes = frames.concat();
+    let seen = read_bytes(&mut Reader::new(role, LIMITS, deflate), &bytes);
+    let seen = seen.as_ref().map(|seen| seen.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(seen, expected.as_ref().map(|words| words.to_vec()), "as bytes: {frames:?}");
     for step in [1, 2, 3, 7, 4096] {
         let mut reader = Reader::new(role, LIMITS, deflate);
         let seen = read(&mut reader, &bytes, step);
@@ -164,7 +186,8 @@ fn text_is_utf8() {
         &[0xe2, 0x82],
         b"ok \xce\xba\xe1",
     ];
-    for payload in bad {
+    let long = [&[b'a'; 600][..], &[0xe2, 0x28, 0xa1]].concat();
+    for payload in bad.into_iter().chain([&long[..]]) {
         refused(&[frame(0x81, payload)], ProtocolError::Utf8, 1007);
         refused(&[frame(0x01, payload), frame(0x80, b"")], ProtocolError::Utf8, 1007);
     }

@@ -3,9 +3,9 @@
 use super::buffer::ReadBuffer;
 use super::deflate::Inflater;
 use super::header::{
-    BINARY, CLOSE, CONTINUATION, CONTROL_MAX, HEADER_MAX, Header, PING, PONG, RSV1, RSV2_RSV3, TEXT,
+    BINARY, CLOSE, CONTINUATION, CONTROL_MAX, FIN, HEADER_MAX, Header, PING, PONG, RSV1, RSV2_RSV3, TEXT,
 };
-use super::{Deflate, Limits, Message, ProtocolError, Role, close_code, mask};
+use super::{Deflate, Limits, Message, MessageOf, ProtocolError, RawMessage, Role, close_code, mask};
 
 /// Received bytes to messages, for one connection.
 ///
@@ -147,6 +147,9 @@ impl Reader {
     /// The first half of [`next`](Self::next): finds a message without borrowing from the reader.
     #[inline]
     pub(crate) fn advance(&mut self) -> Result<Option<Cut>, ProtocolError> {
+        if let Some(cut) = self.plain() {
+            return Ok(Some(cut));
+        }
         if let Some(ended) = self.ended {
             return match ended {
                 Ended::Closed => Ok(None),
@@ -160,9 +163,21 @@ impl Reader {
         outcome
     }
 
+    /// As [`next`](Self::next), with text as bytes.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    #[inline]
+    pub fn next_bytes(&mut self) -> Result<Option<RawMessage<'_>>, ProtocolError> {
+        match self.advance()? {
+            Some(cut) => self.view(cut).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The second half of [`next`](Self::next): checks and lends the message.
     #[inline]
-    pub(crate) fn view(&mut self, cut: Cut) -> Result<Message<'_>, ProtocolError> {
+    pub(crate) fn view<T: Lend + ?Sized>(&mut self, cut: Cut) -> Result<MessageOf<'_, T>, ProtocolError> {
         let Self { buffer, joined, inflater, ended, .. } = self;
         let payload = match (cut.place, inflater) {
             (Place::Buffer { from, to }, _) => buffer.range(from, to),
@@ -170,16 +185,39 @@ impl Reader {
             (Place::Joined | Place::Inflated, _) => &joined[..],
         };
         let message = match cut.opcode {
-            TEXT => simdutf8::basic::from_utf8(payload).map(Message::Text).map_err(|_| ProtocolError::Utf8),
-            BINARY => Ok(Message::Binary(payload)),
-            PING => Ok(Message::Ping(payload)),
-            PONG => Ok(Message::Pong(payload)),
+            TEXT => T::lend(payload).map(MessageOf::Text).ok_or(ProtocolError::Utf8),
+            BINARY => Ok(MessageOf::Binary(payload)),
+            PING => Ok(MessageOf::Ping(payload)),
+            PONG => Ok(MessageOf::Pong(payload)),
             _ => parse_close(payload).inspect(|_| *ended = Some(Ended::Closed)),
         };
         message.inspect_err(|error| *ended = Some(Ended::Failed(*error)))
     }
 
+    /// The frame that a venue sends almost always: a whole message, not masked, not compressed, below
+    /// 64 KiB, and nothing unusual under way. Everything else is left to [`cut`](Self::cut).
     #[inline]
+    fn plain(&mut self) -> Option<Cut> {
+        if self.role != Role::Client || self.partial.is_some() || self.joined_taken || self.ended.is_some() {
+            return None;
+        }
+        let unread = self.buffer.unread();
+        let (first, head, payload) = match *unread {
+            [first, 126, high, low, ..] => (first, 4, usize::from(u16::from_be_bytes([high, low]))),
+            [first, short @ 0..126, ..] => (first, 2, usize::from(short)),
+            _ => return None,
+        };
+        let opcode = first ^ FIN;
+        if !matches!(opcode, TEXT | BINARY) || unread.len() < head + payload || payload > self.limits.message
+        {
+            return None;
+        }
+        let from = self.buffer.position() + head;
+        self.buffer.consume(head + payload);
+        self.completed += 1;
+        Some(Cut { opcode, place: Place::Buffer { from, to: from + payload } })
+    }
+
     fn cut(&mut self) -> Result<Option<Cut>, ProtocolError> {
         if self.joined_taken {
             self.release_joined();
@@ -308,6 +346,50 @@ impl Reader {
     }
 }
 
+/// How the text of a message is lent once it is known to be UTF-8.
+pub(crate) trait Lend {
+    fn lend(payload: &[u8]) -> Option<&Self>;
+}
+
+impl Lend for str {
+    #[inline]
+    fn lend(payload: &[u8]) -> Option<&Self> {
+        simdutf8::basic::from_utf8(payload).ok()
+    }
+}
+
+impl Lend for [u8] {
+    #[inline]
+    fn lend(payload: &[u8]) -> Option<&Self> {
+        // Market data is ASCII. Below a few hundred bytes asking for that takes half the time of a
+        // validator, whose strength is long text.
+        let fits =
+            (payload.len() <= SHORT && is_ascii(payload)) || simdutf8::basic::from_utf8(payload).is_ok();
+        fits.then_some(payload)
+    }
+}
+
+/// Text up to this length is first tried as ASCII.
+const SHORT: usize = 512;
+
+/// Whether no byte has its highest bit set, by blocks that the compiler turns into vector code; the last
+/// block overlaps the one before it, so that no rest is left.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<BLOCK>() else {
+        return bytes.iter().fold(0, |all, byte| all | byte) < 0x80;
+    };
+    let mut all = *last;
+    for block in bytes.as_chunks::<BLOCK>().0 {
+        for (all, byte) in all.iter_mut().zip(block) {
+            *all |= byte;
+        }
+    }
+    all.iter().fold(0, |all, byte| all | byte) < 0x80
+}
+
+const BLOCK: usize = 32;
+
 /// The length of the longest prefix that is UTF-8, if what follows may be a character cut in two.
 fn valid_prefix(bytes: &[u8]) -> Result<usize, ProtocolError> {
     match std::str::from_utf8(bytes) {
@@ -317,9 +399,9 @@ fn valid_prefix(bytes: &[u8]) -> Result<usize, ProtocolError> {
     }
 }
 
-fn parse_close(payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
+fn parse_close<T: ?Sized>(payload: &[u8]) -> Result<MessageOf<'_, T>, ProtocolError> {
     match payload {
-        [] => Ok(Message::Close { code: close_code::NONE, reason: "" }),
+        [] => Ok(MessageOf::Close { code: close_code::NONE, reason: "" }),
         [_] => Err(ProtocolError::CloseLength),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
@@ -327,7 +409,25 @@ fn parse_close(payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
                 return Err(ProtocolError::CloseCode(code));
             }
             let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::Utf8)?;
-            Ok(Message::Close { code, reason })
+            Ok(MessageOf::Close { code, reason })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_to_be_ascii_at_every_length_and_place() {
+        for length in 0..130 {
+            let mut bytes = vec![b'a'; length];
+            assert!(is_ascii(&bytes));
+            for at in 0..length {
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "byte {at} of {length}");
+                bytes[at] = b'a';
+            }
         }
     }
 }

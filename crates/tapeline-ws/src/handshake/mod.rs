@@ -5,10 +5,9 @@ mod extensions;
 mod server;
 
 pub use client::{ClientRequest, HandshakeError, Refusal, ResponseInfo};
-pub use server::{Accepted, Refused, ServerOptions, accept, encode_refusal, parse_request};
+pub use server::{Accepted, Refused, ServerOptions, accept, encode_refusal, encode_response, parse_request};
 
 pub(crate) use client::{Parsed, body_so_far, parse_response};
-pub(crate) use server::encode_response;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -152,7 +152,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request<()>, usize)>, Hands
 }
 
 /// The bytes of a granted upgrade.
-pub(crate) fn encode_response(accepted: &Accepted) -> Vec<u8> {
+pub fn encode_response(accepted: &Accepted) -> Vec<u8> {
     encode_head(StatusCode::SWITCHING_PROTOCOLS, &accepted.headers)
 }
 
