@@ -79,10 +79,24 @@ fn tally(folder: &str, text: &str) -> Tally {
             panic!("{folder} line {}: {error}: {line}", number + 1);
         }
         assert_eq!(out.items.len(), 1, "{folder} line {}", number + 1);
+        #[cfg(feature = "plain")]
+        check_plain(folder, line, &names, &out);
         tally.frames += 1;
         tally.see(&topics, &out.items[0]);
     }
     tally
+}
+
+/// The plain decoder says the same.
+#[cfg(feature = "plain")]
+fn check_plain(folder: &str, line: &str, names: &Names, fast: &Decoded) {
+    use tapeline_venues::binance::{Market, plain};
+
+    let market = if folder.starts_with("spot") { Market::Spot } else { Market::UsdM };
+    let mut slow = Decoded::default();
+    plain::decode(market, line.as_bytes(), names, &mut slow).unwrap();
+    assert_eq!(fast.items, slow.items, "{line}");
+    assert_eq!(fast.levels, slow.levels, "{line}");
 }
 
 impl Tally {

@@ -37,7 +37,7 @@ pub use text::find;
 use crate::data::event::Level;
 use crate::venue::DecodeError;
 
-/// How deep values that nobody asked for may be nested.
+/// How deep values may be nested, counted from the outermost one.
 pub const MAX_DEPTH: u32 = 32;
 
 /// What stands in the place of a key when an object has no more of them.
@@ -95,6 +95,8 @@ pub struct Scan<'a> {
     rest: &'a [u8],
     /// The last key that was not a single letter, quotes excluded.
     name: &'a [u8],
+    /// How many objects and arrays the place lies in.
+    depth: u32,
 }
 
 impl<'a> Scan<'a> {
@@ -107,7 +109,7 @@ impl<'a> Scan<'a> {
         if !is_ascii(text) && std::str::from_utf8(text).is_err() {
             return Err(Bad::Utf8);
         }
-        Ok(Self { rest: text, name: &[] })
+        Ok(Self { rest: text, name: &[], depth: 0 })
     }
 
     /// Takes `prefix` if the text goes on with exactly these bytes.
@@ -122,6 +124,12 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Counts an object whose beginning was taken with [`Scan::take`].
+    #[inline(always)]
+    pub fn nested(&mut self) {
+        self.depth += 1;
+    }
+
     /// Enters an object and reads its first key, as [`Scan::key`] does.
     ///
     /// # Errors
@@ -129,11 +137,12 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     pub fn object(&mut self) -> Result<u8, Bad> {
         if let Some((letter, rest)) = letter(self.rest, b'{') {
-            self.rest = rest;
+            (self.rest, self.depth) = (rest, self.depth + 1);
             return Ok(letter);
         }
         let (key, name, rest) = first_key(self.rest)?;
         (self.name, self.rest) = (name, rest);
+        self.depth += u32::from(key != END);
         Ok(key)
     }
 
@@ -149,11 +158,12 @@ impl<'a> Scan<'a> {
             return Ok(letter);
         }
         if let [b'}', rest @ ..] = self.rest {
-            self.rest = rest;
+            (self.rest, self.depth) = (rest, self.depth.saturating_sub(1));
             return Ok(END);
         }
         let (key, name, rest) = next_key(self.rest)?;
         (self.name, self.rest) = (name, rest);
+        self.depth = self.depth.saturating_sub(u32::from(key == END));
         Ok(key)
     }
 
@@ -175,7 +185,9 @@ impl<'a> Scan<'a> {
     pub fn array(&mut self) -> Result<bool, Bad> {
         let [b'[', rest @ ..] = solid(self.rest) else { return Err(not(self.rest)) };
         self.rest = solid(rest);
-        Ok(!self.take(b"]"))
+        let empty = self.take(b"]");
+        self.depth += u32::from(!empty);
+        Ok(!empty)
     }
 
     /// After an element of an array: whether another one follows.
@@ -189,7 +201,7 @@ impl<'a> Scan<'a> {
                 Ok(true)
             }
             [b']', rest @ ..] => {
-                self.rest = rest;
+                (self.rest, self.depth) = (rest, self.depth.saturating_sub(1));
                 Ok(false)
             }
             _ => Err(Bad::Syntax),
@@ -265,7 +277,7 @@ impl<'a> Scan<'a> {
     /// Any [`Bad`] but [`Bad::Kind`] and [`Bad::Range`].
     #[inline]
     pub fn skip(&mut self) -> Result<(), Bad> {
-        self.rest = skip::value(self.rest)?;
+        self.rest = skip::value(self.rest, self.depth)?;
         Ok(())
     }
 

@@ -44,8 +44,8 @@ const fn spelt(aligned: u64) -> u64 {
 #[inline(never)]
 fn copied<const N: usize>(text: &[u8]) -> [u8; N] {
     let mut chunk = [0; N];
-    for (to, from) in chunk.iter_mut().zip(text) {
-        *to = *from;
+    if let Some(begin) = chunk.get_mut(..text.len()) {
+        begin.copy_from_slice(text);
     }
     chunk
 }
@@ -193,30 +193,37 @@ fn signed(text: &[u8]) -> Result<(i64, &[u8]), Bad> {
 #[inline(always)]
 fn usual(text: &[u8; 24]) -> Option<(Decimal, usize)> {
     let (quote, content) = text.split_first()?;
-    let content = u128::from_le_bytes(*content.first_chunk()?);
-    let whole = Digits::of(content as u64);
+    let whole = Digits::of(u64::from_le_bytes(*content.first_chunk()?));
     let bits = whole.bits();
     if *quote != b'"' || bits == 0 || bits == 64 {
         return None;
     }
-    let behind = content >> bits;
-    if behind as u8 != b'.' {
+    // At most seven: the compiler then knows that no index below leaves the text.
+    let digits = (bits / 8) as usize & 7;
+    let mark = *content.get(digits)?;
+    if mark != b'.' {
         let value = Decimal::small(spelt(whole.aligned(bits)), 0);
-        return if behind as u8 == b'"' { Some((value, (bits / 8) as usize + 2)) } else { None };
+        return if mark == b'"' { Some((value, digits + 2)) } else { None };
     }
-    let fraction = Digits::of((behind >> 8) as u64);
+    let behind = content.get(digits + 1..)?;
+    let fraction = Digits::of(u64::from_le_bytes(*behind.first_chunk()?));
     let places = fraction.bits();
-    let close = ((bits + places) / 8) as usize + 2;
-    if places == 0 || text.get(close) != Some(&b'"') {
+    if places == 0 || behind.get((places / 8) as usize) != Some(&b'"') {
         return None;
     }
-    // Zeros at the end of the text are the highest bytes: they are shifted out, and the decimal is
-    // canonical. Fifteen digits in all stay far below 2^63.
-    let digits = fraction.aligned(places);
-    let zeros = (digits.leading_zeros() & !7).min(places);
-    let kept = ((places - zeros) / 8) as usize;
-    let mantissa = spelt(whole.aligned(bits)) * *POWERS.get(kept)? as u64 + spelt(digits << (zeros & 63));
-    Some((Decimal::small(mantissa, kept as u8), close + 1))
+    // Zeros at the end of the text are the highest bytes; without them the decimal is canonical.
+    let zeros = (fraction.aligned(places).leading_zeros() & !7).min(places);
+    let kept = places - zeros;
+    let mantissa = if bits + kept <= 64 {
+        // Both parts as one run of digits.
+        let joined = whole.0 & ((1 << bits) - 1) | fraction.0 << bits;
+        spelt(Digits(joined).aligned(bits + kept))
+    } else {
+        // Fifteen digits in all stay far below 2^63.
+        let unit = *POWERS.get((kept / 8) as usize)? as u64;
+        spelt(whole.aligned(bits)) * unit + spelt(fraction.aligned(kept))
+    };
+    Some((Decimal::small(mantissa, (kept / 8) as u8), digits + 3 + (places / 8) as usize))
 }
 
 /// Any other decimal, in quotes or without.

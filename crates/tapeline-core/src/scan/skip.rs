@@ -2,11 +2,11 @@
 
 use super::{Bad, MAX_DEPTH, number, solid, text};
 
-/// What follows the value that `text` begins with.
-pub(super) fn value(text: &[u8]) -> Result<&[u8], Bad> {
+/// What follows the value that `text` begins with, which lies in `outside` objects and arrays.
+pub(super) fn value(text: &[u8], outside: u32) -> Result<&[u8], Bad> {
     let mut rest = text;
     // One bit for every open bracket, the innermost lowest: 1 = object.
-    let (mut open, mut depth) = (0u32, 0);
+    let (mut open, mut depth) = (0u32, outside);
     loop {
         rest = solid(rest);
         rest = match rest {
@@ -31,7 +31,7 @@ pub(super) fn value(text: &[u8]) -> Result<&[u8], Bad> {
             _ => return Err(Bad::Syntax),
         };
         loop {
-            if depth == 0 {
+            if depth == outside {
                 return Ok(rest);
             }
             let in_object = open & 1 == 1;

@@ -77,6 +77,22 @@ fn nesting_ends_at_the_cap() {
     check_skip(&nested(34), Err(Bad::Depth));
 }
 
+#[test]
+fn nesting_is_counted_from_the_outermost_value() {
+    let inside = |depth: usize| {
+        let text = format!(r#"{{"a":[{{"b":{}1{}}}]}}"#, "[".repeat(depth), "]".repeat(depth));
+        let mut scan = Scan::new(text.as_bytes()).unwrap();
+        assert_eq!((scan.object(), scan.array(), scan.object()), (Ok(b'a'), Ok(true), Ok(b'b')));
+        let skipped = scan.skip();
+        if skipped.is_ok() {
+            assert_eq!((scan.key(), scan.item(), scan.key(), scan.depth), (Ok(END), Ok(false), Ok(END), 0));
+        }
+        skipped
+    };
+    assert_eq!(inside(29), Ok(()));
+    assert_eq!(inside(30), Err(Bad::Depth));
+}
+
 /// Reads the whole text as one value with `read`.
 fn whole<'t, T>(text: &'t str, read: impl FnOnce(&mut Scan<'t>) -> Result<T, Bad>) -> Result<T, Bad> {
     let mut scan = Scan::new(text.as_bytes())?;

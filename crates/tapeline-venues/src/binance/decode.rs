@@ -11,7 +11,7 @@ use tapeline_core::venue::{DecodeError, Decoded, Item, Names, Span, TopicId};
 
 use super::fields::{event, need, once, symbol, taker, time};
 use super::streams::{Kind, Stream};
-use super::{Market, array, control, reference, ticker};
+use super::{Market, array, control, reference, ticker, usual};
 
 /// What a payload's decoder needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,7 @@ fn usual(
     if !scan.take(b"{\"stream\":") {
         return None;
     }
+    scan.nested();
     let Ok(Cow::Borrowed(name)) = scan.bytes() else { return None };
     let stream = Stream::parse(name)?;
     let topic = stream.topic(names)?;
@@ -123,6 +124,11 @@ fn payload(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Resul
 
 /// `trade` and `blockTrade`. Older payloads also hold the order ids `b` and `a`; USD-M adds `X`.
 fn trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<Read, DecodeError> {
+    if target.stream.kind == Kind::Trade
+        && let Some(read) = usual::trade(scan, target, out)
+    {
+        return Ok(read);
+    }
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id, mut price, mut size, mut maker) = (None, None, None, None, None, None);
     let mut key = scan.object()?;
@@ -160,6 +166,9 @@ fn trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<
 
 /// `aggTrade`.
 fn agg_trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<Read, DecodeError> {
+    if let Some(read) = usual::agg_trade(scan, target, out) {
+        return Ok(read);
+    }
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id, mut price, mut size, mut maker) = (None, None, None, None, None, None);
     let (mut first, mut last) = (None, None);
@@ -201,6 +210,9 @@ fn agg_trade(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Res
 
 /// `bookTicker`. Spot names neither the event nor a time.
 fn quote(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<Read, DecodeError> {
+    if let Some(read) = usual::quote(scan, target, out) {
+        return Ok(read);
+    }
     let (mut named, mut owned) = (false, false);
     let (mut at, mut sent, mut id) = (None, None, None);
     let (mut bid, mut bid_size, mut ask, mut ask_size) = (None::<Decimal>, None, None, None);

@@ -202,6 +202,19 @@ fn every_value_in_every_place_is_read_alike() {
     }
 }
 
+#[test]
+fn nesting_is_capped_alike() {
+    for depth in 25..40 {
+        for core in ["", "1", "\"[\\\"[\"", "{}", "{\"a\":[]}"] {
+            let deep = format!("{}{core}{}", "[ ".repeat(depth), " ]".repeat(depth));
+            for frame in FRAMES {
+                check(Market::UsdM, frame.replacen("\"E\":", &format!("\"zz\":{deep},\"E\":"), 1).as_bytes());
+                check(Market::UsdM, frame.replacen('{', &format!("{{\"zz\":{deep},"), 1).as_bytes());
+            }
+        }
+    }
+}
+
 fn frame() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(FRAMES)
 }

@@ -2,7 +2,7 @@
 //!
 //! - `profile`: the facts
 //! - `streams`: topics and the venue's names of streams
-//! - `decode`: frames of the streams
+//! - `decode`: frames of the streams, in any spelling; `usual`: the commonest payloads as the venue writes them
 //! - `control`: replies, errors, the shutdown notice
 //! - `ticker`, `reference`, `array`: the payloads that come less often, alone or as arrays
 //! - `fetch`: REST
@@ -22,6 +22,7 @@ mod profile;
 mod reference;
 mod streams;
 mod ticker;
+mod usual;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{AggTrade, Level, Quote, Trade};
 use tapeline_core::data::update::{Data, Keyed};
+use tapeline_core::scan::MAX_DEPTH;
 use tapeline_core::venue::{DecodeError, Decoded, Item, Names, Span, TopicId};
 
 use super::fields::{same_symbol, taker, time};
@@ -23,6 +24,9 @@ const NOT_JSON: DecodeError = DecodeError::Syntax("not what serde_json accepts")
 /// [`DecodeError`], of which only that it is one can be compared with the fast decoder's.
 pub fn decode(market: Market, frame: &[u8], names: &Names, out: &mut Decoded) -> Result<()> {
     let text = std::str::from_utf8(frame).map_err(|_| NOT_JSON)?;
+    if nested_too_deeply(text) {
+        return Err(NOT_JSON);
+    }
     let top: Top<'_> = object(text)?;
     let words = plain_rare::words(&top)?;
     let Some(name) = &top.stream else { return plain_rare::control(&top, words, out) };
@@ -58,6 +62,31 @@ pub fn decode(market: Market, frame: &[u8], names: &Names, out: &mut Decoded) ->
     };
     out.items.push(item);
     Ok(())
+}
+
+/// Whether more than [`MAX_DEPTH`] objects and lists that hold something lie in each other, if this is JSON.
+fn nested_too_deeply(text: &str) -> bool {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0u32, 0, false, false);
+    let mut last = ' ';
+    for character in text.chars().filter(|c| !matches!(c, ' ' | '\n' | '\t' | '\r')) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // What is empty counts for nothing, so that a bracket counts with what follows it.
+        let holds = matches!(last, '[' | '{') && !matches!(character, ']' | '}');
+        deepest = if holds {
+            deepest.max(depth - u32::from(!quoted && matches!(character, '[' | '{')))
+        } else {
+            deepest
+        };
+        last = if quoted { ' ' } else { character };
+    }
+    deepest > MAX_DEPTH
 }
 
 /// An object, and not the list that serde takes for one as well.
