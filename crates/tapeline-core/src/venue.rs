@@ -1,7 +1,6 @@
 //! What a venue is to the core: facts as data ([`Profile`]) and translation ([`Venue`]). No I/O.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
@@ -16,7 +15,8 @@ use crate::policy::fault::Fault;
 use crate::time::{Mono, Unix};
 
 /// A hash map whose order and seed are the same in every run.
-pub type Map<K, V> = HashMap<K, V, FixedState>;
+#[expect(clippy::disallowed_types, reason = "with a fixed seed its order is the same in every run")]
+pub type Map<K, V> = std::collections::HashMap<K, V, FixedState>;
 
 /// A topic inside one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

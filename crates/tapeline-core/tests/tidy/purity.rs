@@ -87,6 +87,11 @@ pub fn everything() -> std::io::Result<()> {
     let _bytes = std::fs::read(\"file\")?;
     let _variable = std::env::var(\"NAME\");
     let _dice = std::collections::hash_map::RandomState::new();
+    let _order = std::collections::HashMap::<u8, u8>::new();
+    let _scope = std::thread::scope(|_| ());
+    let _text = std::fs::read_to_string(\"file\")?;
+    let _child = std::process::Command::new(\"ls\");
+    let _input = std::io::stdin();
     Ok(())
 }
 ";
@@ -99,6 +104,11 @@ const REFUSED: &[&str] = &[
     "std::fs::read",
     "std::env::var",
     "std::collections::hash_map::RandomState",
+    "std::collections::HashMap",
+    "std::thread::scope",
+    "std::fs::read_to_string",
+    "std::process::Command",
+    "std::io::stdin",
 ];
 
 fn check(like: &str, reasons: &[&str]) {
