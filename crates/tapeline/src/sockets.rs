@@ -7,7 +7,7 @@ use tapeline_core::feed::{Closed, Feed, Input};
 use tapeline_core::policy::fault::Fault;
 use tapeline_core::time::Time;
 use tapeline_core::venue::LineId;
-use tapeline_ws::{Message, QueueError};
+use tapeline_ws::{QueueError, RawMessage};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -200,14 +200,13 @@ impl Socket {
     fn cut(&mut self, now: Time, feed: &mut Feed) -> Option<Closed> {
         let line = self.line;
         loop {
-            match self.connection.next_message() {
-                Ok(Some(Message::Text(text))) => {
-                    feed.handle(now, Input::Frame { line, bytes: text.as_bytes() });
+            match self.connection.next_bytes() {
+                Ok(Some(RawMessage::Text(bytes) | RawMessage::Binary(bytes))) => {
+                    feed.handle(now, Input::Frame { line, bytes });
                 }
-                Ok(Some(Message::Binary(bytes))) => feed.handle(now, Input::Frame { line, bytes }),
-                Ok(Some(Message::Ping(payload))) => feed.handle(now, Input::Ping { line, payload }),
-                Ok(Some(Message::Pong(payload))) => feed.handle(now, Input::Pong { line, payload }),
-                Ok(Some(Message::Close { code, reason })) => {
+                Ok(Some(RawMessage::Ping(payload))) => feed.handle(now, Input::Ping { line, payload }),
+                Ok(Some(RawMessage::Pong(payload))) => feed.handle(now, Input::Pong { line, payload }),
+                Ok(Some(RawMessage::Close { code, reason })) => {
                     let fault = Fault::from_close(Some(code), reason);
                     return Some(Closed { code: Some(code), fault, detail: reason.to_owned() });
                 }
