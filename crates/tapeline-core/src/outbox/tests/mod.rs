@@ -1,6 +1,7 @@
-//! What an outbox promises, case by case; the laws of conflation are in `laws`.
+//! What an outbox promises, case by case; the laws of conflation are in `laws`, sequence in `order`.
 
 mod laws;
+mod order;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
