@@ -6,7 +6,7 @@
     reason = "a test that cannot go on stops, and tells its counts"
 )]
 
-mod common;
+mod recordings;
 
 use std::collections::BTreeMap;
 
@@ -155,8 +155,8 @@ fn expected(manifest: &Value, folder: &str) -> BTreeMap<&'static str, u64> {
 
 #[test]
 fn every_recorded_frame_decodes_and_its_ids_keep_the_promise() {
-    let Some(captures) = common::captures() else { return };
-    let manifest: Value = serde_json::from_str(&common::read(captures.join("MANIFEST.json"))).unwrap();
+    let Some(captures) = recordings::captures() else { return };
+    let manifest: Value = serde_json::from_str(&recordings::read(captures.join("MANIFEST.json"))).unwrap();
     let mut frames = 0;
     for folder in [
         "spot-10symbols-20210405-119s",
@@ -170,7 +170,7 @@ fn every_recorded_frame_decodes_and_its_ids_keep_the_promise() {
         "usdm-btcusdt-20240718-480s",
         "usdm-btcusdt-20240808-345s",
     ] {
-        let text = common::read(captures.join("binance").join(folder).join("frames.ndjson"));
+        let text = recordings::read(captures.join("binance").join(folder).join("frames.ndjson"));
         let tally = tally(folder, &text);
         assert_eq!(tally.by_channel, expected(&manifest, folder), "{folder}");
         assert_eq!(tally.depth_breaks, 0, "{folder}: depth updates do not chain");

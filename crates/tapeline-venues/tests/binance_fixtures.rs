@@ -2,7 +2,7 @@
 //! own frames and, where the recordings are at hand, on every recorded sample and error.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-mod common;
+mod recordings;
 
 use serde_json::{Value, json};
 use tapeline_core::data::event::Level;
@@ -14,7 +14,7 @@ use tapeline_venues::by_id;
 
 fn fixture(name: &str) -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/venues/binance/");
-    serde_json::from_str(&common::read(format!("{path}{name}").into())).unwrap()
+    serde_json::from_str(&recordings::read(format!("{path}{name}").into())).unwrap()
 }
 
 fn venue(case: &Value) -> std::sync::Arc<dyn Venue> {
@@ -181,9 +181,9 @@ fn our_replies_come_out_as_expected() {
 
 #[test]
 fn every_recorded_sample_and_error_comes_out_as_expected() {
-    let Some(captures) = common::captures() else { return };
+    let Some(captures) = recordings::captures() else { return };
     for (file, cases) in fixture("samples.json").as_object().unwrap() {
-        let text = common::read(captures.join(file));
+        let text = recordings::read(captures.join(file));
         assert_eq!(
             text.lines().count(),
             cases.as_object().unwrap().len(),

@@ -107,7 +107,7 @@ pub(crate) fn banned_code(path: &str, text: &str) -> Vec<String> {
     }
     // In a test the demand itself is the point.
     for (index, line) in without_tests(path, &code).lines().enumerate() {
-        let thrown_away = line.trim_start().starts_with("let _ =") || line.trim_start().starts_with("_ =");
+        let thrown_away = line.trim_start().starts_with("let _ = ") || line.trim_start().starts_with("_ = ");
         if thrown_away && (line.contains(".unwrap()") || line.contains(".expect(")) {
             found.push(format!("{path}:{}: a result is demanded and thrown away in one line", index + 1));
         }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stderr, reason = "the figures are for people")]
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../plain_venue/mod.rs"]
+mod plain_venue;
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use tapeline::core::rng::Rng;
 use tapeline::{Command, Hub};
 use tokio::task::JoinSet;
 
-use crate::common::exchange::Exchange;
-use crate::common::{data, hub_with, settings};
+use crate::plain_venue::exchange::Exchange;
+use crate::plain_venue::{data, hub_with, settings};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -116,7 +116,7 @@ async fn storm(hub: &Hub) -> (usize, usize) {
 /// Waits until what is on its way (leaving, sweeping, threads that go home) has arrived: until nothing
 /// more is freed.
 async fn calm(hub: &Hub, rest: &Reading) -> Reading {
-    let deadline = tokio::time::Instant::now() + common::PATIENCE;
+    let deadline = tokio::time::Instant::now() + plain_venue::PATIENCE;
     let (mut least, mut same) = (*rest, 0);
     least.bytes = usize::MAX;
     while same < 25 && tokio::time::Instant::now() < deadline {

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use tapeline::{Command, CutOff, SubscribeError};
 
-use crate::common::exchange::Exchange;
-use crate::common::venue::Plain;
-use crate::common::{data, hub_at, hub_with, settings, soon, until};
+use crate::plain_venue::exchange::Exchange;
+use crate::plain_venue::venue::Plain;
+use crate::plain_venue::{data, hub_at, hub_with, settings, soon, until};
 
 #[tokio::test]
 async fn a_frame_that_panics_costs_that_frame() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tapeline::{CutOff, Handler, Hub};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::common::exchange::Exchange;
-use crate::common::{data, hub_at, soon, until};
+use crate::plain_venue::exchange::Exchange;
+use crate::plain_venue::{data, hub_at, soon, until};
 
 /// A handler that passes offsets on.
 async fn passing(hub: &Hub) -> (Handler, UnboundedReceiver<u64>) {

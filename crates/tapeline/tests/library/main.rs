@@ -1,8 +1,8 @@
 //! The library over real loopback sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../plain_venue/mod.rs"]
+mod plain_venue;
 
 mod crashes;
 mod handlers;

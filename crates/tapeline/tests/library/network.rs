@@ -15,8 +15,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::common::exchange::Exchange;
-use crate::common::{data, hub_with, settings, until};
+use crate::plain_venue::exchange::Exchange;
+use crate::plain_venue::{data, hub_with, settings, until};
 
 /// A certificate authority with a file that names it, and a server with a certificate of it.
 fn authority(host: &str) -> (TlsAcceptor, PathBuf) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tapeline::core::policy::fault::Fault;
 use tapeline::{CutOff, Data, Delivery, Kind, Overflow, Position, SubscribeError, TopicError};
 
-use crate::common::exchange::{Exchange, Said};
-use crate::common::{data, hub_at, hub_with, settings, soon, until};
+use crate::plain_venue::exchange::{Exchange, Said};
+use crate::plain_venue::{data, hub_at, hub_with, settings, soon, until};
 
 fn trade_id(data: &Data) -> u64 {
     match data {

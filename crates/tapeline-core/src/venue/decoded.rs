@@ -1,0 +1,222 @@
+//! What a frame or a reply said, and whose it is.
+
+use std::ops::Range;
+
+use crate::data::event::Level;
+use crate::data::update::Data;
+use crate::policy::fault::Fault;
+use crate::time::Unix;
+
+use super::{Map, TopicId};
+
+/// Why a frame could not be translated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the syntax of the venue (truncated, not JSON, two values, bad UTF-8).
+    #[error("syntax: {0}")]
+    Syntax(&'static str),
+    /// A field that must be there is not.
+    #[error("field `{0}` is missing")]
+    Missing(&'static str),
+    /// A field holds what it must not hold.
+    #[error("field `{field}`: expected {expected}")]
+    Field {
+        /// The field's path.
+        field: &'static str,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// An event this adapter does not know. Counted apart; not a fault of the venue.
+    #[error("unknown event `{0}`")]
+    Unknown(String),
+}
+
+impl DecodeError {
+    /// The word for counters.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "syntax",
+            Self::Missing(_) => "missing_field",
+            Self::Field { .. } => "bad_field",
+            Self::Unknown(_) => "unknown_event",
+        }
+    }
+}
+
+/// Which topic a stream name (or the venue's handle) belongs to, on one line.
+#[derive(Debug, Default)]
+pub struct Names {
+    by_name: Map<Box<[u8]>, TopicId>,
+    by_handle: Map<u64, TopicId>,
+}
+
+impl Names {
+    /// The topic of a stream; `None` for one just dropped, which is normal, not an error.
+    pub fn get(&self, stream: &[u8]) -> Option<TopicId> {
+        self.by_name.get(stream).copied()
+    }
+
+    /// The topic of a venue's handle.
+    pub fn by_handle(&self, handle: u64) -> Option<TopicId> {
+        self.by_handle.get(&handle).copied()
+    }
+
+    /// Makes a stream known.
+    pub fn insert(&mut self, stream: &str, topic: TopicId) {
+        self.by_name.insert(stream.as_bytes().into(), topic);
+    }
+
+    /// Makes a handle known.
+    pub fn insert_handle(&mut self, handle: u64, topic: TopicId) {
+        self.by_handle.insert(handle, topic);
+    }
+
+    /// Forgets a stream and its handles.
+    pub fn remove(&mut self, stream: &str) {
+        if let Some(topic) = self.by_name.remove(stream.as_bytes()) {
+            self.by_handle.retain(|_, held| *held != topic);
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.by_name.clear();
+        self.by_handle.clear();
+    }
+}
+
+/// What a frame or a reply said. Reused: no allocation per frame once warm.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// In the order of the frame.
+    pub items: Vec<Item>,
+    /// Price levels that depth items refer to.
+    pub levels: Vec<Level>,
+    /// The last delivered id by topic, kept by the feed, for [`Decoded::wants`].
+    pub(crate) seen: Vec<u64>,
+    /// Copies that [`Decoded::wants`] refused since the feed last looked.
+    pub(crate) refused: u32,
+}
+
+/// One thing a venue said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A market event of one topic.
+    Market {
+        /// Whose.
+        topic: TopicId,
+        /// The venue's id, by the channel's [`Sequencing`]; 0 where it has none.
+        id: u64,
+        /// The venue's time.
+        time: Option<Unix>,
+        /// The event.
+        data: Data,
+    },
+    /// Ids that were spent without an event: they count as received, nothing is delivered.
+    Spent {
+        /// Whose.
+        topic: TopicId,
+        /// The id.
+        id: u64,
+    },
+    /// Changed levels of a book. `levels` indexes [`Decoded::levels`]: bids, then asks.
+    Depth {
+        /// Whose.
+        topic: TopicId,
+        /// The venue's time.
+        time: Option<Unix>,
+        /// The ids covered and how they chain.
+        span: Span,
+        /// Bids, then asks.
+        levels: Range<u32>,
+        /// How many of them are bids.
+        bids: u32,
+    },
+    /// A whole book (a REST snapshot, or a partial-depth frame).
+    Levels {
+        /// Whose; ignored in replies, which belong to the topic asked for.
+        topic: TopicId,
+        /// The venue's time.
+        time: Option<Unix>,
+        /// The update id of this state.
+        last: u64,
+        /// Bids, then asks, best first.
+        levels: Range<u32>,
+        /// How many of them are bids.
+        bids: u32,
+    },
+    /// A request was accepted.
+    Accepted {
+        /// Our request id.
+        request: u64,
+        /// The venue's handle, where it gives one.
+        handle: Option<u64>,
+    },
+    /// A request was refused. Without an id it applies to the oldest outstanding one.
+    Rejected {
+        /// Our request id, if the venue says.
+        request: Option<u64>,
+        /// The class.
+        fault: Fault,
+        /// What the venue said.
+        reason: Box<str>,
+    },
+    /// The venue lives; nothing else is meant.
+    Alive,
+    /// Data of a stream that nobody on this line wants (any more): normal just after leaving it, so it is
+    /// counted and ignored.
+    Unrouted,
+    /// The venue will close this connection soon.
+    Goodbye,
+    /// How much of the REST budget the venue counts as used in the running window.
+    Weight {
+        /// The venue's figure.
+        used: u32,
+    },
+}
+
+/// The update ids one depth message covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First id covered.
+    pub first: u64,
+    /// Last id covered.
+    pub last: u64,
+    /// The last id of the message before, where the venue chains by it.
+    pub previous: Option<u64>,
+}
+
+impl Decoded {
+    /// Empties the buffers, keeping their memory.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.levels.clear();
+    }
+
+    /// Notes the last id delivered, for [`Decoded::wants`].
+    #[inline]
+    pub(crate) fn see(&mut self, topic: TopicId, id: u64) {
+        let index = topic.0 as usize;
+        if index >= self.seen.len() {
+            self.seen.resize(index + 1, 0);
+        }
+        self.seen[index] = id;
+    }
+
+    /// Forgets a topic's ids: its slot may be given to another.
+    pub(crate) fn forget(&mut self, topic: TopicId) {
+        if let Some(seen) = self.seen.get_mut(topic.0 as usize) {
+            *seen = 0;
+        }
+    }
+
+    /// Whether the event with this id is still wanted. A copy from a second line is refused (and
+    /// counted) before it is fully decoded; ids far below are let through: the venue may have reset.
+    #[inline]
+    pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
+        let last = self.seen.get(topic.0 as usize).copied().unwrap_or(0);
+        let wanted = id > last || id.saturating_add(1_000) < last;
+        self.refused += u32::from(!wanted);
+        wanted
+    }
+}
