@@ -35,6 +35,12 @@ pub struct Missing {
 #[derive(Debug)]
 pub struct Sequence<T> {
     last: Option<u64>,
+    /// Present only while something is held back.
+    hole: Option<Box<Hole<T>>>,
+}
+
+#[derive(Debug)]
+struct Hole<T> {
     held: BTreeMap<u64, T>,
     /// When the hole in front of the held ones was noticed.
     since: Mono,
@@ -42,7 +48,7 @@ pub struct Sequence<T> {
 
 impl<T> Default for Sequence<T> {
     fn default() -> Self {
-        Self { last: None, held: BTreeMap::new(), since: Mono::default() }
+        Self { last: None, hole: None }
     }
 }
 
@@ -77,9 +83,10 @@ impl<T> Sequence<T> {
     #[cold]
     fn judge_other(&mut self, id: u64, last: u64, newer: bool) -> Verdict {
         if id > last {
-            if self.held.contains_key(&id) { Verdict::Duplicate } else { Verdict::Ahead }
+            let held = self.hole.as_ref().is_some_and(|hole| hole.held.contains_key(&id));
+            if held { Verdict::Duplicate } else { Verdict::Ahead }
         } else if newer && last - id > RESET_DISTANCE {
-            self.held.clear();
+            self.hole = None;
             self.last = Some(id);
             Verdict::Reset
         } else {
@@ -102,36 +109,38 @@ impl<T> Sequence<T> {
 
     /// Holds back what came too early. Holding nothing yet, the hole is dated `now`.
     pub fn hold(&mut self, now: Mono, id: u64, item: T) {
-        if self.held.is_empty() {
-            self.since = now;
-        }
-        self.held.insert(id, item);
+        let hole = self.hole.get_or_insert_with(|| Box::new(Hole { held: BTreeMap::new(), since: now }));
+        hole.held.insert(id, item);
     }
 
     /// The next held item that has become due because its predecessors arrived.
     #[inline]
     pub fn release(&mut self, now: Mono) -> Option<(u64, T)> {
-        if self.held.is_empty() {
+        if self.hole.is_none() {
             return None;
         }
         self.release_held(now)
     }
 
     fn release_held(&mut self, now: Mono) -> Option<(u64, T)> {
-        let entry = self.held.first_entry()?;
+        let hole = self.hole.as_mut()?;
+        let entry = hole.held.first_entry()?;
         if Some(*entry.key()) != self.last.and_then(|last| last.checked_add(1)) {
             // Another hole opens behind the one just filled; it gets its own time.
-            self.since = now;
+            hole.since = now;
             return None;
         }
         let (id, item) = entry.remove_entry();
+        if hole.held.is_empty() {
+            self.hole = None;
+        }
         self.last = Some(id);
         Some((id, item))
     }
 
     /// Gives up on the hole in front of the held items: it is missing, delivery goes on behind it.
     pub fn give_up(&mut self) -> Option<Missing> {
-        let first = *self.held.first_key_value()?.0;
+        let first = *self.hole.as_ref()?.held.first_key_value()?.0;
         let from = self.last.map_or(first, |last| last + 1);
         self.last = Some(first - 1);
         Some(Missing { from, to: first - 1 })
@@ -139,12 +148,12 @@ impl<T> Sequence<T> {
 
     /// How many items are held back.
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.hole.as_ref().map_or(0, |hole| hole.held.len())
     }
 
     /// When to give up on the hole, if there is one.
     pub fn deadline(&self, within: Duration) -> Option<Mono> {
-        (!self.held.is_empty()).then(|| self.since + within)
+        self.hole.as_ref().map(|hole| hole.since + within)
     }
 }
 

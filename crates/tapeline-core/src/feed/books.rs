@@ -19,7 +19,7 @@ use super::io::{Action, FetchId};
 use super::market::Epochs;
 use super::partial::changes;
 use super::snapshots::Urgency;
-use super::topics::{Service, State};
+use super::topics::{Seen, Service, State};
 
 /// Refusals of our keys in a row after which only an operator can help.
 const KEY_TRIES: u32 = 4;
@@ -55,12 +55,13 @@ impl Feed {
         asks: &[Level],
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
-        entry.counts.received += 1;
-        entry.last_at = Some(now);
+        let seen = Seen::of(&mut entry.seen);
+        seen.counts.received += 1;
+        seen.last_at = Some(now);
         let State::Book(book) = &mut entry.state else { return };
         let outcome = book.delta(now.mono, time, span, bids, asks);
         if let Outcome::Applied { refreshed } = outcome {
-            entry.last_time = time;
+            Seen::of(&mut entry.seen).last_time = time;
             let delta = Book {
                 levels: joined(bids, asks),
                 bids: bids.len() as u32,
@@ -90,11 +91,11 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let State::Book(book) = &mut entry.state else { return };
         match outcome {
-            Outcome::Ignored => entry.counts.duplicates += 1,
+            Outcome::Ignored => Seen::of(&mut entry.seen).counts.duplicates += 1,
             Outcome::Applied { .. } | Outcome::Buffered | Outcome::Held => {}
             Outcome::Synced => {
                 self.snapshots.succeeded(id);
-                entry.last_time = time.or(entry.last_time);
+                Seen::of(&mut entry.seen).renew(time);
                 if entry.offset > 0 {
                     entry.begin_epoch(Epochs(&mut self.rng).draw());
                 }
@@ -121,9 +122,9 @@ impl Feed {
     fn broke(&mut self, now: Time, id: TopicId, broken: Break) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let Break { why, expected, got } = broken;
-        entry.counts.resyncs += 1;
+        Seen::of(&mut entry.seen).counts.resyncs += 1;
         if why == Why::Gap {
-            entry.counts.gaps += 1;
+            Seen::of(&mut entry.seen).counts.gaps += 1;
             self.counters.gaps += 1;
         }
         let cause = format!("book broke ({}): expected {expected}, got {got}", why.name());
@@ -144,7 +145,7 @@ impl Feed {
                     self.broke(now, id, broken);
                 }
             }
-            State::Depth(_) => entry.broken = entry.last_at.is_some(),
+            State::Depth(_) => entry.broken = entry.last_at().is_some(),
             _ => {}
         }
     }
@@ -160,13 +161,14 @@ impl Feed {
         asks: &[Level],
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
-        entry.counts.received += 1;
+        Seen::of(&mut entry.seen).counts.received += 1;
         if entry.sequence.rise(last, true) == crate::data::sequence::Verdict::Duplicate {
-            entry.counts.duplicates += 1;
+            Seen::of(&mut entry.seen).counts.duplicates += 1;
             return;
         }
-        entry.last_at = Some(now);
-        entry.last_time = time.or(entry.last_time);
+        let seen = Seen::of(&mut entry.seen);
+        seen.last_at = Some(now);
+        seen.renew(time);
         if entry.broken {
             entry.begin_epoch(Epochs(&mut self.rng).draw());
         }

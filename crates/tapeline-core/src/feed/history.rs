@@ -38,13 +38,17 @@ pub(super) struct Place<'a> {
     pub(super) offset: u64,
 }
 
-/// Updates of one topic in the order of their offsets, without holes.
+/// Updates of one topic in the order of their offsets, without holes. Nothing is held for a topic that
+/// has had none.
 ///
 /// Plain trades are kept as values in rows: a busy topic streams through memory from end to end instead
 /// of touching old allocations one by one, what goes is not looked at again, and what readers get is
 /// short-lived and warm in the cache. Everything else is kept as it is shared with the readers.
+#[derive(Debug, Default)]
+pub(super) struct History(Option<Box<Log>>);
+
 #[derive(Debug)]
-pub(super) struct History {
+struct Log {
     ring: Ring,
     bytes: usize,
     /// When the oldest update was received.
@@ -77,7 +81,55 @@ struct Row<T> {
 const SLICE: usize = 256;
 
 impl History {
-    pub(super) fn new(channel: Channel) -> Self {
+    /// Appends an update and trims what no longer fits. It is made for readers only if it is `wanted`
+    /// or has to be shared anyway.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        place: Place<'_>,
+        draft: Draft,
+        bound: Bound,
+        wanted: bool,
+    ) -> Option<Shared> {
+        let log = self.0.get_or_insert_with(|| Box::new(Log::new(place.topic.channel())));
+        log.append(place, draft, bound, wanted)
+    }
+
+    /// Shortens the log to `bytes`; returns how many bytes that freed.
+    pub(super) fn shorten(&mut self, bytes: usize) -> usize {
+        self.0.as_mut().map_or(0, |log| log.shorten(bytes))
+    }
+
+    /// Everything after `place.offset`, if the ring still holds all of it. `last` is the newest offset
+    /// given.
+    pub(super) fn after<'a>(
+        &'a self,
+        place: Place<'a>,
+        last: u64,
+    ) -> Option<impl Iterator<Item = Shared> + 'a> {
+        let missing = last.checked_sub(place.offset)?;
+        let held = self.0.as_ref().map_or(0, |log| log.len() as u64);
+        let first = usize::try_from(held.checked_sub(missing)?).ok()?;
+        let offsets = place.offset + 1..=last;
+        let share = move |(offset, index)| self.0.as_ref()?.share(index, Place { offset, ..place });
+        Some(offsets.zip(first..).filter_map(share))
+    }
+
+    /// Forgets everything (a new epoch begins).
+    pub(super) fn clear(&mut self) {
+        if let Some(log) = &mut self.0 {
+            log.clear();
+        }
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |log| log.bytes)
+    }
+}
+
+impl Log {
+    fn new(channel: Channel) -> Self {
         let ring = match channel {
             Channel::Trade => Ring::Trades(Rows::default()),
             Channel::AggTrade => Ring::AggTrades(Rows::default()),
@@ -161,8 +213,7 @@ impl History {
         }
     }
 
-    /// Shortens the log to `bytes`; returns how many bytes that freed.
-    pub(super) fn shorten(&mut self, bytes: usize) -> usize {
+    fn shorten(&mut self, bytes: usize) -> usize {
         let before = self.bytes;
         self.drop_oldest(bytes, Unix(i64::MIN));
         match &mut self.ring {
@@ -173,23 +224,6 @@ impl History {
         before - self.bytes
     }
 
-    /// Everything after `place.offset`, if the ring still holds all of it. `last` is the newest offset
-    /// given.
-    pub(super) fn after<'a>(
-        &'a self,
-        place: Place<'a>,
-        last: u64,
-    ) -> Option<impl Iterator<Item = Shared> + 'a> {
-        let missing = last.checked_sub(place.offset)?;
-        let first = usize::try_from((self.len() as u64).checked_sub(missing)?).ok()?;
-        let offsets = place.offset + 1..=last;
-        Some(
-            offsets
-                .zip(first..)
-                .filter_map(move |(offset, index)| self.share(index, Place { offset, ..place })),
-        )
-    }
-
     fn share(&self, index: usize, place: Place<'_>) -> Option<Shared> {
         match &self.ring {
             Ring::Trades(rows) => rows.share(index, place, Data::Trade),
@@ -198,8 +232,7 @@ impl History {
         }
     }
 
-    /// Forgets everything (a new epoch begins).
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         match &mut self.ring {
             Ring::Trades(rows) => *rows = Rows::default(),
             Ring::AggTrades(rows) => *rows = Rows::default(),
@@ -207,11 +240,6 @@ impl History {
         }
         self.bytes = 0;
         self.oldest = Unix(i64::MAX);
-    }
-
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -303,7 +331,7 @@ mod tests {
 
     fn log(count: u64, bytes: usize) -> (History, Topic) {
         let topic: Topic = "toy:trade:A".parse().unwrap();
-        let mut history = History::new(Channel::Trade);
+        let mut history = History::default();
         for offset in 1..=count {
             let trade = Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy };
             let received = Unix(i64::try_from(offset).unwrap() * 1_000_000_000);
@@ -365,6 +393,6 @@ mod tests {
         let kinds: Vec<Kind> = history.after(at(3), 5).unwrap().map(|update| update.kind).collect();
         assert_eq!(kinds, [Kind::Event, Kind::Gap]);
         history.shorten(1);
-        assert_eq!((history.bytes(), history.len()), (0, 0));
+        assert_eq!(history.bytes(), 0);
     }
 }

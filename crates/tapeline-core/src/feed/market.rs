@@ -15,7 +15,7 @@ use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
 use super::Feed;
 use super::history::Draft;
 use super::line::Phase;
-use super::topics::{Entry, State};
+use super::topics::{Entry, Seen, State};
 
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
 const CORRUPT_LIMIT: u32 = 5;
@@ -119,13 +119,14 @@ impl Feed {
         if let Some(time) = time {
             self.lines[slot].stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
         }
-        entry.counts.received += 1;
-        entry.counts.spent += u64::from(data.is_none());
-        entry.last_at = Some(now);
+        let seen = Seen::of(&mut entry.seen);
+        seen.counts.received += 1;
+        seen.counts.spent += u64::from(data.is_none());
+        seen.last_at = Some(now);
         match judge(entry, id, time) {
             Verdict::Next => {}
             Verdict::Duplicate => {
-                entry.counts.duplicates += 1;
+                Seen::of(&mut entry.seen).counts.duplicates += 1;
                 self.lines[slot].stats.duplicates += 1;
                 return;
             }
@@ -144,7 +145,7 @@ impl Feed {
                 entry.broken = true;
             }
         }
-        entry.last_time = time.or(entry.last_time);
+        Seen::of(&mut entry.seen).renew(time);
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {
@@ -168,7 +169,7 @@ impl Feed {
         while let Some((id, held)) = entry.sequence.release(now.mono) {
             self.decoded.see(topic, id);
             if let Some((time, received, data)) = held {
-                entry.last_time = time.or(entry.last_time);
+                Seen::of(&mut entry.seen).renew(time);
                 let draft =
                     Draft { kind: kind_of(entry.shape, &data), source: Source::Live, time, received, data };
                 entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
@@ -183,8 +184,9 @@ impl Feed {
     pub(super) fn declare(&mut self, now: Time, topic: TopicId) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
         let Some(Missing { from, to }) = entry.sequence.give_up() else { return };
-        entry.counts.gaps += 1;
-        entry.counts.lost += to - from + 1;
+        let counts = &mut Seen::of(&mut entry.seen).counts;
+        counts.gaps += 1;
+        counts.lost += to - from + 1;
         self.counters.gaps += 1;
         let reason = "not received from the venue";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &format!("gap {from}-{to} declared"));
@@ -251,7 +253,7 @@ impl Feed {
             match entry.sequencing {
                 // The next id tells what was lost.
                 Sequencing::Contiguous => {}
-                Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at.is_some(),
+                Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
                 Sequencing::Book => self.break_book(now, id),
             }
         }
@@ -271,10 +273,10 @@ impl Epochs<'_> {
 #[inline]
 fn judge(entry: &mut Entry, id: u64, time: Option<Unix>) -> Verdict {
     match entry.sequencing {
-        Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time),
+        Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
         // One line delivers in order, so without a time a far regression is a reset as well.
-        Sequencing::Rising => entry.sequence.rise(id, time.is_none() || time > entry.last_time),
-        Sequencing::Book | Sequencing::None => match (time, entry.last_time) {
+        Sequencing::Rising => entry.sequence.rise(id, time.is_none() || time > entry.last_time()),
+        Sequencing::Book | Sequencing::None => match (time, entry.last_time()) {
             // State that is older than what we show is of no use.
             (Some(time), Some(last)) if time < last && !matches!(entry.state, State::Events) => {
                 Verdict::Duplicate

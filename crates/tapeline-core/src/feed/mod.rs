@@ -204,7 +204,7 @@ impl Feed {
     fn tell_offsets(&mut self, now: Time) {
         let every = self.config.timing.tick_every;
         for (_, entry) in self.topics.iter() {
-            let idle = entry.last_at.is_none_or(|at| now.mono.since(at.mono) >= every);
+            let idle = entry.last_at().is_none_or(|at| now.mono.since(at.mono) >= every);
             if idle && !entry.readers.is_empty() {
                 entry.announce(&mut self.readers, &entry.tick(now));
             }

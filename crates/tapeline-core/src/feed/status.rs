@@ -301,13 +301,13 @@ impl Feed {
             reason: entry.service.reason.to_string(),
             since: entry.since,
             created: entry.created,
-            last_message: entry.last_at.map(|at| at.unix),
+            last_message: entry.last_at().map(|at| at.unix),
             position: Position { epoch: entry.epoch, offset: entry.offset },
             line: entry.slot,
             subscribers: readers.collect(),
             warm: entry.warm,
             log_bytes: entry.history.bytes(),
-            counts: entry.counts,
+            counts: entry.seen.as_ref().map(|seen| seen.counts).unwrap_or_default(),
             book,
         }
     }

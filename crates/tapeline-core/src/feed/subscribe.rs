@@ -6,7 +6,7 @@ use crate::data::topic::{Pattern, Topic, TopicError};
 use crate::data::update::{Kind, Level, Position};
 use crate::outbox::{Subscriber, SubscriberId};
 use crate::time::Time;
-use crate::venue::{Sequencing, TopicId};
+use crate::venue::{Route, Sequencing, TopicId};
 
 use super::Feed;
 use super::history::Place;
@@ -201,7 +201,8 @@ impl Feed {
         if self.topics.len() >= limit {
             return Err(TopicError::Limit { limit, what: "topics" });
         }
-        let route = self.venue.route(topic)?;
+        // Asked now, so that what is not offered is refused before anything is made.
+        self.venue.route(topic)?;
         let profile = self.venue.profile();
         let sequencing =
             profile.promise(topic.channel()).map_or(Sequencing::None, |promise| promise.sequence);
@@ -212,7 +213,7 @@ impl Feed {
         let shape = topic.channel().shape();
         debug_assert!(book.is_none() || shape == Shape::Book);
         let facts = Facts { sequencing, shape, book, epoch: self.epoch() };
-        let id = self.topics.insert(Entry::new(topic.clone(), route, facts, now, last));
+        let id = self.topics.insert(Entry::new(topic.clone(), facts, now, last));
         self.place(now, id);
         self.offer_to_patterns(now, id);
         Ok(id)
@@ -237,10 +238,14 @@ impl Feed {
         }
     }
 
+    /// The stream of a topic; asked of the adapter each time, so that no topic has to keep it.
+    fn route_of(&self, id: TopicId) -> Option<Route> {
+        self.venue.route(&self.topics.get(id)?.topic).ok()
+    }
+
     /// Puts a topic on a line of its group that has room, or on a new one.
     pub(super) fn place(&mut self, now: Time, id: TopicId) {
-        let Some(entry) = self.topics.get(id) else { return };
-        let (group, stream) = (entry.route.group, entry.route.stream.clone());
+        let Some(Route { group, stream }) = self.route_of(id) else { return };
         let room = |line: &super::line::Line| line.group == group && line.wishes.len() < line.capacity;
         let slot = match self.lines.iter().position(room) {
             Some(slot) => slot,
@@ -278,13 +283,14 @@ impl Feed {
     }
 
     fn drop_topic(&mut self, now: Time, id: TopicId) {
+        let route = self.route_of(id);
         let Some(entry) = self.topics.remove(id) else { return };
         self.snapshots.forget(id);
         self.holes.remove(&id);
         self.decoded.forget(id);
-        let Some(slot) = entry.slot else { return };
+        let (Some(slot), Some(route)) = (entry.slot, route) else { return };
         let line = &mut self.lines[slot as usize];
-        line.wishes.leave(&mut line.names, &entry.route.stream);
+        line.wishes.leave(&mut line.names, &route.stream);
         if line.wishes.is_empty() {
             self.rest_line(now, slot as usize);
         }

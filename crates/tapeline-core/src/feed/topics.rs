@@ -10,7 +10,7 @@ use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
 use crate::time::{Mono, Time, Unix};
-use crate::venue::{Map, Route, Sequencing, TopicId};
+use crate::venue::{Map, Sequencing, TopicId};
 
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::market::Epochs;
@@ -51,6 +51,28 @@ pub struct TopicCounts {
     pub resyncs: u64,
 }
 
+/// What has been received of a topic.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) counts: TopicCounts,
+    pub(super) last_at: Option<Time>,
+    pub(super) last_time: Option<Unix>,
+}
+
+impl Seen {
+    /// The figures of a topic, made when the first message comes: an idle topic is to stay small.
+    #[inline]
+    pub(super) fn of(held: &mut Option<Box<Self>>) -> &mut Self {
+        held.get_or_insert_default()
+    }
+
+    /// Keeps the latest venue time that was told.
+    #[inline]
+    pub(super) fn renew(&mut self, time: Option<Unix>) {
+        self.last_time = time.or(self.last_time);
+    }
+}
+
 /// How a topic is served, as its subscribers are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Service {
@@ -63,7 +85,6 @@ pub(super) struct Service {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) topic: Topic,
-    pub(super) route: Route,
     pub(super) sequencing: Sequencing,
     pub(super) shape: Shape,
     pub(super) epoch: Epoch,
@@ -77,9 +98,8 @@ pub(super) struct Entry {
     /// The line that carries it.
     pub(super) slot: Option<u32>,
     pub(super) created: Unix,
-    pub(super) last_at: Option<Time>,
-    pub(super) last_time: Option<Unix>,
-    pub(super) counts: TopicCounts,
+    /// What has been received; nothing of it for a topic that is idle.
+    pub(super) seen: Option<Box<Seen>>,
     /// Since when nobody reads it.
     pub(super) idle_since: Option<Mono>,
     /// Kept although nobody reads it.
@@ -89,7 +109,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(topic: Topic, route: Route, facts: Facts, now: Time, last: Option<u64>) -> Self {
+    pub(super) fn new(topic: Topic, facts: Facts, now: Time, last: Option<u64>) -> Self {
         let state = match facts.shape {
             _ if topic.is_all() => State::Keyed(BTreeMap::new()),
             Shape::Event => State::Events,
@@ -99,10 +119,8 @@ impl Entry {
                 None => State::Depth(None),
             },
         };
-        let history = History::new(topic.channel());
         Self {
             topic,
-            route,
             sequencing: facts.sequencing,
             shape: facts.shape,
             epoch: facts.epoch,
@@ -110,13 +128,11 @@ impl Entry {
             broken: false,
             state,
             sequence: Sequence::resuming(last),
-            history,
+            history: History::default(),
             readers: Vec::new(),
             slot: None,
             created: now.unix,
-            last_at: None,
-            last_time: None,
-            counts: TopicCounts::default(),
+            seen: None,
             idle_since: Some(now.mono),
             warm: false,
             service: Service { level: Level::Degraded, phase: "idle", reason: "not yet asked for".into() },
@@ -209,16 +225,29 @@ impl Entry {
                 let latest = latest.as_ref()?;
                 (latest.data.clone(), latest.time, latest.received)
             }
-            State::Book(book) => (Data::Book(book.data()), self.last_time, self.received(now)),
-            State::Depth(held) => (Data::Book(held.as_deref()?.clone()), self.last_time, self.received(now)),
+            State::Book(book) => (Data::Book(book.data()), self.last_time(), self.received(now)),
+            State::Depth(held) => {
+                (Data::Book(held.as_deref()?.clone()), self.last_time(), self.received(now))
+            }
             State::Keyed(map) if map.is_empty() => return None,
             State::Keyed(map) => {
                 let all = map.iter().map(|(key, data)| (key.clone(), data.clone())).collect();
-                (Data::Keyed(Box::new(Keyed(all))), self.last_time, self.received(now))
+                (Data::Keyed(Box::new(Keyed(all))), self.last_time(), self.received(now))
             }
         };
         let source = if self.service.level > Level::Degraded { Source::Cache } else { Source::Live };
         Some(unlogged(self.place(), Kind::Snapshot, source, (time, received), data))
+    }
+
+    /// When the last message came.
+    pub(super) fn last_at(&self) -> Option<Time> {
+        self.seen.as_ref()?.last_at
+    }
+
+    /// The latest venue time.
+    #[inline]
+    pub(super) fn last_time(&self) -> Option<Unix> {
+        self.seen.as_ref()?.last_time
     }
 
     /// Where the topic stands.
@@ -227,7 +256,7 @@ impl Entry {
     }
 
     fn received(&self, now: Time) -> Unix {
-        self.last_at.map_or(now.unix, |at| at.unix)
+        self.last_at().map_or(now.unix, |at| at.unix)
     }
 
     /// The in-band status as it stands.
@@ -272,7 +301,7 @@ pub(super) struct Facts {
 /// All topics, in slots that are reused.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    slots: Vec<Option<Entry>>,
+    slots: Vec<Option<Box<Entry>>>,
     free: Vec<u32>,
     by_name: Map<Topic, TopicId>,
 }
@@ -282,11 +311,11 @@ impl Topics {
         let topic = entry.topic.clone();
         let id = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot as usize] = Some(entry);
+                self.slots[slot as usize] = Some(Box::new(entry));
                 TopicId(slot)
             }
             None => {
-                self.slots.push(Some(entry));
+                self.slots.push(Some(Box::new(entry)));
                 TopicId((self.slots.len() - 1) as u32)
             }
         };
@@ -294,7 +323,7 @@ impl Topics {
         id
     }
 
-    pub(super) fn remove(&mut self, id: TopicId) -> Option<Entry> {
+    pub(super) fn remove(&mut self, id: TopicId) -> Option<Box<Entry>> {
         let entry = self.slots.get_mut(id.0 as usize)?.take()?;
         self.by_name.remove(&entry.topic);
         self.free.push(id.0);
@@ -307,12 +336,12 @@ impl Topics {
 
     #[inline]
     pub(super) fn get(&self, id: TopicId) -> Option<&Entry> {
-        self.slots.get(id.0 as usize)?.as_ref()
+        self.slots.get(id.0 as usize)?.as_deref()
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, id: TopicId) -> Option<&mut Entry> {
-        self.slots.get_mut(id.0 as usize)?.as_mut()
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -321,6 +350,6 @@ impl Topics {
 
     /// All topics in the order of their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TopicId, &Entry)> {
-        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| Some((TopicId(slot), entry.as_ref()?)))
+        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| Some((TopicId(slot), entry.as_deref()?)))
     }
 }
