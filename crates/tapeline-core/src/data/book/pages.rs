@@ -15,7 +15,7 @@ const COUNT_BITS: u32 = 5;
 const COUNT: u32 = (1 << COUNT_BITS) - 1;
 /// How many pages are looked at for an empty one before a block is added. More of them save memory, fewer
 /// save time: about one page in so many is empty then.
-const LOOK: usize = 8;
+const LOOK: usize = 16;
 
 /// A size as it is stored; zero = no level.
 pub(super) trait Cell: Copy + Default + PartialEq + Debug {
@@ -121,8 +121,8 @@ impl<C: Cell> Pages<C> {
     #[cold]
     fn add_block(&mut self) -> u32 {
         if self.blocks.len() == self.blocks.capacity() {
-            // Growth by a quarter: doubling would leave half of a large book's memory unused.
-            self.blocks.reserve_exact((self.blocks.len() / 4).max(16));
+            // Growth by an eighth: doubling would leave half of a large book's memory unused.
+            self.blocks.reserve_exact((self.blocks.len() / 8).max(32));
         }
         if self.blocks.is_empty() {
             self.blocks.push([C::default(); TICKS]);
