@@ -70,9 +70,9 @@ enum Turn {
 impl Loop {
     pub(crate) fn new(venue: Arc<dyn Venue>, feed: Feed, seed: u64) -> Self {
         Self {
-            venue,
             feed,
-            sockets: Sockets::default(),
+            sockets: Sockets::new(venue.profile().id),
+            venue,
             work: JoinSet::new(),
             dials: BTreeMap::new(),
             dice: tapeline_core::rng::Rng::new(seed),

@@ -49,6 +49,8 @@ enum Reading {
 /// All open sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
+    /// For the log.
+    venue: &'static str,
     open: Vec<Socket>,
     /// Which one is read first in the next turn.
     turn: usize,
@@ -57,6 +59,10 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
+    pub(crate) fn new(venue: &'static str) -> Self {
+        Self { venue, ..Self::default() }
+    }
+
     /// Takes an open connection in; one of its messages may take `message_within` to arrive.
     pub(crate) fn add(&mut self, line: LineId, connection: Connected, message_within: Duration) {
         let (fresh, due, paused, resumed, failed) = (true, None, false, None, None);
@@ -110,7 +116,7 @@ impl Sockets {
                 Reading::Over(why) => {
                     worked = true;
                     let socket = self.open.swap_remove(at);
-                    tracing::info!(%line, fault = why.fault.name(), code = why.code, detail = %why.detail, "line closed");
+                    tracing::info!(venue = self.venue, %line, fault = why.fault.name(), code = why.code, detail = %why.detail, "line closed");
                     // A close frame of ours may still be queued.
                     self.say_goodbye(socket, why.code.unwrap_or(1000));
                     feed.handle(clock.now(), Input::Closed { line, why });

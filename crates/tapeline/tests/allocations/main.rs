@@ -95,7 +95,8 @@ fn a_warm_message_allocates_at_most_the_update_that_is_shared() {
     };
     let quote = |id: u64, out: &mut String| {
         let head = r#"{"stream":"btcusdt@bookTicker","data":{"s":"BTCUSDT""#;
-        write!(out, r#"{head},"u":{id},"b":"61840.{:02}","B":"1.5","a":"61841.00","A":"2.5"}}}}"#, id % 90).unwrap();
+        write!(out, r#"{head},"u":{id},"b":"61840.{:02}","B":"1.5","a":"61841.00","A":"2.5"}}}}"#, id % 90)
+            .unwrap();
     };
     check("binance:trade:BTCUSDT", Delivery::Every, 1.01, trade);
     check("binance:quote:BTCUSDT", Delivery::Every, 1.01, quote);
