@@ -65,6 +65,9 @@ enum Ring {
 #[derive(Debug)]
 struct Rows<T> {
     ring: VecDeque<Row<T>>,
+    /// The newest rows. The ring's memory is cold where it is written next; its misses are paid for
+    /// many rows at once, not before every atomic operation that follows a row.
+    fresh: Vec<Row<T>>,
     /// Those with more to them than a row holds, by offset.
     aside: VecDeque<Shared>,
 }
@@ -77,6 +80,8 @@ struct Row<T> {
     item: Option<T>,
 }
 
+/// Rows that are moved into the ring together.
+const FRESH: usize = 32;
 /// A row is let go of unread only together with this many others.
 const SLICE: usize = 256;
 
@@ -207,8 +212,8 @@ impl Log {
 
     fn len(&self) -> usize {
         match &self.ring {
-            Ring::Trades(rows) => rows.ring.len(),
-            Ring::AggTrades(rows) => rows.ring.len(),
+            Ring::Trades(rows) => rows.len(),
+            Ring::AggTrades(rows) => rows.len(),
             Ring::Shared(ring) => ring.len(),
         }
     }
@@ -245,7 +250,7 @@ impl Log {
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Self { ring: VecDeque::new(), aside: VecDeque::new() }
+        Self { ring: VecDeque::new(), fresh: Vec::new(), aside: VecDeque::new() }
     }
 }
 
@@ -253,8 +258,20 @@ impl<T: Copy> Rows<T> {
     /// Keeps a row; how many bytes it holds.
     #[inline]
     fn push(&mut self, row: Row<T>) -> usize {
-        self.ring.push_back(row);
+        if self.fresh.len() >= FRESH {
+            self.settle();
+        }
+        self.fresh.push(row);
         size_of::<Row<T>>()
+    }
+
+    fn settle(&mut self) {
+        self.ring.extend(self.fresh.iter().copied());
+        self.fresh.clear();
+    }
+
+    fn len(&self) -> usize {
+        self.ring.len() + self.fresh.len()
     }
 
     fn push_aside(&mut self, update: &Shared) -> usize {
@@ -265,6 +282,9 @@ impl<T: Copy> Rows<T> {
 
     /// Lets the `count` oldest go; how many bytes they held.
     fn pop(&mut self, count: usize) -> usize {
+        if count > self.ring.len() {
+            self.settle();
+        }
         let count = count.min(self.ring.len());
         let mut bytes = count * size_of::<Row<T>>();
         if !self.aside.is_empty() {
@@ -277,11 +297,12 @@ impl<T: Copy> Rows<T> {
     }
 
     fn oldest(&self) -> Option<Unix> {
-        self.ring.front().map(|row| row.received)
+        self.ring.front().or_else(|| self.fresh.first()).map(|row| row.received)
     }
 
     fn share(&self, index: usize, place: Place<'_>, data: impl FnOnce(T) -> Data) -> Option<Shared> {
-        let Row { received, time, item } = *self.ring.get(index)?;
+        let row = self.ring.get(index).or_else(|| self.fresh.get(index.checked_sub(self.ring.len())?))?;
+        let Row { received, time, item } = *row;
         let Some(item) = item else {
             return self.aside.iter().find(|update| update.offset == place.offset).map(Arc::clone);
         };

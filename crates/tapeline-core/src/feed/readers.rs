@@ -2,7 +2,6 @@
 //! of a batch.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::data::channel::Delivery;
 use crate::data::topic::Pattern;
@@ -92,12 +91,12 @@ impl Readers {
 
     /// Stages an update for one reader until the next [`Readers::flush`].
     #[inline]
-    pub(super) fn stage(&mut self, slot: u32, how: Delivery, update: &Shared) {
+    pub(super) fn stage(&mut self, slot: u32, how: Delivery, update: Shared) {
         if let Some(Some(reader)) = self.slots.get_mut(slot as usize) {
             if reader.staged.is_empty() {
                 self.dirty.push(slot);
             }
-            reader.staged.push((how, Arc::clone(update)));
+            reader.staged.push((how, update));
         }
     }
 

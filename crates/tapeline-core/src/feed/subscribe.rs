@@ -158,7 +158,6 @@ impl Feed {
             unreachable!("a topic that was just attached is there")
         };
         let position = Position { epoch: entry.epoch, offset: entry.offset };
-        self.readers.stage(slot, how, &entry.status(now));
         let refused = match from {
             None => None,
             Some(from) if from.epoch != entry.epoch => Some("epoch"),
@@ -167,7 +166,7 @@ impl Feed {
                 match entry.history.after(Place { offset: from.offset, ..entry.place() }, entry.offset) {
                     Some(tail) => {
                         for update in tail {
-                            self.readers.stage(slot, how, &update);
+                            self.readers.stage(slot, how, update);
                         }
                         return Subscribed {
                             topic: entry.topic.clone(),
@@ -180,9 +179,10 @@ impl Feed {
                 }
             }
         };
+        self.readers.stage(slot, how, entry.status(now));
         if let Some(snapshot) = entry.snapshot(now) {
             debug_assert_eq!(snapshot.kind, Kind::Snapshot);
-            self.readers.stage(slot, how, &snapshot);
+            self.readers.stage(slot, how, snapshot);
         }
         Subscribed { topic: entry.topic.clone(), position, recovered: false, reason: refused }
     }

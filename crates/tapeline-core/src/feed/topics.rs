@@ -162,9 +162,20 @@ impl Entry {
         let place = Place { topic: &self.topic, epoch: self.epoch, offset: self.offset };
         let wanted = !self.readers.is_empty() || matches!(self.state, State::Latest(_));
         let Some(update) = self.history.append(place, draft, bound, wanted) else { return };
-        for (slot, how) in &self.readers {
-            readers.stage(*slot, *how, &update);
+        let Some(((last, how), others)) = self.readers.split_last() else {
+            return self.keep(update);
+        };
+        for (slot, how) in others {
+            readers.stage(*slot, *how, Shared::clone(&update));
         }
+        if let State::Latest(latest) = &mut self.state {
+            *latest = Some(Shared::clone(&update));
+        }
+        // Given away, not shared: counting a reference up and down costs more than it looks.
+        readers.stage(*last, *how, update);
+    }
+
+    fn keep(&mut self, update: Shared) {
         if let State::Latest(latest) = &mut self.state {
             *latest = Some(update);
         }
@@ -173,7 +184,7 @@ impl Entry {
     /// Stages an update that is not logged (snapshot, status, tick) for every reader.
     pub(super) fn announce(&self, readers: &mut Readers, update: &Shared) {
         for (slot, how) in &self.readers {
-            readers.stage(*slot, *how, update);
+            readers.stage(*slot, *how, Shared::clone(update));
         }
     }
 
