@@ -18,11 +18,27 @@ use crate::time::Unix;
 
 /// A stretch of unbroken continuity of one topic: 128 random bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Epoch(pub u128);
+pub struct Epoch {
+    // Two halves, so that an update is aligned, and allocated, like any other small thing.
+    high: u64,
+    low: u64,
+}
+
+impl Epoch {
+    /// The epoch of these bits.
+    pub const fn new(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    /// Its bits.
+    pub const fn bits(self) -> u128 {
+        ((self.high as u128) << 64) | self.low as u128
+    }
+}
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", self.bits())
     }
 }
 
@@ -41,7 +57,7 @@ impl Serialize for Epoch {
 impl std::str::FromStr for Epoch {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u128::from_str_radix(text, 16).map(Self)
+        u128::from_str_radix(text, 16).map(Self::new)
     }
 }
 

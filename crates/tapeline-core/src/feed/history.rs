@@ -172,8 +172,9 @@ impl Log {
                     Ring::Trades(rows) => rows.push_aside(&update),
                     Ring::AggTrades(rows) => rows.push_aside(&update),
                     Ring::Shared(ring) => {
+                        let size = update.size();
                         ring.push_back(Arc::clone(&update));
-                        update.size()
+                        size
                     }
                 };
                 Some(update)
@@ -359,7 +360,7 @@ mod tests {
             let (kind, source) = (Kind::Event, Source::Live);
             let draft = Draft { kind, source, time: Some(received), received, data: Data::Trade(trade) };
             let bound = Bound { bytes, age: Duration::from_secs(60) };
-            let place = Place { topic: &topic, epoch: Epoch(7), offset };
+            let place = Place { topic: &topic, epoch: Epoch::new(7), offset };
             let update = history.append(place, draft, bound, offset % 2 == 0);
             assert_eq!(update.is_some(), offset % 2 == 0, "made only for readers");
         }
@@ -367,7 +368,7 @@ mod tests {
     }
 
     fn tail(history: &History, topic: &Topic, offset: u64, last: u64) -> Option<Vec<(u64, u64)>> {
-        let place = Place { topic, epoch: Epoch(7), offset };
+        let place = Place { topic, epoch: Epoch::new(7), offset };
         let id = |update: &Shared| match &update.data {
             Data::Trade(trade) => trade.id,
             _ => 0,
@@ -409,7 +410,7 @@ mod tests {
         let data = Data::Gap(Box::new(gap));
         let draft = Draft { kind: Kind::Gap, source: Source::Live, time: None, received, data };
         let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
-        let at = |offset| Place { topic: &topic, epoch: Epoch(7), offset };
+        let at = |offset| Place { topic: &topic, epoch: Epoch::new(7), offset };
         assert!(history.append(at(5), draft, bound, false).is_some());
         let kinds: Vec<Kind> = history.after(at(3), 5).unwrap().map(|update| update.kind).collect();
         assert_eq!(kinds, [Kind::Event, Kind::Gap]);

@@ -265,7 +265,7 @@ pub(super) struct Epochs<'a>(pub(super) &'a mut crate::rng::Rng);
 
 impl Epochs<'_> {
     pub(super) fn draw(self) -> Epoch {
-        Epoch((u128::from(self.0.next_u64()) << 64) | u128::from(self.0.next_u64()))
+        Epoch::new((u128::from(self.0.next_u64()) << 64) | u128::from(self.0.next_u64()))
     }
 }
 

@@ -24,7 +24,7 @@ pub fn encode(update: &Update) -> String {
     out.extend_from_slice(b"\",\"topic\":");
     escaped(&mut out, update.topic.as_str());
     out.extend_from_slice(b",\"epoch\":\"");
-    hex128(&mut out, update.epoch.0);
+    hex128(&mut out, update.epoch.bits());
     out.extend_from_slice(b"\",\"offset\":");
     unsigned(&mut out, update.offset);
     match update.time {

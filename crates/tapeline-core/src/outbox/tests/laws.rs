@@ -140,14 +140,14 @@ struct Maker {
 
 impl Maker {
     fn new() -> Self {
-        let view = View { epoch: Epoch(1), ..View::default() };
+        let view = View { epoch: Epoch::new(1), ..View::default() };
         Self { topics: NAMES.iter().map(|name| topic(name)).collect(), views: vec![view; NAMES.len()] }
     }
 
     fn make(&mut self, index: usize, kind: Kind, data: Data) -> Shared {
         let view = &mut self.views[index];
         let offset = view.offset + u64::from(kind.consumes_offset());
-        let made = update(&self.topics[index], view.epoch.0, offset, kind, data);
+        let made = update(&self.topics[index], view.epoch.bits(), offset, kind, data);
         view.apply(&made);
         made
     }
@@ -179,7 +179,7 @@ impl Maker {
                 let index = usize::from(*topic);
                 let data = self.views[index].whole(NAMES[index])?;
                 let view = &mut self.views[index];
-                (view.epoch, view.offset) = (Epoch(view.epoch.0 + 1), 0);
+                (view.epoch, view.offset) = (Epoch::new(view.epoch.bits() + 1), 0);
                 Some(self.make(index, Kind::Snapshot, data))
             }
             Step::Read { .. } => None,
@@ -218,7 +218,7 @@ struct Reader {
 impl Reader {
     fn read(&mut self, update: &Update, conflated: bool) {
         let view =
-            self.views.entry(update.topic.clone()).or_insert(View { epoch: Epoch(1), ..View::default() });
+            self.views.entry(update.topic.clone()).or_insert(View { epoch: Epoch::new(1), ..View::default() });
         if update.kind == Kind::Snapshot {
             assert!(update.epoch > view.epoch || update.offset > view.offset, "a snapshot goes forward");
         } else if let Data::Gap(gap) = &update.data {

@@ -23,7 +23,7 @@ pub(super) fn topic(text: &str) -> Topic {
 pub(super) fn update(topic: &Topic, epoch: u128, offset: u64, kind: Kind, data: Data) -> Shared {
     Arc::new(Update {
         topic: topic.clone(),
-        epoch: Epoch(epoch),
+        epoch: Epoch::new(epoch),
         offset,
         kind,
         source: Source::Live,

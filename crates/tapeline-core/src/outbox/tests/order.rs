@@ -79,7 +79,7 @@ fn losses_of_two_epochs_are_declared_apart() {
     let gaps: Vec<(u128, u64)> = out
         .iter()
         .filter(|update| update.kind == Kind::Gap)
-        .map(|update| (update.epoch.0, update.offset))
+        .map(|update| (update.epoch.bits(), update.offset))
         .collect();
     assert_eq!(gaps.len(), 2);
     assert_eq!(gaps[0], (1, 2));

@@ -18,7 +18,7 @@ mod samples;
 fn update(topic: &str, kind: Kind, data: Data) -> Update {
     Update {
         topic: Topic::parse(topic).expect("a topic"),
-        epoch: Epoch(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
+        epoch: Epoch::new(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
         offset: 7,
         kind,
         source: Source::Live,
