@@ -80,9 +80,9 @@ fn a_snapshot_newer_than_the_buffer_waits_for_the_event_that_reaches_it() {
 fn a_snapshot_that_the_next_event_leaves_behind_is_asked_for_again() {
     spot(&[
         ("snapshot 10", "held syncing"),
-        ("delta 13..14", "buffered syncing"),
+        ("delta 12..14", "buffered syncing"),
         ("wants", "old"),
-        ("snapshot 12", "synced 14 live"),
+        ("snapshot 11", "synced 14 live"),
     ]);
 }
 
@@ -286,9 +286,9 @@ fn a_cut_book_that_missed_something_needs_a_snapshot() {
         ("cut", "broken(cut: expected 11, got 0) stale"),
         ("cut", "- stale"),
         ("open", "- stale"),
-        ("delta 13..14", "buffered stale"),
+        ("delta 12..13", "buffered stale"),
         ("wants", "cut"),
-        ("snapshot 13", "synced 14 live"),
+        ("snapshot 12", "synced 13 live"),
     ]);
 }
 

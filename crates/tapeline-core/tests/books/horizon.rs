@@ -114,6 +114,22 @@ fn a_refresh_that_finds_a_trusted_level_wrong_says_so() {
 }
 
 #[test]
+fn a_level_that_a_delta_told_of_is_trusted_beyond_the_edge() {
+    let mut book = live(&at([100, 99, 98, 97, 96]), &at([101]));
+    apply(&mut book, &[level(70, 2), level(60, 2)], &[]);
+    assert_eq!(
+        book.snapshot(
+            NOW,
+            11,
+            &[level(100, 1), level(80, 1), level(70, 3), level(50, 1), level(40, 1)],
+            &at([101])
+        ),
+        Outcome::Refreshed
+    );
+    assert_eq!(book.counters().disagreements, 6, "99 to 96 and 60 gone, 70 changed; 80, 50 and 40 are news");
+}
+
+#[test]
 fn a_short_refresh_ends_the_horizon() {
     let mut book = live(&at([100, 99, 98, 97, 96]), &at([101]));
     book.ask();
