@@ -140,7 +140,7 @@ pub enum Action {
         /// The close code to send.
         code: u16,
     },
-    /// Fetch, translate with [`Venue::decode_fetch`], answer with `Fetched`.
+    /// Fetch, translate with [`Venue::decode_fetch`](crate::venue::Venue::decode_fetch), answer with `Fetched`.
     Fetch {
         /// Which one.
         id: FetchId,

@@ -105,7 +105,7 @@ pub enum Item {
     Market {
         /// Whose.
         topic: TopicId,
-        /// The venue's id, by the channel's [`Sequencing`]; 0 where it has none.
+        /// The venue's id, by the channel's [`Sequencing`](super::Sequencing); 0 where it has none.
         id: u64,
         /// The venue's time.
         time: Option<Unix>,
