@@ -18,7 +18,8 @@ pub enum Verdict {
     Duplicate,
     /// Some ids are missing before it: [`Sequence::hold`] it.
     Ahead,
-    /// The venue has started its ids over: begin a new epoch; this id is its base.
+    /// The venue has started its ids over: begin a new epoch, and the sequence with
+    /// [`Sequence::restart`].
     Reset,
 }
 
@@ -41,9 +42,8 @@ pub struct Sequence<T> {
 
 #[derive(Debug)]
 struct Hole<T> {
-    held: BTreeMap<u64, T>,
-    /// When the hole in front of the held ones was noticed.
-    since: Mono,
+    /// With the time of arrival: each is held for so long and no longer, whatever holes lie before it.
+    held: BTreeMap<u64, (Mono, T)>,
 }
 
 impl<T> Default for Sequence<T> {
@@ -86,12 +86,17 @@ impl<T> Sequence<T> {
             let held = self.hole.as_ref().is_some_and(|hole| hole.held.contains_key(&id));
             if held { Verdict::Duplicate } else { Verdict::Ahead }
         } else if newer && last - id > RESET_DISTANCE {
-            self.hole = None;
-            self.last = Some(id);
             Verdict::Reset
         } else {
             Verdict::Duplicate
         }
+    }
+
+    /// Begins anew at `id`, after a [`Verdict::Reset`]. What is still held is to be released or declared
+    /// before: it belongs to the sequence that ends.
+    pub fn restart(&mut self, id: u64) {
+        self.hole = None;
+        self.last = Some(id);
     }
 
     /// Judges an id of a sequence with holes: only copies and resets can be told.
@@ -100,37 +105,35 @@ impl<T> Sequence<T> {
         let verdict = match self.last {
             Some(last) if id > last => Verdict::Next,
             None => Verdict::Next,
-            Some(last) if newer && last - id > RESET_DISTANCE => Verdict::Reset,
+            Some(last) if newer && last - id > RESET_DISTANCE => return Verdict::Reset,
             Some(_) => return Verdict::Duplicate,
         };
         self.last = Some(id);
         verdict
     }
 
-    /// Holds back what came too early. Holding nothing yet, the hole is dated `now`.
+    /// Holds back what came too early, at `now`.
     pub fn hold(&mut self, now: Mono, id: u64, item: T) {
-        let hole = self.hole.get_or_insert_with(|| Box::new(Hole { held: BTreeMap::new(), since: now }));
-        hole.held.insert(id, item);
+        let hole = self.hole.get_or_insert_with(|| Box::new(Hole { held: BTreeMap::new() }));
+        hole.held.insert(id, (now, item));
     }
 
     /// The next held item that has become due because its predecessors arrived.
     #[inline]
-    pub fn release(&mut self, now: Mono) -> Option<(u64, T)> {
+    pub fn release(&mut self) -> Option<(u64, T)> {
         if self.hole.is_none() {
             return None;
         }
-        self.release_held(now)
+        self.release_held()
     }
 
-    fn release_held(&mut self, now: Mono) -> Option<(u64, T)> {
+    fn release_held(&mut self) -> Option<(u64, T)> {
         let hole = self.hole.as_mut()?;
         let entry = hole.held.first_entry()?;
         if Some(*entry.key()) != self.last.and_then(|last| last.checked_add(1)) {
-            // Another hole opens behind the one just filled; it gets its own time.
-            hole.since = now;
             return None;
         }
-        let (id, item) = entry.remove_entry();
+        let (id, (_, item)) = entry.remove_entry();
         if hole.held.is_empty() {
             self.hole = None;
         }
@@ -153,7 +156,8 @@ impl<T> Sequence<T> {
 
     /// When to give up on the hole, if there is one.
     pub fn deadline(&self, within: Duration) -> Option<Mono> {
-        self.hole.as_ref().map(|hole| hole.since + within)
+        let (_, (since, _)) = self.hole.as_ref()?.held.first_key_value()?;
+        Some(*since + within)
     }
 }
 
@@ -166,20 +170,19 @@ mod tests {
     fn run(ids: &[u64]) -> (Vec<u64>, Vec<Missing>, usize) {
         let mut sequence = Sequence::default();
         let (mut out, mut missing, mut copies) = (Vec::new(), Vec::new(), 0);
-        let now = Mono::default();
         for &id in ids {
             match sequence.judge(id, false) {
                 Verdict::Next | Verdict::Reset => out.push(id),
                 Verdict::Duplicate => copies += 1,
-                Verdict::Ahead => sequence.hold(now, id, ()),
+                Verdict::Ahead => sequence.hold(Mono::default(), id, ()),
             }
-            while let Some((id, ())) = sequence.release(now) {
+            while let Some((id, ())) = sequence.release() {
                 out.push(id);
             }
         }
         while let Some(hole) = sequence.give_up() {
             missing.push(hole);
-            while let Some((id, ())) = sequence.release(now) {
+            while let Some((id, ())) = sequence.release() {
                 out.push(id);
             }
         }
@@ -218,20 +221,26 @@ mod tests {
         assert_eq!(sequence.judge(10, false), Verdict::Duplicate);
         assert_eq!(sequence.judge(4_000, true), Verdict::Duplicate);
         assert_eq!(sequence.judge(10, true), Verdict::Reset);
+        sequence.restart(10);
         assert_eq!(sequence.judge(11, true), Verdict::Next);
     }
 
     #[test]
     fn rising_ids_may_have_holes_but_not_repeat() {
         let mut sequence = Sequence::<()>::default();
-        let mut judge = |id, newer| sequence.rise(id, newer);
-        assert_eq!(judge(5_000, false), Verdict::Next);
-        assert_eq!(judge(6_000, false), Verdict::Next);
-        assert_eq!(judge(6_000, true), Verdict::Duplicate);
-        assert_eq!(judge(5_500, true), Verdict::Duplicate);
-        assert_eq!(judge(10, false), Verdict::Duplicate);
-        assert_eq!(judge(10, true), Verdict::Reset);
-        assert_eq!(judge(11, true), Verdict::Next);
+        let table = [
+            (5_000, false, Verdict::Next),
+            (6_000, false, Verdict::Next),
+            (6_000, true, Verdict::Duplicate),
+            (5_500, true, Verdict::Duplicate),
+            (10, false, Verdict::Duplicate),
+            (10, true, Verdict::Reset),
+        ];
+        for (id, newer, expected) in table {
+            assert_eq!(sequence.rise(id, newer), expected, "{id}");
+        }
+        sequence.restart(10);
+        assert_eq!(sequence.rise(11, true), Verdict::Next);
     }
 
     #[test]
@@ -242,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_hole_gets_its_own_time() {
+    fn each_held_one_waits_for_its_own_time_only() {
         let within = Duration::from_secs(2);
         let at = |s| Mono::default() + Duration::from_secs(s);
         let mut sequence = Sequence::resuming(Some(1));
@@ -250,9 +259,11 @@ mod tests {
         sequence.hold(at(2), 6, ());
         assert_eq!(sequence.deadline(within), Some(at(3)));
         assert_eq!(sequence.judge(2, false), Verdict::Next);
-        assert_eq!(sequence.release(at(2)), Some((3, ())));
-        assert_eq!(sequence.release(at(2)), None);
+        assert_eq!(sequence.release(), Some((3, ())));
+        assert_eq!(sequence.release(), None);
         assert_eq!(sequence.deadline(within), Some(at(4)));
+        sequence.hold(at(3), 9, ());
+        assert_eq!(sequence.deadline(within), Some(at(4)), "a later hole changes nothing for the first");
     }
 
     proptest! {

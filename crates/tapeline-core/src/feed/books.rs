@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::data::book::{BookLimits, Break, Outcome, Why};
 use crate::data::event::{Book, BookState, Level};
+use crate::data::sequence::Verdict;
 use crate::data::update::{Data, Kind, Source};
 use crate::policy::backoff::delay;
 use crate::policy::breaker::Permit;
@@ -16,6 +17,7 @@ use crate::venue::{Decoded, Fetch, Item, Refusal, Span, TopicId};
 use super::Feed;
 use super::history::Draft;
 use super::io::{Action, FetchId};
+use super::lines::REJECTED;
 use super::market::Epochs;
 use super::partial::changes;
 use super::snapshots::Urgency;
@@ -59,6 +61,7 @@ impl Feed {
         seen.counts.received += 1;
         seen.last_at = Some(now);
         let State::Book(book) = &mut entry.state else { return };
+        let before = book.state();
         let outcome = book.delta(now.mono, time, span, bids, asks);
         if let Outcome::Applied { refreshed } = outcome {
             Seen::of(&mut entry.seen).last_time = time;
@@ -68,6 +71,7 @@ impl Feed {
                 venue_id: Some(span.last),
                 state: book.state(),
             };
+            let turned = book.state() != before;
             let wants = book.wants_snapshot(now.mono).is_some();
             let extra = refreshed.then(|| book.take_changes());
             let draft = draft(now, time, delta);
@@ -77,6 +81,9 @@ impl Feed {
             }
             if refreshed {
                 self.snapshots.succeeded(id);
+            }
+            if turned {
+                self.tell_topic(now, id);
             }
             if wants {
                 self.want_snapshot(now, id);
@@ -96,9 +103,8 @@ impl Feed {
             Outcome::Synced => {
                 self.snapshots.succeeded(id);
                 Seen::of(&mut entry.seen).renew(time);
-                if entry.offset > 0 {
-                    entry.begin_epoch(Epochs(&mut self.rng).draw());
-                }
+                // Also the first time: a position before it has no state to go on from.
+                entry.begin_epoch(Epochs(&mut self.rng).draw());
                 if let Some(snapshot) = entry.snapshot(now) {
                     entry.announce(&mut self.readers, &snapshot);
                 }
@@ -162,9 +168,13 @@ impl Feed {
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         Seen::of(&mut entry.seen).counts.received += 1;
-        if entry.sequence.rise(last, true) == crate::data::sequence::Verdict::Duplicate {
-            Seen::of(&mut entry.seen).counts.duplicates += 1;
-            return;
+        match entry.sequence.rise(last, true) {
+            Verdict::Duplicate => {
+                Seen::of(&mut entry.seen).counts.duplicates += 1;
+                return;
+            }
+            Verdict::Reset => entry.sequence.restart(last),
+            Verdict::Next | Verdict::Ahead => {}
         }
         let seen = Seen::of(&mut entry.seen);
         seen.last_at = Some(now);
@@ -251,9 +261,9 @@ impl Feed {
 
     /// When a waiting book, a queued request or one on its way needs attention.
     pub(super) fn books_deadline(&self) -> Option<Mono> {
-        let books = self.waiting_books.iter().filter_map(|id| self.book_deadline(*id)).min();
         // A book whose deadline has passed waits in the queue, not for the clock.
-        let books = books.filter(|at| *at > self.ticked);
+        let waiting = self.waiting_books.iter().filter_map(|id| self.book_deadline(*id));
+        let books = waiting.filter(|at| *at > self.ticked).min();
         let queue = self.snapshots.deadline(self.config.limits.snapshots_in_flight);
         let queue = queue.map(|at| at.max(self.fetch_at));
         let lost = self.fetches.values().map(|out| out.give_up).min();
@@ -393,8 +403,8 @@ impl Feed {
     fn refuse_book(&mut self, now: Time, id: TopicId, detail: &str) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("the venue refuses its snapshot: {detail}").into();
-        self.events.record(now, entry.topic.as_str(), (entry.service.phase, "rejected"), &reason);
-        let service = Service { level: crate::data::update::Level::Critical, phase: "rejected", reason };
+        self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
+        let service = Service { level: crate::data::update::Level::Critical, phase: REJECTED, reason };
         entry.serve(&mut self.readers, now, service);
     }
 

@@ -7,7 +7,8 @@ use crate::time::Time;
 use super::Feed;
 use super::io::{Action, Command};
 use super::line::Phase;
-use super::topics::State;
+use super::lines::REJECTED;
+use super::topics::{Entry, State};
 
 impl Feed {
     /// An operator speaks; how many things it touched.
@@ -65,7 +66,17 @@ impl Feed {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator forgave everything");
             }
         }
-        // Topics the venue had refused get another chance.
+        // Topics and books the venue had refused get another chance.
+        let is_refused = |entry: &Entry| entry.service.phase == REJECTED;
+        let refused: Vec<_> =
+            self.topics.iter().filter(|(_, entry)| is_refused(entry)).map(|(id, _)| id).collect();
+        for id in refused {
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.service.phase = "idle";
+            }
+            self.tell_topic(now, id);
+            self.want_snapshot(now, id);
+        }
         let rejected: Vec<_> =
             self.topics.iter().filter(|(_, entry)| entry.slot.is_none()).map(|(id, _)| id).collect();
         touched += rejected.len();

@@ -14,6 +14,8 @@ use super::line::{Line, Live, Phase, PingOut, SETTLED_AFTER};
 use super::topics::{Service, State};
 use super::wishes::Refused;
 
+/// The phase of a topic that the venue refuses, until an operator speaks.
+pub(super) const REJECTED: &str = "rejected";
 /// Messages kept free for pongs when requests are sent.
 const PONG_RESERVE: usize = 1;
 
@@ -84,7 +86,7 @@ impl Feed {
     /// Tells one topic how it is served now.
     pub(super) fn tell_topic(&mut self, now: Time, id: crate::venue::TopicId) {
         let Some(entry) = self.topics.get(id) else { return };
-        let Some(slot) = entry.slot else { return };
+        let Some(slot) = entry.slot.filter(|_| entry.service.phase != REJECTED) else { return };
         let stale =
             matches!(&entry.state, State::Book(book) if book.state() != crate::data::event::BookState::Live);
         let service = self.service_of(slot as usize, stale);
@@ -231,6 +233,8 @@ impl Feed {
         line.fault = Some((fault, detail.into()));
         line.wishes.disconnected();
         line.pong = None;
+        // Whatever the old socket still holds, or says late, is nobody's word any more.
+        line.id.dial = line.id.dial.wrapping_add(1);
         let count = self.gate.streams.len();
         let roll = self.rng.roll();
         let phase = match step(fault, code, &line.failures, &self.backoff, roll) {
@@ -262,6 +266,10 @@ impl Feed {
     /// What a live line needs now: success told, silence judged, requests sent or repeated.
     fn attend(&mut self, now: Time, slot: usize) {
         self.settle(now, slot);
+        if self.is_blocked(self.lines[slot].id) {
+            self.postpone(now, slot);
+            return;
+        }
         if self.lines[slot].wishes.deadline().is_some_and(|at| at <= now.mono)
             && !self.lines[slot].wishes.expire(now.mono)
         {
@@ -270,6 +278,21 @@ impl Feed {
         }
         if self.judge_ping(now, slot) && self.judge_silence(now, slot) {
             self.speak(now, slot);
+        }
+    }
+
+    /// We have stopped reading because a subscriber that must not lose anything is slow: silence is our
+    /// own doing, so nothing is concluded from it.
+    fn postpone(&mut self, now: Time, slot: usize) {
+        let timing = &self.config.timing;
+        let line = &mut self.lines[slot];
+        line.wishes.postpone(now.mono + timing.confirm_within);
+        (line.last_frame, line.last_data) = (now.mono, now.mono);
+        line.arrivals.resume(now.mono);
+        let Phase::Live(live) = &mut line.phase else { return };
+        live.check_at = now.mono + timing.silent_min / 4;
+        if let Some(ping) = &mut live.ping {
+            ping.deadline = now.mono + timing.pong_within;
         }
     }
 
@@ -461,6 +484,7 @@ impl Feed {
             // No room on this line: the topic goes to another one.
             Refused::Stream(_, id) if full => {
                 line.capacity = line.wishes.len().max(1);
+                self.disown(now, id);
                 self.place(now, id);
             }
             Refused::Stream(_, id) => self.reject(now, id, reason),

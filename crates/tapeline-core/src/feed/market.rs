@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::data::channel::Shape;
 use crate::data::event::Level as PriceLevel;
-use crate::data::sequence::{Missing, Verdict};
+use crate::data::sequence::{Missing, Sequence, Verdict};
 use crate::data::update::{Data, Epoch, Gap, GapKind, Kind, Source};
 use crate::policy::fault::Fault;
 use crate::time::{Mono, Time, Unix};
@@ -20,6 +20,8 @@ use super::topics::{Entry, Seen, State};
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
 const CORRUPT_LIMIT: u32 = 5;
 const CORRUPT_WITHIN: Duration = Duration::from_secs(60);
+/// Messages of a line between two looks at the size of all logs.
+const LOGS_EVERY: u64 = 4_096;
 
 impl Feed {
     pub(super) fn frame(&mut self, now: Time, id: LineId, bytes: &[u8]) {
@@ -28,6 +30,10 @@ impl Feed {
             self.counters.stray_inputs += 1;
             return;
         };
+        // Once in a while all logs together are held to their bound.
+        if line.stats.frames % LOGS_EVERY == LOGS_EVERY - 1 {
+            self.logs_due = true;
+        }
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
         line.last_frame = now.mono;
@@ -53,10 +59,16 @@ impl Feed {
         let mut items = std::mem::take(&mut self.decoded.items);
         let levels = std::mem::take(&mut self.decoded.levels);
         for item in items.drain(..) {
-            self.item(now, slot, item, &levels);
+            // What follows a goodbye, or the last corrupt message that is borne, belongs to nobody.
+            if self.lines[slot].is_live() {
+                self.item(now, slot, item, &levels);
+            }
         }
         self.decoded.items = items;
         self.decoded.levels = levels;
+        if self.logs_due {
+            self.shorten_logs();
+        }
     }
 
     fn item(&mut self, now: Time, slot: usize, item: Item, levels: &[PriceLevel]) {
@@ -140,9 +152,8 @@ impl Feed {
                 return;
             }
             Verdict::Reset => {
-                let entity = entry.topic.as_str();
-                self.events.record(now, entity, ("live", "live"), "the venue has started its ids over");
-                entry.broken = true;
+                self.restart(now, topic);
+                return self.market(now, slot, topic, id, time, data);
             }
         }
         Seen::of(&mut entry.seen).renew(time);
@@ -159,14 +170,27 @@ impl Feed {
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }
         if entry.sequence.held() > 0 {
-            self.release(now, topic);
+            self.release(topic);
         }
     }
 
-    /// Delivers what a filled (or declared) hole held back.
-    fn release(&mut self, now: Time, topic: TopicId) {
+    /// The venue has started its ids over: what was held back is settled in the epoch that ends.
+    #[cold]
+    fn restart(&mut self, now: Time, topic: TopicId) {
+        while self.topics.get(topic).is_some_and(|entry| entry.sequence.held() > 0) {
+            self.declare(now, topic);
+        }
         let Some(entry) = self.topics.get_mut(topic) else { return };
-        while let Some((id, held)) = entry.sequence.release(now.mono) {
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), "the venue has started its ids over");
+        entry.broken = true;
+        // The id that told of it becomes the base.
+        entry.sequence = Sequence::default();
+    }
+
+    /// Delivers what a filled (or declared) hole held back.
+    fn release(&mut self, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        while let Some((id, held)) = entry.sequence.release() {
             self.decoded.see(topic, id);
             if let Some((time, received, data)) = held {
                 Seen::of(&mut entry.seen).renew(time);
@@ -199,7 +223,7 @@ impl Feed {
             data: Data::Gap(Box::new(gap)),
         };
         entry.publish(&mut self.readers, &self.config, draft);
-        self.release(now, topic);
+        self.release(topic);
     }
 
     /// Declares the holes whose time is up.

@@ -40,7 +40,9 @@ impl Memory {
 
 impl Feed {
     /// What must survive. Reads only plain tables, so that it works after a panic elsewhere.
-    pub fn into_memory(self) -> Memory {
+    pub fn into_memory(mut self) -> Memory {
+        // What was sequenced is delivered: the successor goes on behind it.
+        self.readers.flush();
         if let Some(memory) = self.memory {
             return Memory { gate: memory.gate.or(Some(self.gate)), ..memory };
         }

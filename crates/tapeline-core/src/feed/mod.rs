@@ -90,6 +90,8 @@ pub struct Feed {
     memory: Option<Memory>,
     /// Failures of a predecessor's lines, until lines of their place are made.
     old_failures: Vec<(u8, u32, Failures)>,
+    /// The logs are to be held to their bound.
+    logs_due: bool,
     /// When the clock was last seen by `tick`.
     ticked: Mono,
     sweep_at: Mono,
@@ -135,6 +137,7 @@ impl Feed {
             counters: Counters::default(),
             memory: Some(memory),
             old_failures: Vec::new(),
+            logs_due: false,
             ticked: Mono::default(),
             sweep_at: Mono::default(),
             idle_tick_at: Mono::default(),

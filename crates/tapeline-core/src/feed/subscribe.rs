@@ -11,7 +11,8 @@ use crate::venue::{Route, Sequencing, TopicId};
 use super::Feed;
 use super::history::Place;
 use super::io::Subscribed;
-use super::topics::{Entry, Facts, Service};
+use super::lines::REJECTED;
+use super::topics::{Entry, Facts, Service, State};
 
 impl Feed {
     /// Subscribes `to` to one topic. What is known of it is delivered at once: its status, and the
@@ -162,12 +163,15 @@ impl Feed {
             None => None,
             Some(from) if from.epoch != entry.epoch => Some("epoch"),
             Some(from) if from.offset > entry.offset => Some("ahead"),
+            // The first state of an epoch is a snapshot, which no log holds.
+            Some(from) if from.offset == 0 && !matches!(entry.state, State::Events) => Some("too_old"),
             Some(from) => {
                 match entry.history.after(Place { offset: from.offset, ..entry.place() }, entry.offset) {
                     Some(tail) => {
                         for update in tail {
                             self.readers.stage(slot, how, update);
                         }
+                        self.readers.stage(slot, how, entry.status(now));
                         return Subscribed {
                             topic: entry.topic.clone(),
                             position,
@@ -297,7 +301,8 @@ impl Feed {
     }
 
     /// Keeps all logs together within their bound: those nobody reads give first, then the longest.
-    fn shorten_logs(&mut self) {
+    pub(super) fn shorten_logs(&mut self) {
+        self.logs_due = false;
         let bound = self.config.limits.logs_bytes;
         let mut total: usize = self.topics.iter().map(|(_, entry)| entry.history.bytes()).sum();
         if total <= bound {
@@ -309,24 +314,40 @@ impl Feed {
             .map(|(id, entry)| (!entry.readers.is_empty(), usize::MAX - entry.history.bytes(), id))
             .collect();
         order.sort_unstable();
-        for (_, _, id) in order {
-            if total <= bound {
-                return;
-            }
-            if let Some(entry) = self.topics.get_mut(id) {
+        // A little below the bound, so that this is not needed again with the next message.
+        let target = bound - bound / 8;
+        while total > target {
+            let before = total;
+            for (_, _, id) in &order {
+                let Some(entry) = self.topics.get_mut(*id).filter(|_| total > target) else { continue };
                 let half = entry.history.bytes() / 2;
                 total -= entry.history.shorten(half);
             }
+            if total == before {
+                return;
+            }
+        }
+    }
+
+    /// No line carries the topic any more: what is shown of it is no longer proved by anything.
+    pub(super) fn disown(&mut self, now: Time, id: TopicId) {
+        self.snapshots.forget(id);
+        self.break_book(now, id);
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        match &mut entry.state {
+            State::Book(book) => book.snapshot_failed(),
+            _ if entry.sequencing != Sequencing::Contiguous => entry.broken = entry.last_at().is_some(),
+            _ => {}
         }
     }
 
     /// The venue has refused a stream: its topic is told, nobody else.
     pub(super) fn reject(&mut self, now: Time, id: TopicId, reason: &str) {
-        self.snapshots.forget(id);
+        self.disown(now, id);
         let Some(entry) = self.topics.get_mut(id) else { return };
         entry.slot = None;
         let reason: Box<str> = format!("refused by the venue: {reason}").into();
-        self.events.record(now, entry.topic.as_str(), (entry.service.phase, "rejected"), &reason);
-        entry.serve(&mut self.readers, now, Service { level: Level::Critical, phase: "rejected", reason });
+        self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
+        entry.serve(&mut self.readers, now, Service { level: Level::Critical, phase: REJECTED, reason });
     }
 }

@@ -255,6 +255,13 @@ impl Wishes {
         self.unanswered <= RETRIES
     }
 
+    /// Gives unanswered requests until `until`, at least.
+    pub(super) fn postpone(&mut self, until: Mono) {
+        for pending in self.pending.values_mut() {
+            pending.deadline = pending.deadline.max(until);
+        }
+    }
+
     /// Asks for one stream anew although the venue had confirmed it (it is mute).
     pub(super) fn renew(&mut self, stream: &StreamName) {
         if let Some(wish) = self.wanted.get_mut(stream) {

@@ -160,6 +160,8 @@ impl Queue {
     fn pending_is_next(&self) -> bool {
         let Some((number, after)) = self.pending.front() else { return false };
         let in_round = match self.round {
+            // At the end nothing newer will come to be merged with it.
+            _ if self.ended.is_some() => true,
             Round::Unlimited | Round::Open => true,
             Round::Until(end) => number < end,
         };

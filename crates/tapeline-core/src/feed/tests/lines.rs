@@ -219,3 +219,21 @@ fn a_starved_process_does_not_blame_the_venue() {
     bench.pass(SECOND);
     assert!(!bench.todo.iter().any(|action| matches!(action, Action::Close { .. })), "{:?}", bench.todo);
 }
+
+#[test]
+fn silence_of_our_own_making_is_not_blamed_on_the_venue() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Block);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    chatter(&mut bench, line);
+    assert!(bench.feed.is_blocked(line), "nobody reads");
+    bench.todo.clear();
+    bench.pass(300 * SECOND);
+    assert!(!bench.todo.iter().any(|action| matches!(action, Action::Close { .. })), "{:?}", bench.todo);
+    assert_eq!(market(&mut outbox).len(), 6_000);
+    bench.hear(line, "t A 6001 1");
+    bench.pass(SECOND);
+    assert_eq!(market(&mut outbox), ["event 6001 id=6001"]);
+}

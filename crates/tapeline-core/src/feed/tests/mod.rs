@@ -361,6 +361,86 @@ fn foreign_words_are_counted_and_survived() {
     assert_eq!((status.lines[0].stats.undecodable, status.lines[0].stats.unrouted), (3, 1));
 }
 
+#[test]
+fn steady_loss_delays_nothing_for_longer_than_a_hole_may_stay_open() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    let mut delivered = 0;
+    for id in 1..=1_200u64 {
+        if id % 10 != 0 {
+            bench.hear(line, &format!("t A {id} 1"));
+        }
+        bench.pass(SECOND / 20);
+        delivered += market(&mut outbox).iter().filter(|line| line.starts_with("event")).count() as u64;
+        let behind = (id - id / 10).saturating_sub(delivered);
+        assert!(behind <= 41, "{behind} trades are held back at {id}");
+    }
+}
+
+#[test]
+fn what_a_given_up_line_still_says_is_nobodys_word() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d A 11 11 95 2");
+    market(&mut outbox);
+    bench.hear(line, "bye");
+    bench.hear(line, "d A 12 12 95 3");
+    bench.input(Input::Ping { line, payload: b"late" });
+    assert_eq!(market(&mut outbox), ["delta 2 stale 0+0"]);
+    bench.cut(line);
+    assert_eq!(bench.feed.status(bench.now).lines[0].stats.drops, 1, "one end, told twice");
+}
+
+#[test]
+fn a_position_before_the_first_state_is_no_base_for_deltas() {
+    let mut bench = Bench::new();
+    let ((who, _first), (other, mut second)) =
+        (Bench::reader(1, Overflow::Gap), Bench::reader(2, Overflow::Gap));
+    let book = bench.subscribe("toy:book:A", &who).position;
+    let quote = bench.subscribe("toy:quote:A", &who).position;
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d A 11 11 95 2");
+    bench.hear(line, "q A 1 10");
+    bench.hear(line, "q A 2 11");
+    for (topic, from) in [("toy:book:A", book), ("toy:quote:A", quote)] {
+        let topic = topic.parse().unwrap();
+        let answer = bench.feed.subscribe(bench.now, topic, Delivery::Every, Some(from), &other).unwrap();
+        assert!(!answer.recovered, "{answer:?}");
+    }
+    bench.collect();
+    assert_eq!(market(&mut second), ["snapshot 1 live 2+1", "snapshot 1 bid=11"]);
+}
+
+#[test]
+fn an_old_id_is_a_copy_also_while_others_are_held_back() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in [5_000, 5_001, 5_003] {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    // The toy's venue time is its id; a regression in both is a copy, not a reset.
+    bench.hear(line, "t A 7 1");
+    bench.pass(3 * SECOND);
+    let told = ["event 1 id=5000", "event 2 id=5001", "gap 3 5002-5002", "event 4 id=5003"];
+    assert_eq!(market(&mut outbox), told);
+}
+
 /// The dial request of an action.
 fn url(action: Option<&Action>) -> String {
     match action {

@@ -217,8 +217,10 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, update: &Update, conflated: bool) {
-        let view =
-            self.views.entry(update.topic.clone()).or_insert(View { epoch: Epoch::new(1), ..View::default() });
+        let view = self
+            .views
+            .entry(update.topic.clone())
+            .or_insert(View { epoch: Epoch::new(1), ..View::default() });
         if update.kind == Kind::Snapshot {
             assert!(update.epoch > view.epoch || update.offset > view.offset, "a snapshot goes forward");
         } else if let Data::Gap(gap) = &update.data {

@@ -49,6 +49,19 @@ fn all_that_waits_leaves_in_one_round() {
 }
 
 #[test]
+fn what_waits_for_the_next_round_is_still_delivered_at_the_end() {
+    let q = topic("binance:quote:AUSDT");
+    let (to, mut from) = plain();
+    from.in_rounds();
+    give(&to, Delivery::Conflate, [quote(&q, 1, 1)]);
+    assert!(from.try_next().is_some());
+    give(&to, Delivery::Conflate, [quote(&q, 2, 2)]);
+    to.cut_off(CutOff::Shutdown);
+    assert_eq!(from.try_next().map(|update| update.offset), Some(2), "the final state");
+    assert!(from.try_next().is_none());
+}
+
+#[test]
 fn a_status_does_not_keep_later_state_from_being_merged() {
     let q = topic("binance:quote:AUSDT");
     let (to, mut from) = plain();
