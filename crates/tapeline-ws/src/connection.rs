@@ -392,7 +392,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         self.writer.ping(payload)
     }
 
-    /// Queues a pong, ahead of data; it replaces one that is still unsent.
+    /// Queues a pong, ahead of data; if many wait already, it replaces the last of them.
     ///
     /// # Errors
     /// [`QueueError`].

@@ -324,10 +324,22 @@ fn control_frames_go_ahead_of_data() {
         writer.text("one").expect("queues");
         writer.text("two").expect("queues");
         writer.ping(b"p").expect("queues");
-        writer.pong(b"old").expect("queues");
-        writer.pong(b"new").expect("queues");
+        writer.pong(b"q").expect("queues");
+        writer.pong(b"r").expect("queues");
     });
-    assert_eq!(seen, ["pong new", "ping p", "text one", "text two"]);
+    assert_eq!(seen, ["pong q", "pong r", "ping p", "text one", "text two"]);
+}
+
+#[test]
+fn a_flood_of_pings_is_answered_in_a_bounded_queue() {
+    let seen = written(|writer| {
+        for number in 0..1000 {
+            writer.pong(number.to_string().as_bytes()).expect("queues");
+        }
+        assert!(writer.queued() < 200);
+    });
+    let expected = (0..15).chain([999]).map(|number| format!("pong {number}"));
+    assert_eq!(seen, expected.collect::<Vec<_>>(), "the latest ping is always answered");
 }
 
 #[test]

@@ -13,6 +13,9 @@ use super::{Prepared, Role, SplitMix, close_code, mask};
 const CHUNK: usize = 16 << 10;
 /// Unsent pings kept at most; more than one is unusual already.
 const PINGS: usize = 8;
+/// Unsent pongs kept at most. Answering the latest ping would be enough (RFC 6455 section 5.5.3), but
+/// there are peers that count; a flood of pings only replaces the last answer.
+const PONGS: usize = 16;
 /// Below this length compressing gains nothing.
 const DEFLATE_FROM: usize = 64;
 
@@ -45,8 +48,7 @@ pub struct Writer {
     deflating: Option<Deflating>,
     /// The chunk being written and how much of it is gone: nothing may come before its rest.
     current: Option<(Chunk, usize)>,
-    /// The newest unsent pong: answering the latest ping is enough (RFC 6455 section 5.5.3).
-    pong: Option<Vec<u8>>,
+    pongs: VecDeque<Vec<u8>>,
     /// The farewell after a broken protocol, ahead of all data.
     farewell: Option<Vec<u8>>,
     pings: VecDeque<Vec<u8>>,
@@ -99,7 +101,7 @@ impl Writer {
             bound,
             deflating,
             current: None,
-            pong: None,
+            pongs: VecDeque::new(),
             farewell: None,
             pings: VecDeque::new(),
             data: VecDeque::new(),
@@ -166,16 +168,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Queues a pong, ahead of all data; it replaces one that has not been sent yet.
+    /// Queues a pong, ahead of all data; if many wait already, it replaces the last of them.
     ///
     /// # Errors
     /// [`QueueError::LargeControl`] above 125 bytes, [`QueueError::Closing`] after a close.
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), QueueError> {
         let frame = self.control(PONG, payload)?;
-        self.queued += frame.len();
-        if let Some(replaced) = self.pong.replace(frame) {
+        if self.pongs.len() >= PONGS
+            && let Some(replaced) = self.pongs.pop_back()
+        {
             self.queued -= replaced.len();
         }
+        self.queued += frame.len();
+        self.pongs.push_back(frame);
         Ok(())
     }
 
@@ -199,7 +204,7 @@ impl Writer {
         let frame = self.close_frame(code, reason);
         self.data.clear();
         self.pings.clear();
-        self.pong = None;
+        self.pongs.clear();
         let begun = self.current.as_ref().map_or(0, |(chunk, gone)| chunk.bytes().len() - gone);
         self.queued = begun + frame.len();
         self.farewell = Some(frame);
@@ -219,7 +224,7 @@ impl Writer {
     /// Fills `slices` with what is to be written next, in order; the number of slices is returned.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let current = self.current.as_ref().map(|(chunk, gone)| &chunk.bytes()[*gone..]);
-        let urgent = self.pong.iter().chain(&self.farewell).chain(&self.pings).map(|frame| &frame[..]);
+        let urgent = self.pongs.iter().chain(&self.farewell).chain(&self.pings).map(|frame| &frame[..]);
         let waiting = current.into_iter().chain(urgent).chain(self.data.iter().map(Chunk::bytes));
         let mut count = 0;
         for (slot, bytes) in slices.iter_mut().zip(waiting) {
@@ -248,7 +253,8 @@ impl Writer {
 
     /// The next chunk, in the order of [`slices`](Self::slices).
     fn pop(&mut self) -> Option<Chunk> {
-        let urgent = self.pong.take().or_else(|| self.farewell.take()).or_else(|| self.pings.pop_front());
+        let urgent =
+            self.pongs.pop_front().or_else(|| self.farewell.take()).or_else(|| self.pings.pop_front());
         urgent.map(Chunk::Own).or_else(|| self.data.pop_front())
     }
 
