@@ -50,7 +50,7 @@ fn a_refresh_older_than_the_live_book_is_discarded_and_the_book_stays() {
 
 #[test]
 fn a_refresh_ahead_of_the_stream_waits_for_it() {
-    spot(&[
+    let rig = spot(&[
         ("delta 9..10", "buffered syncing"),
         ("snapshot 10", "synced 10 live"),
         ("ask", "- 10 live"),
@@ -61,6 +61,9 @@ fn a_refresh_ahead_of_the_stream_waits_for_it() {
         ("delta 13..14", "applied+refreshed 14 live"),
         ("delta 15..15", "applied 15 live"),
     ]);
+    // 14 lies behind the snapshot and is replayed on it; 12 is gone, for the snapshot has not got it.
+    let held = [12, 14, 15].map(|last| rig.book.bids().get(touched(last).0.price));
+    assert_eq!(held, [None, Some(dec("14")), Some(dec("15"))]);
 }
 
 #[test]

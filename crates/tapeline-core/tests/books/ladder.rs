@@ -215,6 +215,39 @@ fn the_last_of_two_equal_prices_wins() {
     assert_eq!(ladder.best(), Some(Level { price: dec("61800.2"), size: dec("7.5") }));
 }
 
+/// The touch walks through a book that is wider than the window, level by level.
+fn check_walk(mut ladder: Ladder, step: i64) {
+    let levels = 9_000;
+    let price = |n: i64| Decimal::from(if step > 0 { n * step } else { 1_000_000 + n * step });
+    for n in 0..levels {
+        ladder.set(price(n), Decimal::from(n + 1)).expect("room");
+    }
+    for n in 0..levels {
+        let best = ladder.best().map(|best| (best.price, best.size));
+        assert_eq!(best, Some((price(n), Decimal::from(n + 1))));
+        if n % 1_500 == 0 {
+            let left: Vec<Decimal> = ladder.iter().map(|level| level.price).collect();
+            assert_eq!(left, (n..levels).map(price).collect::<Vec<_>>());
+            let mut emptied = ladder.clone();
+            (n..levels).rev().for_each(|n| emptied.set(price(n), Decimal::ZERO).expect("held"));
+            assert!(emptied.is_empty(), "levels were lost sight of");
+        }
+        // A change far away, now and then, is what lets the window follow.
+        if n % 100 == 0 {
+            ladder.set(price(levels - 1), Decimal::from(levels)).expect("held");
+        }
+        ladder.set(price(n), Decimal::ZERO).expect("held");
+    }
+    assert!(ladder.is_empty());
+}
+
+#[test]
+fn the_touch_walks_through_a_book_wider_than_the_window() {
+    check_walk(Ladder::asks(10_000), 16);
+    check_walk(Ladder::bids(10_000), -16);
+    check_walk(Ladder::asks(10_000), 37);
+}
+
 /// Fills one side of `levels` levels, `step` ticks of 0.01 apart, and bounds its memory.
 fn check_bytes(levels: i64, step: i64, most: usize) {
     let mut ladder = Ladder::asks(100_000);

@@ -204,7 +204,7 @@ impl World {
                     self.book.snapshot_failed();
                     return;
                 }
-                let back = if self.dice.percent(self.net.stale_snapshot) { 60 } else { 1 };
+                let back = if self.dice.percent(self.net.stale_snapshot) { 60 } else { 8 };
                 let id = self.venue.recent_id(&mut self.dice, back);
                 let (bids, asks) = self.venue.snapshot(id, self.depth);
                 let outcome = self.book.snapshot(self.now, id, &bids, &asks);
