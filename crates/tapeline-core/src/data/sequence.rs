@@ -121,9 +121,7 @@ impl<T> Sequence<T> {
     /// The next held item that has become due because its predecessors arrived.
     #[inline]
     pub fn release(&mut self) -> Option<(u64, T)> {
-        if self.hole.is_none() {
-            return None;
-        }
+        self.hole.as_ref()?;
         self.release_held()
     }
 

@@ -3,7 +3,7 @@
 //! done comes out of [`Feed::next_action`], and when to come back out of [`Feed::deadline`].
 //!
 //! - `io`: what goes in and what comes out
-//! - `line`, `lines`: one socket, and the life of all of them
+//! - `line`, `lines`, `vigil`: one socket, the life of all of them, and the watch over those that are live
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
 //! - `market`, `books`, `partial`: from a frame to the topics
@@ -28,6 +28,7 @@ mod snapshots;
 mod status;
 mod subscribe;
 mod topics;
+mod vigil;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
