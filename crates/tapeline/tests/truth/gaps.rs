@@ -51,7 +51,7 @@ fn judge(server: &Server, views: &mut BTreeMap<String, View>, update: &Update) {
     view.apply(update, book);
     view.stale += u64::from(book.state == BookState::Stale);
     // Telling the whole truth takes long; one in eight, and every snapshot, is enough.
-    if book.state != BookState::Live || (update.kind == Kind::Delta && update.offset % 8 != 0) {
+    if book.state != BookState::Live || (update.kind == Kind::Delta && !update.offset.is_multiple_of(8)) {
         return;
     }
     let id = book.venue_id.expect("a live book has an id");
