@@ -210,7 +210,8 @@ impl Feed {
         let Some(Missing { from, to }) = entry.sequence.give_up() else { return };
         let counts = &mut Seen::of(&mut entry.seen).counts;
         counts.gaps += 1;
-        counts.lost += to - from + 1;
+        // Ids are the venue's word: two wild ones can miss more than there are numbers.
+        counts.lost = counts.lost.saturating_add((to - from).saturating_add(1));
         self.counters.gaps += 1;
         let reason = "not received from the venue";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &format!("gap {from}-{to} declared"));
