@@ -1,4 +1,5 @@
-//! Interleaved rounds: every contender once per round, each in a fresh process, medians at the end.
+//! Interleaved rounds: every contender once per round, each in a fresh process; at the end the medians
+//! of the figures, and of their ratios to the limit of the same round.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader};
@@ -29,7 +30,10 @@ pub fn measure(plan: &Plan) -> io::Result<()> {
     let mut figures: HashMap<Contender, Vec<f64>> = HashMap::new();
     let mut expected: Option<Tally> = None;
     for round in 0..plan.rounds {
-        for contender in &plan.contenders {
+        // Each starts a round once: who comes after whom shall not matter.
+        let mut order = plan.contenders.clone();
+        order.rotate_left(round % plan.contenders.len().max(1));
+        for contender in &order {
             let run = run(*contender, &venue.address, plan)?;
             check(*contender, run, plan, &mut expected)?;
             let each = run.cpu_ns as f64 / run.frames as f64;
@@ -66,7 +70,7 @@ fn check(contender: Contender, run: Run, plan: &Plan, expected: &mut Option<Tall
 }
 
 fn print_table(plan: &Plan, figures: &HashMap<Contender, Vec<f64>>) {
-    let limit = figures.get(&Contender::Limit).map(|list| median(list));
+    let limits = figures.get(&Contender::Limit);
     println!();
     println!(
         "{:?}: {} frames per run, {} rounds, CPU of the reading process",
@@ -77,7 +81,11 @@ fn print_table(plan: &Plan, figures: &HashMap<Contender, Vec<f64>>) {
         let Some(list) = figures.get(contender) else { continue };
         let (least, most) =
             list.iter().fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(*x), high.max(*x)));
-        let ratio = limit.map_or_else(String::new, |limit| format!("{:.2}", median(list) / limit));
+        // A machine with other work is fast in one round and slow in another; within a round less so.
+        let ratio = limits.map_or_else(String::new, |limits| {
+            let paired: Vec<f64> = list.iter().zip(limits).map(|(each, limit)| each / limit).collect();
+            format!("{:.2}", median(&paired))
+        });
         println!(
             "{:<12} {:>12.3} {:>10.3} {:>10.3} {:>9}",
             format!("{contender:?}").to_lowercase(),
