@@ -51,8 +51,6 @@ pub(crate) struct Loop {
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to; it may ring early, never late.
     armed: Option<Instant>,
-    /// Turns with work since the task last gave way.
-    busy: u32,
 }
 
 enum Done {
@@ -78,7 +76,6 @@ impl Loop {
             dice: tapeline_core::rng::Rng::new(seed),
             timer: Box::pin(sleep_until(Instant::now())),
             armed: None,
-            busy: 0,
         }
     }
 
@@ -90,13 +87,9 @@ impl Loop {
             if turn == Turn::Stop {
                 break;
             }
-            self.busy += 1;
-            if self.busy > 1 {
-                // Those who were woken by the last batches get to read them before there are more.
-                self.advance(wiring);
-                tokio::task::yield_now().await;
-                self.busy = 0;
-            }
+            // Those whom this batch wakes get to read it before the sockets are asked again.
+            self.advance(wiring);
+            tokio::task::yield_now().await;
         }
         self.feed.command(wiring.clock.now(), Command::Shutdown);
         self.advance(wiring);
@@ -153,7 +146,6 @@ impl Loop {
         if worked {
             return Poll::Ready(Turn::Worked);
         }
-        self.busy = 0;
         self.poll_timer(context, &wiring.clock)
     }
 
