@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-pub(crate) use self::dial::Connected;
+pub(crate) use self::dial::{Connected, is_loopback};
 pub(crate) use self::failure::{closed_by_io, closed_by_protocol};
 pub(crate) use self::http::fetch;
 pub use self::http::{HttpClient, HttpError, Reply};

@@ -1,8 +1,6 @@
 //! The URLs a configuration may hold: origins of venues, and proxies.
 
-use std::net::IpAddr;
-
-use crate::net::Proxy;
+use crate::net::{Proxy, is_loopback};
 
 /// What an origin of a venue must look like, as far as it differs between streams and REST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,12 +89,6 @@ fn split(text: &str) -> Option<Parts<'_>> {
 fn is_host(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
     !host.is_empty() && host.len() <= 253 && host.bytes().all(allowed)
-}
-
-/// Whether a host can only be this machine.
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
