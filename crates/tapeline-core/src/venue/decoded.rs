@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use crate::data::event::Level;
+use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::Data;
 use crate::policy::fault::Fault;
 use crate::time::Unix;
 
-use super::{Map, TopicId};
+use super::TopicId;
 
 /// Why a frame could not be translated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,48 +44,6 @@ impl DecodeError {
     }
 }
 
-/// Which topic a stream name (or the venue's handle) belongs to, on one line.
-#[derive(Debug, Default)]
-pub struct Names {
-    by_name: Map<Box<[u8]>, TopicId>,
-    by_handle: Map<u64, TopicId>,
-}
-
-impl Names {
-    /// The topic of a stream; `None` for one just dropped, which is normal, not an error.
-    pub fn get(&self, stream: &[u8]) -> Option<TopicId> {
-        self.by_name.get(stream).copied()
-    }
-
-    /// The topic of a venue's handle.
-    pub fn by_handle(&self, handle: u64) -> Option<TopicId> {
-        self.by_handle.get(&handle).copied()
-    }
-
-    /// Makes a stream known.
-    pub fn insert(&mut self, stream: &str, topic: TopicId) {
-        self.by_name.insert(stream.as_bytes().into(), topic);
-    }
-
-    /// Makes a handle known.
-    pub fn insert_handle(&mut self, handle: u64, topic: TopicId) {
-        self.by_handle.insert(handle, topic);
-    }
-
-    /// Forgets a stream and its handles.
-    pub fn remove(&mut self, stream: &str) {
-        if let Some(topic) = self.by_name.remove(stream.as_bytes()) {
-            self.by_handle.retain(|_, held| *held != topic);
-        }
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.by_name.clear();
-        self.by_handle.clear();
-    }
-}
-
 /// What a frame or a reply said. Reused: no allocation per frame once warm.
 #[derive(Debug, Default)]
 pub struct Decoded {
@@ -92,8 +51,8 @@ pub struct Decoded {
     pub items: Vec<Item>,
     /// Price levels that depth items refer to.
     pub levels: Vec<Level>,
-    /// The last delivered id by topic, kept by the feed, for [`Decoded::wants`].
-    pub(crate) seen: Vec<u64>,
+    /// The id after the last delivered one by topic, kept by the feed, for [`Decoded::wants`]; 0 = none yet.
+    pub(crate) next: Vec<u64>,
     /// Copies that [`Decoded::wants`] refused since the feed last looked.
     pub(crate) refused: u32,
 }
@@ -197,16 +156,16 @@ impl Decoded {
     #[inline]
     pub(crate) fn see(&mut self, topic: TopicId, id: u64) {
         let index = topic.0 as usize;
-        if index >= self.seen.len() {
-            self.seen.resize(index + 1, 0);
+        if index >= self.next.len() {
+            self.next.resize(index + 1, 0);
         }
-        self.seen[index] = id;
+        self.next[index] = id.saturating_add(1);
     }
 
     /// Forgets a topic's ids: its slot may be given to another.
     pub(crate) fn forget(&mut self, topic: TopicId) {
-        if let Some(seen) = self.seen.get_mut(topic.0 as usize) {
-            *seen = 0;
+        if let Some(next) = self.next.get_mut(topic.0 as usize) {
+            *next = 0;
         }
     }
 
@@ -214,9 +173,30 @@ impl Decoded {
     /// counted) before it is fully decoded; ids far below are let through: the venue may have reset.
     #[inline]
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
-        let last = self.seen.get(topic.0 as usize).copied().unwrap_or(0);
-        let wanted = id > last || id.saturating_add(1_000) < last;
+        let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
+        let wanted = id >= next || id.saturating_add(RESET_DISTANCE + 1) < next;
         self.refused += u32::from(!wanted);
         wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_refused_and_the_first_id_is_never_one() {
+        let (mut out, topic) = (Decoded::default(), TopicId(3));
+        assert!(out.wants(topic, 0), "ids may begin at zero");
+        out.see(topic, 0);
+        assert!(!out.wants(topic, 0));
+        assert!(out.wants(topic, 1));
+        out.see(topic, 5_000);
+        assert!(!out.wants(topic, 5_000));
+        assert!(!out.wants(topic, 4_000));
+        assert!(out.wants(topic, 3_999), "the venue may have started over");
+        out.forget(topic);
+        assert!(out.wants(topic, 0), "another topic in the same slot");
+        assert_eq!(out.refused, 3);
     }
 }
