@@ -1,6 +1,7 @@
 //! What a venue is to the core: facts as data ([`Profile`]) and translation ([`Venue`]). No I/O.
 
 mod decoded;
+mod names;
 mod profile;
 
 use std::borrow::Cow;
@@ -13,7 +14,8 @@ use crate::data::topic::{Topic, TopicError};
 use crate::policy::fault::Fault;
 use crate::time::Unix;
 
-pub use decoded::{DecodeError, Decoded, Item, Names, Span};
+pub use decoded::{DecodeError, Decoded, Item, Span};
+pub use names::Names;
 pub use profile::{BookRule, Chain, Confirm, Group, Profile, Promise, Rate, RestLimit, Sequencing};
 
 /// A hash map whose order and seed are the same in every run.
@@ -224,4 +226,13 @@ pub struct Refusal {
     pub fault: Fault,
     /// What the venue said, at most 200 bytes.
     pub detail: String,
+    /// How much of the REST budget the venue counts as used in the running window, if it says.
+    pub used: Option<u32>,
+}
+
+impl Refusal {
+    /// A refusal that says nothing about the budget.
+    pub fn new(fault: Fault, detail: impl Into<String>) -> Self {
+        Self { fault, detail: detail.into(), used: None }
+    }
 }

@@ -135,9 +135,13 @@ fn check_reply(name: &str, case: &Value, headers: &[(String, String)], body: &[u
         &HttpReply { status, headers, body, now },
         &mut out,
     );
-    let said = result.as_ref().err().map(|Refusal { fault, detail }| {
+    let said = result.as_ref().err().map(|Refusal { fault, detail, used }| {
         assert!(!detail.is_empty() && detail.len() <= 200, "{name}: {detail}");
-        shown_fault(*fault)
+        let mut shown = shown_fault(*fault);
+        if let Some(used) = used {
+            shown["weight"] = json!(used);
+        }
+        shown
     });
     assert_eq!(said.unwrap_or_default(), case["refused"], "{name}: {result:?}");
     let expected = if case["expect"].is_null() { json!([]) } else { case["expect"].clone() };

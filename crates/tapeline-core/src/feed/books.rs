@@ -320,7 +320,7 @@ impl Feed {
     pub(super) fn expire_fetches(&mut self, now: Time) {
         let lost = self.fetches.iter().find(|(_, out)| out.give_up <= now.mono).map(|(id, _)| *id);
         if let Some(id) = lost {
-            let refusal = Refusal { fault: Fault::Local, detail: "no reply".into() };
+            let refusal = Refusal::new(Fault::Local, "no reply");
             self.fetched(now, id, Err(refusal));
         }
     }
@@ -348,7 +348,12 @@ impl Feed {
                     }
                 }
             }
-            Err(refusal) => self.refused_fetch(now, topic, out, &refusal),
+            Err(refusal) => {
+                if let Some(used) = refusal.used {
+                    self.gate.weight.observe(now, used);
+                }
+                self.refused_fetch(now, topic, out, &refusal);
+            }
         }
         self.fetch_at = Mono::default();
         self.fetch_due(now);

@@ -51,17 +51,19 @@ pub(super) fn request(market: Market, why: Fetch, origin: &str, topic: &Topic) -
 
 /// Translates a depth reply. The weight is read from refusals as well.
 pub(super) fn snapshot(reply: &HttpReply<'_>, out: &mut Decoded) -> Result<(), Refusal> {
-    if let Some(used) = reply.header("x-mbx-used-weight-1m").and_then(|value| value.trim().parse().ok()) {
-        out.items.push(Item::Weight { used });
-    }
+    let used = reply.header("x-mbx-used-weight-1m").and_then(|value| value.trim().parse().ok());
     if !(200..300).contains(&reply.status) {
-        return Err(refusal(reply));
+        return Err(Refusal { used, ..refusal(reply) });
     }
-    let levels = out.levels.len();
+    let (items, levels) = (out.items.len(), out.levels.len());
+    // Before the levels: they may be followed by the next request.
+    out.items.extend(used.map(|used| Item::Weight { used }));
     depth(reply.body, out).map_err(|error| {
+        out.items.truncate(items);
         out.levels.truncate(levels);
         // The body is cut off, a page of some proxy, or something else: not an answer of the venue's core.
-        Refusal { fault: Fault::Server, detail: clip(&format!("no depth reply: {error}")) }
+        let detail = clip(&format!("no depth reply: {error}"));
+        Refusal { fault: Fault::Server, detail, used }
     })
 }
 
@@ -110,7 +112,7 @@ fn refusal(reply: &HttpReply<'_>) -> Refusal {
         Some((code, message)) => format!("HTTP {}, code {code}: {message}", reply.status),
         None => format!("HTTP {}", reply.status),
     };
-    Refusal { fault, detail: clip(&detail) }
+    Refusal::new(fault, clip(&detail))
 }
 
 /// `{"code":…,"msg":"…"}`, if that is what the body is.

@@ -80,11 +80,11 @@ pub(crate) async fn fetch(
     request: &HttpRequest,
     now: impl Fn() -> Unix,
 ) -> Result<Decoded, Refusal> {
-    let refusal = |error: HttpError| Refusal { fault: error.fault, detail: error.detail };
+    let refusal = |error: HttpError| Refusal::new(error.fault, error.detail);
     let client = net.client().await.map_err(refusal)?;
     let reply = match timeout(request.timeout, client.get(request)).await {
         Ok(reply) => reply.map_err(refusal)?,
-        Err(_) => return Err(Refusal { fault: Fault::Transient, detail: "timed out".to_owned() }),
+        Err(_) => return Err(Refusal::new(Fault::Transient, "timed out")),
     };
     let Reply { status, headers, body } = &reply;
     let reply = HttpReply { status: *status, headers, body, now: now() };
@@ -94,7 +94,7 @@ pub(crate) async fn fetch(
     });
     std::panic::catch_unwind(translate).unwrap_or_else(|_| {
         tracing::error!(%topic, "the translation of a reply panicked");
-        Err(Refusal { fault: Fault::Server, detail: "the translation of the reply panicked".to_owned() })
+        Err(Refusal::new(Fault::Server, "the translation of the reply panicked"))
     })
 }
 

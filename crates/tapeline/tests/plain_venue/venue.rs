@@ -127,6 +127,6 @@ impl Venue for Plain {
     }
 
     fn decode_fetch(&self, _: Fetch, _: &Topic, _: &HttpReply<'_>, _: &mut Decoded) -> Result<(), Refusal> {
-        Err(Refusal { fault: Fault::Configuration, detail: "there is no REST".to_owned() })
+        Err(Refusal::new(Fault::Configuration, "there is no REST"))
     }
 }

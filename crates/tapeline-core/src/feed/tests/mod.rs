@@ -230,7 +230,7 @@ fn a_limited_venue_is_not_asked_before_its_time() {
     bench.hear(line, "d A 1 1 95 1");
     let id = bench.fetch();
     let fault = Fault::RateLimited { retry_after: Some(35 * SECOND), banned: false };
-    let refusal = Refusal { fault, detail: "429".into() };
+    let refusal = Refusal::new(fault, "429");
     bench.input(Input::Fetched { id, result: Err(refusal) });
     for step in 2..=34 {
         bench.hear(line, &format!("d A {step} {step} 95 1"));
@@ -242,6 +242,25 @@ fn a_limited_venue_is_not_asked_before_its_time() {
     }
     bench.pass(6 * SECOND);
     assert!(bench.todo.iter().any(|action| matches!(action, Action::Fetch { .. })));
+}
+
+#[test]
+fn the_weight_that_a_refusal_tells_of_counts() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "d A 1 1 95 1");
+    let id = bench.fetch();
+    let refusal = Refusal { used: Some(75), ..Refusal::new(Fault::Server, "503") };
+    bench.input(Input::Fetched { id, result: Err(refusal) });
+    assert_eq!(bench.feed.status(bench.now).weight_left, 5, "of 80, most went to others at our address");
+    bench.pass(5 * SECOND);
+    let asks = |bench: &Bench| bench.todo.iter().any(|action| matches!(action, Action::Fetch { .. }));
+    assert!(!asks(&bench), "ten do not fit");
+    bench.pass(60 * SECOND);
+    assert!(asks(&bench));
 }
 
 #[test]

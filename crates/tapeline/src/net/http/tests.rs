@@ -49,7 +49,7 @@ impl Venue for Echo {
         }
         let (wait, date) = (reply.header("retry-after"), reply.header("date"));
         let fault = Fault::from_reply(reply.status, wait, date, reply.now);
-        Err(Refusal { fault, detail: String::from_utf8_lossy(reply.body).into_owned() })
+        Err(Refusal::new(fault, String::from_utf8_lossy(reply.body)))
     }
 }
 
