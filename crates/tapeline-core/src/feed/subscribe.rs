@@ -3,16 +3,19 @@
 use crate::data::book::BookSync;
 use crate::data::channel::{Delivery, Shape};
 use crate::data::topic::{Pattern, Topic, TopicError};
-use crate::data::update::{Kind, Level, Position};
+use crate::data::update::{Data, Kind, Level, Position, Source, Status};
 use crate::outbox::{Subscriber, SubscriberId};
 use crate::time::Time;
 use crate::venue::{Route, Sequencing, TopicId};
 
 use super::Feed;
-use super::history::Place;
+use super::history::{Place, notice};
 use super::io::Subscribed;
 use super::lines::REJECTED;
 use super::topics::{Entry, Facts, Service, State};
+
+/// The phase of a topic of which a subscriber gets nothing, since it reads as many as it may.
+const LEFT_OUT: &str = "left_out";
 
 impl Feed {
     /// Subscribes `to` to one topic. What is known of it is delivered at once: its status, and the
@@ -43,7 +46,8 @@ impl Feed {
         Ok(answer)
     }
 
-    /// Subscribes `to` to every topic that matches, now and later.
+    /// Subscribes `to` to every topic that matches, now and later; how many match now. If they are more
+    /// than a subscriber may read, it is told in its stream what is left out.
     pub fn subscribe_pattern(
         &mut self,
         now: Time,
@@ -57,17 +61,25 @@ impl Feed {
             self.topics.iter().filter(|(_, entry)| pattern.matches(&entry.topic)).map(|(id, _)| id).collect();
         if let Some(reader) = self.readers.get_mut(slot) {
             reader.patterns.retain(|(held, _)| *held != pattern);
-            reader.patterns.push((pattern, how));
+            reader.patterns.push((pattern.clone(), how));
         }
         let limit = self.config.limits.topics_per_client;
+        let mut left_out = Vec::new();
         for id in &matching {
             let Some(entry) = self.topics.get(*id) else { continue };
-            let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
-            let full = self.readers.get(slot).is_none_or(|r| r.topics.len() >= limit);
-            if !full && !entry.readers.iter().any(|(held, _)| *held == slot) {
-                self.attach(now, *id, how, to);
-                self.resume(now, *id, how, None, to);
+            if entry.readers.iter().any(|(held, _)| *held == slot) {
+                continue;
             }
+            if self.readers.get(slot).is_none_or(|reader| reader.topics.len() >= limit) {
+                left_out.push(*id);
+                continue;
+            }
+            let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
+            self.attach(now, *id, how, to);
+            self.resume(now, *id, how, None, to);
+        }
+        if let Some(first) = left_out.first() {
+            self.tell_left_out(now, *first, left_out.len(), &pattern, slot);
         }
         matching.len()
     }
@@ -226,20 +238,37 @@ impl Feed {
     fn offer_to_patterns(&mut self, now: Time, id: TopicId) {
         let Some(entry) = self.topics.get(id) else { return };
         let limit = self.config.limits.topics_per_client;
-        let takers: Vec<(Subscriber, Delivery)> = self
-            .readers
-            .iter()
-            .filter(|(_, reader)| reader.topics.len() < limit)
-            .filter_map(|(_, reader)| {
-                let (_, how) = reader.patterns.iter().find(|(pattern, _)| pattern.matches(&entry.topic))?;
+        let mut takers: Vec<(Subscriber, Delivery)> = Vec::new();
+        let mut left_out: Vec<(u32, Pattern)> = Vec::new();
+        for (slot, reader) in self.readers.iter() {
+            let found = reader.patterns.iter().find(|(pattern, _)| pattern.matches(&entry.topic));
+            let Some((pattern, how)) = found else { continue };
+            if reader.topics.len() >= limit {
+                left_out.push((slot, pattern.clone()));
+            } else {
                 let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
-                Some((reader.subscriber.clone(), how))
-            })
-            .collect();
+                takers.push((reader.subscriber.clone(), how));
+            }
+        }
         for (subscriber, how) in takers {
             self.attach(now, id, how, &subscriber);
             self.resume(now, id, how, None, &subscriber);
         }
+        for (slot, pattern) in left_out {
+            self.tell_left_out(now, id, 1, &pattern, slot);
+        }
+    }
+
+    /// Tells a reader that its pattern matches more than it may read: `count` topics, `first` among them.
+    fn tell_left_out(&mut self, now: Time, first: TopicId, count: usize, pattern: &Pattern, slot: u32) {
+        let Some(entry) = self.topics.get(first) else { return };
+        let limit = self.config.limits.topics_per_client;
+        let reason =
+            format!("{count} topics of {} are left out: a subscriber may read {limit}", pattern.as_str());
+        let (level, source) = (Level::Critical, Source::Cache);
+        let status = Status { level, phase: LEFT_OUT, source, reason: reason.into(), since: now.unix };
+        let notice = notice(entry.place(), Kind::Status, now, Data::Status(Box::new(status)));
+        self.readers.stage(slot, Delivery::Every, notice);
     }
 
     /// The stream of a topic; asked of the adapter each time, so that no topic has to keep it.
