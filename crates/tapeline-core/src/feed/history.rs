@@ -59,7 +59,8 @@ struct Log {
 enum Ring {
     Trades(Rows<Trade>),
     AggTrades(Rows<AggTrade>),
-    Shared(VecDeque<Shared>),
+    /// Each with its size, so that it need not be looked at again when it goes.
+    Shared(VecDeque<(Shared, usize)>),
 }
 
 #[derive(Debug)]
@@ -173,7 +174,7 @@ impl Log {
                     Ring::AggTrades(rows) => rows.push_aside(&update),
                     Ring::Shared(ring) => {
                         let size = update.size();
-                        ring.push_back(Arc::clone(&update));
+                        ring.push_back((Arc::clone(&update), size));
                         size
                     }
                 };
@@ -200,12 +201,12 @@ impl Log {
             self.bytes = self.bytes.saturating_sub(match &mut self.ring {
                 Ring::Trades(rows) => rows.pop(slice),
                 Ring::AggTrades(rows) => rows.pop(slice),
-                Ring::Shared(ring) => ring.pop_front().map_or(0, |update| update.size()),
+                Ring::Shared(ring) => ring.pop_front().map_or(0, |(_, size)| size),
             });
             self.oldest = match &self.ring {
                 Ring::Trades(rows) => rows.oldest(),
                 Ring::AggTrades(rows) => rows.oldest(),
-                Ring::Shared(ring) => ring.front().map(|update| update.received),
+                Ring::Shared(ring) => ring.front().map(|(update, _)| update.received),
             }
             .unwrap_or(Unix(i64::MAX));
         }
@@ -223,9 +224,9 @@ impl Log {
         let before = self.bytes;
         self.drop_oldest(bytes, Unix(i64::MIN));
         match &mut self.ring {
-            Ring::Trades(rows) => rows.ring.shrink_to_fit(),
-            Ring::AggTrades(rows) => rows.ring.shrink_to_fit(),
-            Ring::Shared(ring) => ring.shrink_to_fit(),
+            Ring::Trades(rows) => slim(&mut rows.ring),
+            Ring::AggTrades(rows) => slim(&mut rows.ring),
+            Ring::Shared(ring) => slim(ring),
         }
         before - self.bytes
     }
@@ -234,7 +235,7 @@ impl Log {
         match &self.ring {
             Ring::Trades(rows) => rows.share(index, place, Data::Trade),
             Ring::AggTrades(rows) => rows.share(index, place, Data::AggTrade),
-            Ring::Shared(ring) => ring.get(index).map(Arc::clone),
+            Ring::Shared(ring) => ring.get(index).map(|(update, _)| Arc::clone(update)),
         }
     }
 
@@ -309,6 +310,14 @@ impl<T: Copy> Rows<T> {
         };
         let (kind, source) = (Kind::Event, Source::Live);
         Some(shared(place, Draft { kind, source, time, received, data: data(item) }))
+    }
+}
+
+/// Gives memory back that is far more than what is held needs. A busy log that is halved again and again
+/// keeps it: to give it back and grow into it anew costs more than all its rows.
+fn slim<T>(ring: &mut VecDeque<T>) {
+    if ring.len() < ring.capacity() / 4 {
+        ring.shrink_to(ring.len() * 2);
     }
 }
 
