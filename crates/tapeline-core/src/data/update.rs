@@ -96,7 +96,7 @@ impl Kind {
 }
 
 /// Where data came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A streaming line.
@@ -110,7 +110,7 @@ pub enum Source {
 }
 
 /// Where something was lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapKind {
     /// Between the venue and us: `from` and `to` are the venue's ids.
@@ -120,7 +120,7 @@ pub enum GapKind {
 }
 
 /// A declared loss: everything from `from` to `to`, both included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Gap {
     /// Where it was lost.
     pub kind: GapKind,
@@ -135,7 +135,7 @@ pub struct Gap {
 }
 
 /// How well a topic is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// As promised.
@@ -152,7 +152,7 @@ pub enum Level {
 }
 
 /// The in-band status of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Status {
     /// How well.
     pub level: Level,
@@ -167,7 +167,7 @@ pub struct Status {
 }
 
 /// The content of an update.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "each variant holds the type of the same name, documented there")]
 pub enum Data {
@@ -215,7 +215,7 @@ pub enum Data {
 }
 
 /// Data by symbol; serialised as an object.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Keyed(pub Vec<(Box<str>, Data)>);
 
 impl Serialize for Keyed {

@@ -135,7 +135,7 @@ impl Feed {
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
         seen.last_at = Some(now);
-        match judge(entry, id, time) {
+        match judge(entry, now.mono, id, time, data.as_ref()) {
             Verdict::Next => {}
             Verdict::Duplicate => {
                 Seen::of(&mut entry.seen).counts.duplicates += 1;
@@ -296,18 +296,26 @@ impl Epochs<'_> {
 
 /// What an id (or a time, where there is none) means to a topic.
 #[inline]
-fn judge(entry: &mut Entry, id: u64, time: Option<Unix>) -> Verdict {
+fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option<&Data>) -> Verdict {
     match entry.sequencing {
         Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
         // One line delivers in order, so without a time a far regression is a reset as well.
         Sequencing::Rising => entry.sequence.rise(id, time.is_none() || time > entry.last_time()),
-        Sequencing::Book | Sequencing::None => match (time, entry.last_time()) {
-            // State that is older than what we show is of no use.
-            (Some(time), Some(last)) if time < last && !matches!(entry.state, State::Events) => {
-                Verdict::Duplicate
-            }
-            _ => Verdict::Next,
-        },
+        Sequencing::Book | Sequencing::None => {
+            let heard = match (entry.shape, time, data) {
+                // What happened may come late, and be told twice.
+                (Shape::Event, Some(time), Some(data)) => {
+                    let copies = &mut Seen::of(&mut entry.seen).copies;
+                    copies.get_or_insert_default().heard(now, time, data)
+                }
+                (Shape::Event, ..) => false,
+                // Symbols share a topic, but not an order.
+                _ if matches!(entry.state, State::Keyed(_)) => false,
+                // State that is older than what we show is of no use.
+                (_, time, _) => time.is_some_and(|time| entry.last_time().is_some_and(|last| time < last)),
+            };
+            if heard { Verdict::Duplicate } else { Verdict::Next }
+        }
     }
 }
 

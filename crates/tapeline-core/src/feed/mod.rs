@@ -6,7 +6,7 @@
 //! - `line`, `lines`, `vigil`: one socket, the life of all of them, and the watch over those that are live
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
-//! - `market`, `books`, `partial`: from a frame to the topics
+//! - `market`, `copies`, `books`, `partial`: from a frame to the topics
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
 //! - `snapshots`: the queue of book snapshots
@@ -14,6 +14,7 @@
 
 mod books;
 mod command;
+mod copies;
 mod events;
 mod gate;
 mod history;

@@ -12,6 +12,7 @@ use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Statu
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
+use super::copies::Copies;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::market::Epochs;
 use super::readers::Readers;
@@ -57,6 +58,8 @@ pub(super) struct Seen {
     pub(super) counts: TopicCounts,
     pub(super) last_at: Option<Time>,
     pub(super) last_time: Option<Unix>,
+    /// Of events without ids: what was heard lately.
+    pub(super) copies: Option<Box<Copies>>,
 }
 
 impl Seen {

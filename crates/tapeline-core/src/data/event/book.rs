@@ -6,7 +6,7 @@ use super::Text;
 use crate::data::decimal::Decimal;
 
 /// One price level: `[price, size]`; sizes are absolute, zero removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Level {
     /// The level's price.
     pub price: Decimal,
@@ -21,7 +21,7 @@ impl Serialize for Level {
 }
 
 /// How far a book can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BookState {
     /// Never synchronised yet.
@@ -35,7 +35,7 @@ pub enum BookState {
 }
 
 /// Levels of a book: all of them in a snapshot, the changed ones in a delta.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Book {
     /// Bids first (best first in a snapshot), then asks (best first in a snapshot).
     pub levels: Box<[Level]>,

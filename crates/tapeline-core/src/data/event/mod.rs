@@ -26,7 +26,7 @@ pub use trade::{AggTrade, Cancel, CancelKind, Correction, Execution, Liquidation
 pub use user::{Balance, Fill, Order};
 
 /// Which side took liquidity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The taker bought.

@@ -7,7 +7,7 @@ use crate::data::decimal::Decimal;
 use crate::time::Unix;
 
 /// The best bid and ask.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Quote {
     /// Best bid price.
     pub bid: Decimal,
@@ -23,7 +23,7 @@ pub struct Quote {
 }
 
 /// Statistics of a rolling window (24 hours unless the topic says otherwise).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Ticker {
     /// Price of the last trade.
     pub last: Decimal,
@@ -82,7 +82,7 @@ pub struct Ticker {
 }
 
 /// The short form of [`Ticker`], as venues send it for all symbols at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct MiniTicker {
     /// Price of the last trade.
     pub last: Decimal,
@@ -99,7 +99,7 @@ pub struct MiniTicker {
 }
 
 /// One bar.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Candle {
     /// The venue's word for its length, for example `1m`.
     pub interval: Box<str>,
@@ -127,7 +127,7 @@ pub struct Candle {
 }
 
 /// A perpetual's or future's mark price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct MarkPrice {
     /// The mark price.
     pub price: Decimal,
@@ -146,7 +146,7 @@ pub struct MarkPrice {
 }
 
 /// A plain price: average, reference, index or token price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Price {
     /// The price; absent where the venue says that there is none now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ pub struct Price {
 }
 
 /// An index, and what it is made of where the venue says so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct IndexPrice {
     /// The index.
     pub price: Decimal,
@@ -167,7 +167,7 @@ pub struct IndexPrice {
 }
 
 /// One part of an index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Component {
     /// The part's symbol in the venue's words.
     pub symbol: Box<str>,

@@ -8,7 +8,7 @@ use crate::time::Unix;
 
 /// Whether an instrument may be traded now. (How well a *topic* is served is another fact:
 /// [`Status`](crate::data::update::Status).)
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct TradingStatus {
     /// What the code means; absent for codes that only inform.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct TradingStatus {
 }
 
 /// What a trading status amounts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TradingState {
     /// Open for trading.
@@ -46,7 +46,7 @@ pub enum TradingState {
 }
 
 /// The limit-up/limit-down band that trades must stay in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Luld {
     /// No trade above this.
     pub upper: Decimal,
@@ -61,7 +61,7 @@ pub struct Luld {
 }
 
 /// An imbalance of orders before an auction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Imbalance {
     /// The price at which it is told.
     pub price: Decimal,
@@ -71,7 +71,7 @@ pub struct Imbalance {
 }
 
 /// What a derivative contract is, and which stage of its life it is in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct ContractInfo {
     /// What it is settled against.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct ContractInfo {
 }
 
 /// One article.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct News {
     /// The venue's id of the article.
     #[serde(serialize_with = "text")]

@@ -10,7 +10,7 @@ use super::{text, text_opt};
 use crate::data::decimal::Decimal;
 
 /// One transaction that touches what the topic names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Transaction {
     /// Its first signature, which identifies it.
     pub signature: Box<str>,
@@ -38,7 +38,7 @@ pub struct Transaction {
 }
 
 /// A balance before and after a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Change {
     /// The account whose balance it is.
     pub account: Box<str>,
@@ -55,7 +55,7 @@ pub struct Change {
 }
 
 /// Value that moved from one address to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Transfer {
     /// The transaction it is part of.
     pub signature: Box<str>,
@@ -74,7 +74,7 @@ pub struct Transfer {
 }
 
 /// The state of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Account {
     /// The slot of this state. Below final commitment it can go back: a fork was abandoned.
     pub slot: u64,
@@ -93,7 +93,7 @@ pub struct Account {
 }
 
 /// A changed account of a watched program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Program {
     /// The account's address.
     pub address: Box<str>,
@@ -103,7 +103,7 @@ pub struct Program {
 }
 
 /// What a transaction wrote to its log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Logs {
     /// The transaction.
     pub signature: Box<str>,
@@ -117,7 +117,7 @@ pub struct Logs {
 }
 
 /// A slot that was begun. Skipped slots are normal, a lower one than before is a fork.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Slot {
     /// Its number.
     pub slot: u64,
@@ -128,14 +128,14 @@ pub struct Slot {
 }
 
 /// The newest slot that is final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Root {
     /// Its number.
     pub slot: u64,
 }
 
 /// How far a watched transaction has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Signature {
     /// How far.
     pub stage: SignatureStage,
@@ -147,7 +147,7 @@ pub struct Signature {
 }
 
 /// The stages of a watched transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureStage {
     /// A node has it; nothing is decided.

@@ -7,7 +7,7 @@ use crate::data::decimal::Decimal;
 use crate::time::Unix;
 
 /// A token's price over all its pools.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct TokenPrice {
     /// The price in the topic's currency (US dollars unless it says otherwise).
     pub price: Decimal,
@@ -23,7 +23,7 @@ pub struct TokenPrice {
 }
 
 /// A token's statistics; venues send only what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct TokenStats {
     /// The price in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct TokenStats {
 }
 
 /// What happened to a token within one window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct TokenWindow {
     /// The window in the venue's words, for example `30m`.
     pub interval: Box<str>,
@@ -77,7 +77,7 @@ pub struct TokenWindow {
 }
 
 /// A token, named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Token {
     /// Its address (on Solana the mint), in its exact case.
     pub address: Box<str>,
@@ -93,7 +93,7 @@ pub struct Token {
 }
 
 /// A token that can be traded for the first time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Listing {
     /// Which one.
     #[serde(flatten)]
@@ -107,7 +107,7 @@ pub struct Listing {
 }
 
 /// A new pool of two tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Pair {
     /// The pool's address.
     pub address: Box<str>,
@@ -130,7 +130,7 @@ pub struct Pair {
 }
 
 /// One side of a swap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Leg {
     /// What changed hands.
     #[serde(flatten)]
@@ -143,7 +143,7 @@ pub struct Leg {
 }
 
 /// An exchange of tokens in a pool, or a change of what lies in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Swap {
     /// Whose wallet.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +169,7 @@ pub struct Swap {
 }
 
 /// A swap above the size that the topic asks for, anywhere on the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct LargeTrade {
     /// The transaction. It may hold several swaps, so that it does not identify this one.
     pub signature: Box<str>,
@@ -179,7 +179,7 @@ pub struct LargeTrade {
 }
 
 /// Something a watched wallet did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Wallet {
     /// The transaction.
     pub signature: Box<str>,
@@ -194,7 +194,7 @@ pub struct Wallet {
 }
 
 /// A token that is being launched on a bonding curve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
 pub struct Meme {
     /// Which one.
     #[serde(flatten)]

@@ -6,7 +6,7 @@ use super::{Side, text};
 use crate::data::decimal::Decimal;
 
 /// One trade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Trade {
     /// The venue's trade id, unique within the symbol.
     #[serde(serialize_with = "text")]
@@ -20,7 +20,7 @@ pub struct Trade {
 }
 
 /// Trades of one taker order at one price, added up by the venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct AggTrade {
     /// The aggregate's id; its own id space.
     #[serde(serialize_with = "text")]
@@ -40,7 +40,7 @@ pub struct AggTrade {
 }
 
 /// A trade that was reported wrongly, and what it should have been. Arrives in the trade topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "kind", rename = "correction")]
 pub struct Correction {
     /// As it was reported.
@@ -56,7 +56,7 @@ pub struct Correction {
 }
 
 /// One reading of a trade inside a [`Correction`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Execution {
     /// The venue's trade id.
     #[serde(serialize_with = "text")]
@@ -71,7 +71,7 @@ pub struct Execution {
 }
 
 /// A trade that did not happen after all. Arrives in the trade topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Cancel {
     /// Whether it was taken back or had been reported in error.
     pub kind: CancelKind,
@@ -91,7 +91,7 @@ pub struct Cancel {
 }
 
 /// Why a trade is void.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelKind {
     /// The parties or the exchange took it back.
@@ -101,7 +101,7 @@ pub enum CancelKind {
 }
 
 /// A forced order (a sample: venues do not publish every one).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Liquidation {
     /// Side of the forced order.
     pub side: Side,

@@ -7,7 +7,7 @@ use crate::data::decimal::Decimal;
 use crate::time::Unix;
 
 /// A change of one of the user's orders.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Order {
     /// The venue's order id; some venues use numbers, some words.
     pub id: Box<str>,
@@ -45,7 +45,7 @@ pub struct Order {
 }
 
 /// One execution of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Fill {
     /// The venue's trade id.
     #[serde(serialize_with = "text_opt", skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub struct Fill {
 }
 
 /// What the user holds of one asset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Balance {
     /// Which asset.
     pub asset: Box<str>,

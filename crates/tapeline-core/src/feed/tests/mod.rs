@@ -11,7 +11,7 @@ use crate::config::FeedConfig;
 use crate::data::channel::Delivery;
 use crate::data::topic::Pattern;
 use crate::data::update::Position;
-use crate::feed::{Action, Command, Input, Memory};
+use crate::feed::{Action, Input};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
 use crate::venue::{DialRequest, Refusal};
@@ -88,6 +88,34 @@ fn a_hole_in_the_ids_is_declared_after_its_time_and_delivery_goes_on() {
         ["event 7 id=7"],
         "what was declared is not delivered as if nothing had been"
     );
+}
+
+#[test]
+fn an_event_without_an_id_is_delivered_once_however_late_it_comes() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:liquidation:A", &who);
+    bench.subscribe("toy:liquidation:!all", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for text in ["l A 9 1", "l A 9 1", "l A 9 2", "l A 8 1", "l A 9 1"] {
+        bench.hear(line, text);
+    }
+    assert_eq!(market(&mut outbox), ["event 1 price=1", "event 2 price=2", "event 3 price=1"]);
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.topics[0].counts.duplicates, status.lines[0].stats.duplicates), (2, 2));
+    for _ in 0..6 {
+        bench.pass(10 * SECOND);
+        bench.hear(line, "l A 9 2");
+        assert_eq!(market(&mut outbox), [] as [String; 0]);
+    }
+    bench.pass(SECOND);
+    bench.hear(line, "l A 9 2");
+    assert_eq!(market(&mut outbox), ["event 4 price=2"], "after a minute it is taken for another one");
+    for text in ["l !all 9 1", "l !all 8 1", "l !all 9 1"] {
+        bench.hear(line, text);
+    }
+    assert_eq!(market(&mut outbox), ["event 1 price=1", "event 2 price=1"], "symbols share no order");
 }
 
 #[test]

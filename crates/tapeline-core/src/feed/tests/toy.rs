@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::FeedConfig;
 use crate::data::channel::{Channel, Delivery};
-use crate::data::event::{Level, Quote, Side, Trade};
+use crate::data::event::{Level, Liquidation, Quote, Side, Trade};
 use crate::data::topic::{Topic, TopicError};
 use crate::data::update::{Data, Kind, Shared};
 use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
@@ -43,6 +43,7 @@ const CHANNELS: &[Promise] = &[
     promise(Channel::Trade, Sequencing::Contiguous),
     promise(Channel::Quote, Sequencing::Rising),
     promise(Channel::Book, Sequencing::Book),
+    promise(Channel::Liquidation, Sequencing::None),
 ];
 
 impl Toy {
@@ -82,6 +83,7 @@ impl Venue for Toy {
             Channel::Trade => 't',
             Channel::Quote => 'q',
             Channel::Book => 'd',
+            Channel::Liquidation => 'l',
             _ => {
                 let (topic, reason) = (topic.to_string(), "toys are few".into());
                 return Err(TopicError::NotOffered { venue: "toy", topic, reason });
@@ -122,7 +124,7 @@ impl Venue for Toy {
             }
             "bye" => out.items.push(Item::Goodbye),
             "panic" => panic!("a toy breaks"),
-            "t" | "q" | "d" => {
+            "t" | "q" | "d" | "l" => {
                 let stream = format!("{kind} {}", words.next().unwrap_or(""));
                 let id = number(words.next())?;
                 let Some(topic) = names.get(stream.as_bytes()) else {
@@ -139,6 +141,13 @@ impl Venue for Toy {
                 }
                 let price = decimal(words.next())?;
                 let one = 1.into();
+                if kind == "l" {
+                    let (side, average, filled, status) = (Side::Sell, None, None, None);
+                    let order = Liquidation { side, price, average, size: one, filled, status };
+                    let data = Data::Liquidation(Box::new(order));
+                    out.items.push(Item::Market { topic, id: 0, time, data });
+                    return Ok(());
+                }
                 let data = match kind {
                     "t" => Data::Trade(Trade { id, price, size: one, side: Side::Buy }),
                     _ => Data::Quote(Quote {
@@ -294,6 +303,7 @@ fn short(update: &Shared) -> String {
     let what = match &update.data {
         Data::Trade(trade) => format!("id={}", trade.id),
         Data::Quote(quote) => format!("bid={}", quote.bid),
+        Data::Liquidation(order) => format!("price={}", order.price),
         Data::Gap(gap) => format!("{}-{}", gap.from, gap.to),
         Data::Status(status) => format!("{} {}", status.phase, status.reason),
         Data::Book(book) => format!("{:?} {}+{}", book.state, book.bids().len(), book.asks().len()),
