@@ -238,6 +238,13 @@ impl Feed {
         let count = self.gate.streams.len();
         let roll = self.rng.roll();
         let phase = match step(fault, code, &line.failures, &self.backoff, roll) {
+            Step::RetryAfter(wait) if fault == Fault::Local => {
+                // What is wrong here is wrong for every line: they try again together, not one by one.
+                if self.local_retry <= now.mono {
+                    self.local_retry = now.mono + wait;
+                }
+                Phase::Waiting { until: self.local_retry }
+            }
             Step::RetryAfter(wait) => Phase::Waiting { until: now.mono + wait },
             Step::NextEndpoint(wait) => {
                 line.endpoint = (line.endpoint + 1) % count.max(1);
@@ -247,6 +254,7 @@ impl Feed {
                 self.gate.hold_dials(now.mono, wait, fault);
                 Phase::Waiting { until: now.mono + wait }
             }
+            // No venue with keys yet: there is nothing to read them from anew, so the same are tried once more.
             Step::RefreshKeys => Phase::Waiting { until: now.mono + self.config.timing.backoff_min },
             Step::Halt => Phase::Halted { until: None },
         };

@@ -92,6 +92,8 @@ pub struct Feed {
     memory: Option<Memory>,
     /// Failures of a predecessor's lines, until lines of their place are made.
     old_failures: Vec<(u8, u32, Failures)>,
+    /// When all lines that failed for a reason of our own side are dialled again.
+    local_retry: Mono,
     /// The logs are to be held to their bound.
     logs_due: bool,
     /// When the clock was last seen by `tick`.
@@ -139,6 +141,7 @@ impl Feed {
             counters: Counters::default(),
             memory: Some(memory),
             old_failures: Vec::new(),
+            local_retry: Mono::default(),
             logs_due: false,
             ticked: Mono::default(),
             sweep_at: Mono::default(),

@@ -158,6 +158,31 @@ fn a_broken_endpoint_makes_way_for_the_next_one() {
 }
 
 #[test]
+fn lines_that_failed_on_our_own_side_are_dialled_again_at_one_moment() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    for index in 0..9 {
+        bench.subscribe(&format!("toy:trade:S{index}"), &who);
+    }
+    let mut dials = Vec::new();
+    for round in 0..4 {
+        let lines: Vec<_> = std::iter::from_fn(|| (!bench.todo.is_empty()).then(|| bench.dial())).collect();
+        assert_eq!(lines.len(), 3, "in round {round}");
+        dials.push(bench.now.mono);
+        for line in lines {
+            bench.pass(SECOND / 10);
+            let (stage, fault, detail) = (Stage::Tcp, Fault::Local, "no network".into());
+            bench.input(Input::Failed { line, why: DialError { stage, fault, detail } });
+        }
+        while bench.todo.is_empty() {
+            bench.pass(SECOND / 100);
+        }
+    }
+    let waits: Vec<_> = dials.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64().round()).collect();
+    assert_eq!(waits, [1.0, 2.0, 4.0], "and they grow");
+}
+
+#[test]
 fn an_impossible_request_halts_the_line_until_an_operator_speaks() {
     let mut bench = Bench::new();
     let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
