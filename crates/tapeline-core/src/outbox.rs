@@ -40,6 +40,11 @@ pub enum Overflow {
     /// The subscriber is cut off and told so.
     Disconnect,
     /// The feed stops reading the lines behind the topic until there is room.
+    ///
+    /// The venue's pings wait there with everything else, and a venue that gets no answer ends the
+    /// line, most of them after about a minute. So this bears pauses of seconds, not of minutes: after a
+    /// longer one what had arrived is still delivered, then the line is dialled anew and what the venue
+    /// sent meanwhile is declared as a gap, or replaced by a new snapshot.
     Block,
 }
 
