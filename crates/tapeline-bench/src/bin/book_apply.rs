@@ -1,4 +1,4 @@
-//! Nanoseconds per level applied to a book, on recorded depth frames, against plainer structures.
+//! Nanoseconds per level applied to a book, on the depth frames of seven captures, against plainer structures.
 //!
 //! `cargo run --release -p tapeline-bench --bin book_apply [captures folder]`
 //!
@@ -20,8 +20,16 @@ use tapeline_core::time::Mono;
 use tapeline_core::venue::{BookRule, Chain, Span};
 
 const RUNS: usize = 7;
-const CAPTURES: [&str; 3] =
-    ["spot-btcusdt-20240808-650s", "usdm-btcusdt-20240808-345s", "spot-10symbols-20210405-119s"];
+/// Those with a snapshot and enough levels to be timed.
+const CAPTURES: [&str; 7] = [
+    "spot-btcusdt-20240808-650s",
+    "spot-10symbols-20210405-119s",
+    "spot-btc-eth-dot-20210404-91s",
+    "usdm-btcusdt-20240808-345s",
+    "usdm-btcusdt-20240718-480s",
+    "usdm-btcusdt-20230404-514s",
+    "usdm-5symbols-20210405-119s",
+];
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 /// Plays a recording and returns nanoseconds per level.
