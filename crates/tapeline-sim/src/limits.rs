@@ -1,32 +1,41 @@
 //! The venue's limits: messages per second on a socket, request weight per minute and address, connects.
 
 use std::collections::VecDeque;
-use std::time::Duration;
-use tokio::time::Instant;
 
-/// At most `limit` messages in any sliding second. A token bucket would let nine pass where the venue takes five.
+/// At most `limit` in any sliding span. A token bucket would let nine messages pass where the venue takes five.
 #[derive(Debug)]
 pub(crate) struct Window {
-    limit: usize,
-    span: Duration,
-    taken: VecDeque<Instant>,
+    /// `None` lets all pass and still counts them.
+    limit: Option<usize>,
+    span: u64,
+    taken: VecDeque<u64>,
+    most: usize,
 }
 
+/// What is remembered of one window without a limit: a count above it is only ever reported.
+const REMEMBERED: usize = 1_024;
+
 impl Window {
-    pub(crate) const fn new(limit: usize, span: Duration) -> Self {
-        Self { limit, span, taken: VecDeque::new() }
+    /// A window of `span` nanoseconds.
+    pub(crate) const fn new(limit: Option<usize>, span: u64) -> Self {
+        Self { limit, span, taken: VecDeque::new(), most: 0 }
     }
 
-    /// Counts a message; false if it is one too many.
-    pub(crate) fn admit(&mut self, now: Instant) -> bool {
-        while self.taken.front().is_some_and(|&at| now.duration_since(at) >= self.span) {
+    /// Counts one at `now` (nanoseconds); false if it is one too many. Those that are refused count too.
+    pub(crate) fn admit(&mut self, now: u64) -> bool {
+        while self.taken.front().is_some_and(|&at| now.saturating_sub(at) >= self.span) {
             self.taken.pop_front();
         }
-        if self.taken.len() >= self.limit {
-            return false;
+        if self.taken.len() < REMEMBERED {
+            self.taken.push_back(now);
         }
-        self.taken.push_back(now);
-        true
+        self.most = self.most.max(self.taken.len());
+        self.limit.is_none_or(|limit| self.taken.len() <= limit)
+    }
+
+    /// The most that any span has held.
+    pub(crate) const fn most(&self) -> usize {
+        self.most
     }
 }
 
@@ -88,6 +97,12 @@ impl Meter {
         Verdict::Spent { used: self.used, retry_after: (60_000 - now_ms % 60_000).div_ceil(1_000) }
     }
 
+    #[allow(dead_code, reason = "the troubles that call it follow")]
+    /// Refuses everything until a Unix millisecond.
+    pub(crate) const fn ban(&mut self, until_ms: u64) {
+        self.banned_until_ms = until_ms;
+    }
+
     /// The weight used in the newest minute.
     pub(crate) const fn used(&self) -> u32 {
         self.used
@@ -118,10 +133,8 @@ mod tests {
 
     /// Milliseconds at which messages come, and which of them are admitted.
     fn check(at_ms: &[u64], expected: &[bool]) {
-        let start = Instant::now();
-        let mut window = Window::new(5, Duration::from_secs(1));
-        let admitted: Vec<bool> =
-            at_ms.iter().map(|&ms| window.admit(start + Duration::from_millis(ms))).collect();
+        let mut window = Window::new(Some(5), 1_000);
+        let admitted: Vec<bool> = at_ms.iter().map(|&ms| window.admit(ms)).collect();
         assert_eq!(admitted, expected);
     }
 
@@ -137,6 +150,13 @@ mod tests {
         // Five at once and then one every 200 ms, as a token bucket would allow.
         check(&[0, 0, 0, 0, 0, 200], &[true, true, true, true, true, false]);
         check(&[0, 300, 600, 900, 950, 1_000, 1_100], &[true, true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_window_without_a_limit_still_knows_its_busiest_moment() {
+        let mut window = Window::new(None, 1_000);
+        assert!([0, 1, 2, 1_500].into_iter().all(|at| window.admit(at)));
+        assert_eq!(window.most(), 3);
     }
 
     #[test]

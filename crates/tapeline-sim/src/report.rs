@@ -22,6 +22,8 @@ pub struct Report {
     pub closed_for_rate: u64,
     /// Sockets cut because no pong came in time.
     pub closed_for_silence: u64,
+    /// Sockets cut because they had grown old.
+    pub closed_for_age: u64,
     /// Sockets cut because they read too slowly for a market in real time.
     pub closed_for_slowness: u64,
     /// Pings sent.
@@ -46,6 +48,14 @@ pub struct Report {
     pub http_418: u64,
     /// Frames of the recording or the market that are behind us, subscribed or not.
     pub played: u64,
+    /// The most client messages that any socket sent in one sliding second.
+    pub most_messages_in_a_second: u64,
+    /// The same for each of the newest 1,024 sockets, by number.
+    pub messages_in_a_second: BTreeMap<u64, u64>,
+    /// The most connects that any address tried in five minutes, refused ones counted.
+    pub most_connects_in_five_minutes: u64,
+    /// Requests and connects of an address that had been told to wait: before `Retry-After`, during a ban.
+    pub asked_while_held: u64,
     /// The recording or the limited market has come to its end.
     pub finished: bool,
 }
@@ -63,4 +73,14 @@ pub struct StreamReport {
     pub duplicated: u64,
     /// Frames spoilt by a fault.
     pub corrupted: u64,
+}
+
+impl StreamReport {
+    pub(crate) const fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.sent += other.sent;
+        self.dropped += other.dropped;
+        self.duplicated += other.duplicated;
+        self.corrupted += other.corrupted;
+    }
 }

@@ -11,6 +11,15 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    /// Says whether anyone listens to a stream; a market that everything is wanted of stays so.
+    pub(crate) fn set(&mut self, stream: u32, wanted: bool) {
+        if let Self::Some(all) = self
+            && let Some(place) = all.get_mut(stream as usize)
+        {
+            *place = wanted;
+        }
+    }
+
     fn has(&self, stream: u32) -> bool {
         match self {
             Self::All => true,

@@ -16,7 +16,6 @@ use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tapeline_ws::{Connection, Limits, ServerOptions, handshake};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -53,7 +52,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Guest {
     meter: Meter,
-    connects: Option<Window>,
+    connects: Window,
+    opened: Instant,
 }
 
 /// Parameters of a query, decoded.
@@ -145,9 +145,8 @@ impl Shared {
         if self.hub.open() >= self.options.sockets as u64 {
             return Err(text(StatusCode::SERVICE_UNAVAILABLE, "too many open sockets\n").into());
         }
-        let admitted = self.with_guest(peer, |guest| {
-            guest.connects.as_mut().is_none_or(|window| window.admit(Instant::now()))
-        });
+        let admitted =
+            self.with_guest(peer, |guest| guest.connects.admit(guest.opened.elapsed().as_nanos() as u64));
         // No document says which status the streams host answers with; the other hosts say 429.
         if admitted {
             Ok(())
@@ -274,7 +273,8 @@ impl Shared {
         }
         let guest = guests.entry(peer).or_insert_with(|| Guest {
             meter: Meter::new(self.weight_limit()),
-            connects: self.options.connects.map(|limit| Window::new(limit, Duration::from_secs(300))),
+            connects: Window::new(self.options.connects, 300_000_000_000),
+            opened: Instant::now(),
         });
         act(guest)
     }

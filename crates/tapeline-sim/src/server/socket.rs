@@ -73,7 +73,8 @@ pub(crate) struct Socket {
     replies: VecDeque<String>,
     /// The batch being written, and how many of its texts are queued.
     current: Option<(Batch, usize)>,
-    window: Option<Window>,
+    window: Window,
+    opened: Instant,
     pings: Interval,
     pong_within: Duration,
     /// The pings nobody has answered yet: payload and time, oldest first.
@@ -108,7 +109,8 @@ impl Socket {
             seat,
             replies: VecDeque::new(),
             current: None,
-            window: options.messages_per_second.map(|limit| Window::new(limit, Duration::from_secs(1))),
+            window: Window::new(options.messages_per_second, 1_000_000_000),
+            opened: Instant::now(),
             pings,
             pong_within: options.pong_within,
             unanswered: Vec::new(),
@@ -185,7 +187,7 @@ impl Socket {
                 Ok(Some(Message::Binary(_))) => (Received::Request, None),
             };
             self.seat.hub.count(|report| report.client_messages += 1);
-            if self.window.as_mut().is_some_and(|window| !window.admit(Instant::now())) {
+            if !self.window.admit(self.opened.elapsed().as_nanos() as u64) {
                 self.seat.hub.count(|report| report.closed_for_rate += 1);
                 return ControlFlow::Break(End::Close(close_code::POLICY, "Too many requests"));
             }
