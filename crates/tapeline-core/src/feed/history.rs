@@ -268,7 +268,8 @@ impl<T: Copy> Rows<T> {
     }
 
     fn settle(&mut self) {
-        self.ring.extend(self.fresh.iter().copied());
+        // From a slice, so that the rows are copied as one piece.
+        self.ring.extend(&self.fresh);
         self.fresh.clear();
     }
 

@@ -81,6 +81,9 @@ impl Queue {
         if self.ended.is_some() {
             return;
         }
+        if delivery == Delivery::Every && self.pending.is_empty() && self.pressed.is_empty() {
+            return self.push_plain(update);
+        }
         let after = self.passed + self.plain.len() as u64;
         let event = update.topic.channel().shape() == Shape::Event;
         match delivery {
@@ -99,6 +102,17 @@ impl Queue {
         }
         self.high_water = self.high_water.max(self.len());
         self.mind_bounds();
+    }
+
+    /// As most are: nothing is conflated, so only the plain messages can be too many.
+    #[inline]
+    fn push_plain(&mut self, update: Shared) {
+        self.count(&update);
+        self.plain.push_back(update);
+        self.high_water = self.high_water.max(self.plain.len());
+        if self.exceeds(self.bounds) {
+            self.mind_bounds();
+        }
     }
 
     fn mind_bounds(&mut self) {
