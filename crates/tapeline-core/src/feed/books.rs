@@ -136,8 +136,10 @@ impl Feed {
         let cause = format!("book broke ({}): expected {expected}, got {got}", why.name());
         *self.counters.resyncs.entry(why.name()).or_default() += 1;
         self.events.record(now, entry.topic.as_str(), ("live", "stale"), &cause);
-        let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-        entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+        if !entry.doubted {
+            let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
+            entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+        }
         self.tell_topic(now, id);
     }
 
@@ -409,7 +411,8 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("the venue refuses its snapshot: {detail}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
-        let service = Service { level: crate::data::update::Level::Critical, phase: REJECTED, reason };
+        let (level, source) = (crate::data::update::Level::Critical, Source::Cache);
+        let service = Service { level, phase: REJECTED, source, reason };
         entry.serve(&mut self.readers, now, service);
     }
 

@@ -46,6 +46,26 @@ pub(super) struct Live {
     pub(super) speak_at: Option<Mono>,
     /// Subscribed anew because pongs came but no data.
     pub(super) renewed: Option<Mono>,
+    /// It has been silent for too long: what it carries is flagged until it shows that it lives.
+    pub(super) doubt: Option<Doubt>,
+    /// When a replacement was last dialled beside it.
+    pub(super) spared: Option<Mono>,
+}
+
+/// What hangs on a line that is silent for too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// The dial that takes over when it succeeds before the line shows that it lives.
+    pub(super) spare: Option<Spare>,
+}
+
+/// A dial beside a line that is still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spare {
+    pub(super) id: LineId,
+    pub(super) endpoint: usize,
+    pub(super) permit: Permit,
+    pub(super) give_up: Mono,
 }
 
 impl Live {
@@ -64,8 +84,6 @@ pub(super) struct PingOut {
     pub(super) sent: Mono,
     pub(super) payload: u64,
     pub(super) deadline: Mono,
-    /// Sent because the line was silent: its topics are flagged until data flows.
-    pub(super) suspicious: bool,
 }
 
 impl Phase {
@@ -119,6 +137,8 @@ fn millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) id: LineId,
+    /// The number given to a dial last.
+    dials: u32,
     pub(super) group: u8,
     pub(super) phase: Phase,
     pub(super) since: Unix,
@@ -156,6 +176,7 @@ impl Line {
         let count = limits.messages_per_second.min(facts.messages.count).max(2);
         Self {
             id: LineId { slot, dial: 0 },
+            dials: 0,
             group,
             phase: Phase::Idle,
             since: now.unix,
@@ -178,6 +199,12 @@ impl Line {
         }
     }
 
+    /// The number of the next dial.
+    pub(super) fn next_dial(&mut self) -> LineId {
+        self.dials = self.dials.wrapping_add(1);
+        LineId { dial: self.dials, ..self.id }
+    }
+
     pub(super) fn live(&self) -> Option<&Live> {
         match &self.phase {
             Phase::Live(live) => Some(live),
@@ -198,6 +225,17 @@ impl Line {
         matches!(self.phase, Phase::Live(_))
     }
 
+    /// Whether it has been silent for too long.
+    #[inline]
+    pub(super) fn is_doubted(&self) -> bool {
+        self.live().is_some_and(|live| live.doubt.is_some())
+    }
+
+    /// The dial beside it, if there is one.
+    pub(super) fn spare(&self) -> Option<&Spare> {
+        self.live()?.doubt.as_ref()?.spare.as_ref()
+    }
+
     /// Whether an input that names `id` is about the dial in force.
     pub(super) fn is(&self, id: LineId) -> bool {
         self.id == id
@@ -212,7 +250,9 @@ impl Line {
             Phase::Halted { until } => *until,
             Phase::Live(live) => {
                 let ping = live.ping.as_ref().map(|ping| ping.deadline);
-                [Some(live.check_at), ping, live.speak_at, live.settles_at(), self.wishes.deadline()]
+                let spare = self.spare().map(|spare| spare.give_up);
+                let wishes = self.wishes.deadline();
+                [Some(live.check_at), ping, spare, live.speak_at, live.settles_at(), wishes]
                     .into_iter()
                     .flatten()
                     .min()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::data::update::Level;
+use crate::data::update::{Level, Source};
 use crate::policy::fault::Fault;
-use crate::policy::recovery::{Step, step};
+use crate::policy::recovery::{Recovery, Step, step};
 use crate::time::{Mono, Time};
 use crate::venue::LineId;
 
@@ -64,6 +64,9 @@ impl Feed {
 
     /// Changes a line's phase: the one place where that happens.
     pub(super) fn enter(&mut self, now: Time, slot: usize, phase: Phase, cause: &str) {
+        if let Some(spare) = self.take_spare(slot) {
+            self.drop_spare(now, slot, &spare);
+        }
         let line = &mut self.lines[slot];
         let from = line.phase.name();
         let to = phase.name();
@@ -101,9 +104,7 @@ impl Feed {
         let phase = line.phase.name();
         let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
         let (level, reason) = match &line.phase {
-            Phase::Live(live) if live.ping.as_ref().is_some_and(|ping| ping.suspicious) => {
-                (Level::Degraded, "the line is silent".into())
-            }
+            Phase::Live(live) if live.doubt.is_some() => (Level::Degraded, "the line is silent".into()),
             Phase::Live(_) if stale => (Level::Warning, "the book is being synchronised".into()),
             Phase::Live(_) => (Level::Healthy, "".into()),
             Phase::Halted { .. } => (Level::Critical, why("halted")),
@@ -115,7 +116,9 @@ impl Feed {
             }
             Phase::Waiting { .. } | Phase::Dialling { .. } => (Level::Unhealthy, why("reconnecting")),
         };
-        Service { level, phase, reason }
+        let doubted = line.is_doubted() || level > Level::Degraded;
+        let source = if doubted { Source::Cache } else { Source::Live };
+        Service { level, phase, source, reason }
     }
 
     /// Lets every line do what is due.
@@ -156,18 +159,26 @@ impl Feed {
                 return;
             }
         };
-        let give_up = now.mono + self.config.timing.dial_within;
         let line = &mut self.lines[slot];
         line.endpoint = endpoint;
         line.gated = false;
         line.permit = Some(permit);
-        line.id.dial = line.id.dial.wrapping_add(1);
+        line.id = line.next_dial();
+        let id = line.id;
+        let give_up = self.begin_dial(now, slot, id, endpoint);
+        self.enter(now, slot, Phase::Dialling { give_up }, "dialling");
+    }
+
+    /// Begins a dial that the gate has let pass; when it is given up.
+    pub(super) fn begin_dial(&mut self, now: Time, slot: usize, id: LineId, endpoint: usize) -> Mono {
+        let give_up = now.mono + self.config.timing.dial_within;
+        let line = &mut self.lines[slot];
         line.stats.dials += 1;
         let wanted: Vec<&str> = line.wishes.iter().map(|(stream, _)| stream.as_ref()).collect();
         let origin = &self.gate.streams[endpoint].origin;
         let request = self.venue.dial(line.group, origin, &wanted, self.config.keys.as_ref());
-        self.actions.push_back(Action::Dial { line: line.id, request, give_up });
-        self.enter(now, slot, Phase::Dialling { give_up }, "dialling");
+        self.actions.push_back(Action::Dial { line: id, request, give_up });
+        give_up
     }
 
     pub(super) fn opened(&mut self, now: Time, slot: usize) {
@@ -192,6 +203,8 @@ impl Feed {
             settled: false,
             speak_at: None,
             renewed: None,
+            doubt: None,
+            spared: None,
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
         self.speak(now, slot);
@@ -210,8 +223,8 @@ impl Feed {
         self.down(now, slot, why.fault, why.code, &detail);
     }
 
-    /// A dial failed or a session ended: judges it and decides when to dial again.
-    pub(super) fn down(&mut self, now: Time, slot: usize, fault: Fault, code: Option<u16>, detail: &str) {
+    /// A dial failed or a session ended: enters it into the accounts.
+    pub(super) fn ended(&mut self, now: Time, slot: usize, fault: Fault, detail: &str) {
         let roll = self.rng.roll();
         let line = &mut self.lines[slot];
         let breaker = &mut self.gate.streams[line.endpoint].breaker;
@@ -234,7 +247,23 @@ impl Feed {
         line.wishes.disconnected();
         line.pong = None;
         // Whatever the old socket still holds, or says late, is nobody's word any more.
-        line.id.dial = line.id.dial.wrapping_add(1);
+        line.id = line.next_dial();
+    }
+
+    /// A dial failed or a session ended: judges it and decides when to dial again.
+    pub(super) fn down(&mut self, now: Time, slot: usize, fault: Fault, code: Option<u16>, detail: &str) {
+        let spare = self.take_spare(slot);
+        self.ended(now, slot, fault, detail);
+        if let Some(spare) = spare {
+            if fault.recovery() == Recovery::Progressive && spare.give_up > now.mono {
+                // The next dial is on its way already.
+                self.adopt(now, slot, spare, detail);
+                self.interrupt(now, slot);
+                return;
+            }
+            self.drop_spare(now, slot, &spare);
+        }
+        let line = &mut self.lines[slot];
         let count = self.gate.streams.len();
         let roll = self.rng.roll();
         let phase = match step(fault, code, &line.failures, &self.backoff, roll) {

@@ -37,6 +37,10 @@ impl Feed {
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
         line.last_frame = now.mono;
+        if line.is_doubted() {
+            self.believe(now, slot, "data came");
+        }
+        let line = &self.lines[slot];
         self.decoded.clear();
         let (venue, names, decoded) = (&self.venue, &line.names, &mut self.decoded);
         // A panic costs the frame: translation has touched nothing but the buffer.
@@ -280,6 +284,9 @@ impl Feed {
                 Sequencing::Contiguous => {}
                 Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
                 Sequencing::Book => self.break_book(now, id),
+            }
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.doubted = false;
             }
         }
     }

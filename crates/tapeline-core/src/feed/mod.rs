@@ -3,7 +3,8 @@
 //! done comes out of [`Feed::next_action`], and when to come back out of [`Feed::deadline`].
 //!
 //! - `io`: what goes in and what comes out
-//! - `line`, `lines`, `vigil`: one socket, the life of all of them, and the watch over those that are live
+//! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
+//!   live, and what follows when one is silent
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
 //! - `market`, `copies`, `books`, `partial`: from a frame to the topics
@@ -15,6 +16,7 @@
 mod books;
 mod command;
 mod copies;
+mod doubt;
 mod events;
 mod gate;
 mod history;
@@ -174,8 +176,14 @@ impl Feed {
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
             Input::Frame { line, bytes } => self.frame(now, line, bytes),
-            Input::Opened { line } => self.on(line, |feed, slot| feed.opened(now, slot)),
-            Input::Failed { line, why } => self.on(line, |feed, slot| feed.failed(now, slot, &why)),
+            Input::Opened { line } => match self.spare_of(line) {
+                Some(slot) => self.spare_opened(now, slot),
+                None => self.on(line, |feed, slot| feed.opened(now, slot)),
+            },
+            Input::Failed { line, why } => match self.spare_of(line) {
+                Some(slot) => self.spare_failed(now, slot, &why),
+                None => self.on(line, |feed, slot| feed.failed(now, slot, &why)),
+            },
             Input::Closed { line, why } => self.on(line, |feed, slot| feed.closed(now, slot, &why)),
             Input::Ping { line, payload } => self.on(line, |feed, slot| feed.pinged(now, slot, payload)),
             Input::Pong { line, payload } => self.on(line, |feed, slot| feed.ponged(now, slot, payload)),

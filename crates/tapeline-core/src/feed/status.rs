@@ -280,7 +280,7 @@ impl Feed {
     fn topic_status(&self, entry: &Entry) -> TopicStatus {
         let book = match &entry.state {
             State::Book(book) => Some(BookFigures {
-                state: book.state(),
+                state: entry.book_state(book),
                 venue_id: book.last_id(),
                 bids: book.bids().len(),
                 asks: book.asks().len(),

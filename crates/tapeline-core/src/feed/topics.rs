@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::FeedConfig;
 use crate::data::book::BookSync;
 use crate::data::channel::{Delivery, Shape};
-use crate::data::event::Book;
+use crate::data::event::{Book, BookState};
 use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
@@ -81,6 +81,8 @@ impl Seen {
 pub(super) struct Service {
     pub(super) level: Level,
     pub(super) phase: &'static str,
+    /// Where what is shown comes from now.
+    pub(super) source: Source,
     pub(super) reason: Box<str>,
 }
 
@@ -94,6 +96,8 @@ pub(super) struct Entry {
     pub(super) offset: u64,
     /// Continuity cannot be proved: the next update begins a new epoch.
     pub(super) broken: bool,
+    /// Its line is silent for too long: nobody knows whether what is shown still holds.
+    pub(super) doubted: bool,
     pub(super) state: State,
     pub(super) sequence: Sequence<Held>,
     pub(super) history: History,
@@ -129,6 +133,7 @@ impl Entry {
             epoch: facts.epoch,
             offset: 0,
             broken: false,
+            doubted: false,
             state,
             sequence: Sequence::resuming(last),
             history: History::default(),
@@ -138,7 +143,12 @@ impl Entry {
             seen: None,
             idle_since: Some(now.mono),
             warm: false,
-            service: Service { level: Level::Degraded, phase: "idle", reason: "not yet asked for".into() },
+            service: Service {
+                level: Level::Degraded,
+                phase: "idle",
+                source: Source::Live,
+                reason: "not yet asked for".into(),
+            },
             since: now.unix,
         }
     }
@@ -239,7 +249,10 @@ impl Entry {
                 let latest = latest.as_ref()?;
                 (latest.data.clone(), latest.time, latest.received)
             }
-            State::Book(book) => (Data::Book(book.data()), self.last_time(), self.received(now)),
+            State::Book(book) => {
+                let book = Book { state: self.book_state(book), ..book.data() };
+                (Data::Book(book), self.last_time(), self.received(now))
+            }
             State::Depth(held) => {
                 (Data::Book(held.as_deref()?.clone()), self.last_time(), self.received(now))
             }
@@ -249,8 +262,12 @@ impl Entry {
                 (Data::Keyed(Box::new(Keyed(all))), self.last_time(), self.received(now))
             }
         };
-        let source = if self.service.level > Level::Degraded { Source::Cache } else { Source::Live };
-        Some(unlogged(self.place(), Kind::Snapshot, source, (time, received), data))
+        Some(unlogged(self.place(), Kind::Snapshot, self.service.source, (time, received), data))
+    }
+
+    /// How far its book can be trusted.
+    pub(super) fn book_state(&self, book: &BookSync) -> BookState {
+        if self.doubted && book.last_id().is_some() { BookState::Stale } else { book.state() }
     }
 
     /// When the last message came.
@@ -278,7 +295,7 @@ impl Entry {
         let status = Status {
             level: self.service.level,
             phase: self.service.phase,
-            source: if self.service.level > Level::Degraded { Source::Cache } else { Source::Live },
+            source: self.service.source,
             reason: self.service.reason.clone(),
             since: self.since,
         };

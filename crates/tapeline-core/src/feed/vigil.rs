@@ -3,20 +3,28 @@
 use std::time::Duration;
 
 use crate::policy::fault::Fault;
+use crate::policy::silence::PONG_MIN;
 use crate::time::Time;
 
 use super::Feed;
 use super::io::Action;
 use super::line::{Phase, PingOut};
 
+/// The least time between two looks at a line's silence.
+const LEAST_STEP: Duration = Duration::from_millis(1);
+
 impl Feed {
     /// What a live line needs now: success told, silence judged, requests sent or repeated.
     pub(super) fn attend(&mut self, now: Time, slot: usize) {
         self.settle(now, slot);
         if self.is_blocked(self.lines[slot].id) {
+            if self.lines[slot].is_doubted() {
+                self.believe(now, slot, "it is we who do not read");
+            }
             self.postpone(now, slot);
             return;
         }
+        self.expire_spare(now, slot);
         if self.lines[slot].wishes.deadline().is_some_and(|at| at <= now.mono)
             && !self.lines[slot].wishes.expire(now.mono)
         {
@@ -67,13 +75,10 @@ impl Feed {
         let line = &mut self.lines[slot];
         let last_frame = line.last_frame;
         let Phase::Live(live) = &mut line.phase else { return false };
-        let Some(ping) = live.ping.clone() else { return true };
+        let Some(ping) = &live.ping else { return true };
         if last_frame > ping.sent {
             // Data is a sign of life as good as a pong.
             live.ping = None;
-            if ping.suspicious {
-                self.tell_topics(now, slot);
-            }
             return true;
         }
         if now.mono < ping.deadline {
@@ -98,24 +103,30 @@ impl Feed {
             live.check_at = now.mono + timing.silent_min / 4;
             return true;
         }
-        let silence = now.mono.since(line.last_data);
-        let suspicious = live.proven.is_some() && silence >= silent_after;
-        if suspicious && silence >= silent_after * 3 && live.ping.is_none() {
+        // Data is what is missed; any sign of life, a pong too, says that the line itself stands.
+        let (silence, unheard) = (now.mono.since(line.last_data), now.mono.since(line.last_frame));
+        let proven = live.proven.is_some();
+        let patience = if proven { silent_after.min(timing.ping_every) } else { timing.ping_every };
+        let suspicious = proven && silence >= silent_after;
+        if suspicious && silence >= silent_after * 3 && live.ping.is_none() && live.doubt.is_none() {
             return self.mute(now, slot, silent_after);
         }
-        if live.ping.is_none() && (suspicious || silence >= timing.ping_every) {
-            let within = if suspicious {
-                line.round_trips.deadline(crate::policy::silence::PONG_MIN, timing.pong_within)
-            } else {
-                timing.pong_within
-            };
-            live.check_at = now.mono + silent_after.min(timing.ping_every);
-            self.ping(now, slot, within, suspicious);
+        if suspicious && unheard >= silent_after {
+            live.check_at = now.mono + patience;
+            let within = line.round_trips.deadline(PONG_MIN, timing.pong_within);
+            self.ping(now, slot, within);
+            if !self.lines[slot].is_doubted() {
+                self.doubt(now, slot);
+            }
             return true;
         }
-        let due = line.last_data
-            + if live.proven.is_some() { silent_after.min(timing.ping_every) } else { timing.ping_every };
-        live.check_at = due.max(now.mono + timing.silent_min / 2);
+        if unheard >= timing.ping_every {
+            live.check_at = now.mono + patience;
+            let within = timing.pong_within;
+            self.ping(now, slot, within);
+            return true;
+        }
+        live.check_at = (line.last_frame + patience).max(now.mono + LEAST_STEP);
         true
     }
 
@@ -137,20 +148,22 @@ impl Feed {
         true
     }
 
-    fn ping(&mut self, now: Time, slot: usize, within: Duration, suspicious: bool) {
-        let payload = self.rng.next_u64();
+    /// Asks the venue for a sign of life; one that was asked before may get less time.
+    fn ping(&mut self, now: Time, slot: usize, within: Duration) {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
+        if let Some(ping) = &mut live.ping {
+            ping.deadline = ping.deadline.min(now.mono + within);
+            return;
+        }
         if !line.budget.try_take(now.mono, 1) {
             live.check_at = line.budget.next(now.mono);
             return;
         }
-        live.ping = Some(PingOut { sent: now.mono, payload, deadline: now.mono + within, suspicious });
+        let payload = self.rng.next_u64();
+        live.ping = Some(PingOut { sent: now.mono, payload, deadline: now.mono + within });
         line.stats.sent += 1;
         self.actions.push_back(Action::Ping { line: line.id, payload: payload.to_be_bytes() });
-        if suspicious {
-            self.tell_topics(now, slot);
-        }
     }
 
     pub(super) fn ponged(&mut self, now: Time, slot: usize, payload: &[u8]) {
@@ -158,9 +171,11 @@ impl Feed {
         let Phase::Live(live) = &mut line.phase else { return };
         let Some(ping) = live.ping.take_if(|ping| ping.payload.to_be_bytes() == payload) else { return };
         line.round_trips.observe(now.mono.since(ping.sent));
-        if ping.suspicious {
+        line.last_frame = now.mono;
+        if live.doubt.is_some() {
             let timing = &self.config.timing;
             live.check_at = now.mono + line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+            self.believe(now, slot, "a pong came");
         }
     }
 }

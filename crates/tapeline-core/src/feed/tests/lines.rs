@@ -1,42 +1,10 @@
 //! Scenarios of lines: silence, budgets, retries, halts.
 
-use super::toy::{Bench, SECOND, market, read};
+use super::toy::{Bench, SECOND, chatter, live, market, read};
 use super::url;
 use crate::feed::{Action, Command, DialError, Input, Stage};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
-use std::time::Duration;
-
-fn live(topic: &str) -> (Bench, crate::venue::LineId, crate::outbox::Subscriber, crate::outbox::Outbox) {
-    let mut bench = Bench::new();
-    let (who, outbox) = Bench::reader(1, Overflow::Gap);
-    bench.subscribe(topic, &who);
-    let line = bench.open();
-    bench.accept(line, 1);
-    (bench, line, who, outbox)
-}
-
-/// Five minutes of twenty messages a second.
-fn chatter(bench: &mut Bench, line: crate::venue::LineId) {
-    for id in 1..=6_000 {
-        bench.hear(line, &format!("t A {id} 1"));
-        bench.pass(SECOND / 20);
-    }
-}
-
-#[test]
-fn a_busy_line_that_falls_silent_is_flagged_pinged_and_replaced() {
-    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
-    chatter(&mut bench, line);
-    read(&mut outbox);
-    bench.todo.clear();
-    bench.pass(Duration::from_millis(2_600));
-    assert!(matches!(bench.todo.pop_front(), Some(Action::Ping { .. })), "suspicion asks first");
-    assert_eq!(read(&mut outbox), ["status 6000 live the line is silent"]);
-    bench.pass(10 * SECOND);
-    assert_eq!(bench.todo.pop_front(), Some(Action::Close { line, code: 1000 }));
-    assert_eq!(url(bench.todo.front()), "ws://a", "a stable line is redialled at once");
-}
 
 #[test]
 fn data_is_as_good_as_a_pong() {

@@ -1,5 +1,6 @@
 //! Scenarios for the feed, driven by hand.
 
+mod doubt;
 mod lines;
 mod readers;
 mod toy;

@@ -285,6 +285,24 @@ impl Bench {
     }
 }
 
+/// A bench with one reader of `topic` on an open line.
+pub(super) fn live(topic: &str) -> (Bench, LineId, Subscriber, Outbox) {
+    let mut bench = Bench::new();
+    let (who, outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe(topic, &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    (bench, line, who, outbox)
+}
+
+/// Five minutes of twenty messages a second.
+pub(super) fn chatter(bench: &mut Bench, line: LineId) {
+    for id in 1..=6_000 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(SECOND / 20);
+    }
+}
+
 /// What a reader got, in short: kind, offset, and what matters of the data.
 pub(super) fn read(outbox: &mut Outbox) -> Vec<String> {
     let mut out = Vec::new();

@@ -1,0 +1,150 @@
+//! A line that is silent for too long: what it carries is flagged at once, it is asked whether it lives,
+//! and a replacement is dialled beside it. Whichever answers first goes on.
+
+use crate::data::event::{Book, BookState};
+use crate::data::update::{Data, Kind, Source};
+use crate::policy::fault::Fault;
+use crate::time::Time;
+use crate::venue::LineId;
+
+use super::Feed;
+use super::history::Draft;
+use super::io::{Action, DialError};
+use super::line::{Doubt, Phase, Spare};
+use super::topics::State;
+
+impl Feed {
+    /// A line is silent for too long.
+    pub(super) fn doubt(&mut self, now: Time, slot: usize) {
+        let Phase::Live(live) = &mut self.lines[slot].phase else { return };
+        live.doubt = Some(Doubt { spare: None });
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), "silent for too long");
+        self.flag_topics(now, slot, true);
+        self.tell_topics(now, slot);
+        self.dial_spare(now, slot);
+    }
+
+    /// A doubted line has shown that it lives: what it carries goes on where it was.
+    #[cold]
+    pub(super) fn believe(&mut self, now: Time, slot: usize, why: &str) {
+        if let Some(spare) = self.take_spare(slot) {
+            self.drop_spare(now, slot, &spare);
+        }
+        let Phase::Live(live) = &mut self.lines[slot].phase else { return };
+        live.doubt = None;
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), why);
+        self.flag_topics(now, slot, false);
+        self.tell_topics(now, slot);
+    }
+
+    /// Flags everything that a line carries as doubtful, or as right again.
+    fn flag_topics(&mut self, now: Time, slot: usize, doubted: bool) {
+        let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
+        for id in topics {
+            let Some(entry) = self.topics.get_mut(id) else { continue };
+            if entry.doubted == doubted {
+                continue;
+            }
+            entry.doubted = doubted;
+            let State::Book(book) = &entry.state else { continue };
+            let (Some(venue_id), state) = (book.last_id(), book.state()) else { continue };
+            let (state, source) =
+                if doubted { (BookState::Stale, Source::Cache) } else { (state, Source::Live) };
+            let flag = Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state };
+            let data = Data::Book(flag);
+            let draft = Draft { kind: Kind::Delta, source, time: None, received: now.unix, data };
+            entry.publish(&mut self.readers, &self.config, draft);
+        }
+    }
+
+    /// Dials beside a doubted line, if the venue allows two and the gate lets it pass: once per silence.
+    fn dial_spare(&mut self, now: Time, slot: usize) {
+        let line = &self.lines[slot];
+        let group = &self.venue.profile().groups[usize::from(line.group)];
+        let tried = line.live().and_then(|live| live.spared).is_some_and(|at| at > line.last_data);
+        if self.stopping || tried || !group.overlap {
+            return;
+        }
+        let Ok((endpoint, permit)) = self.gate.dial(now.mono, line.endpoint) else { return };
+        let id = self.lines[slot].next_dial();
+        let give_up = self.begin_dial(now, slot, id, endpoint);
+        let Phase::Live(live) = &mut self.lines[slot].phase else { return };
+        live.spared = Some(now.mono);
+        live.doubt = Some(Doubt { spare: Some(Spare { id, endpoint, permit, give_up }) });
+    }
+
+    /// The line beside which `id` was dialled.
+    pub(super) fn spare_of(&self, id: LineId) -> Option<usize> {
+        let slot = id.slot as usize;
+        self.lines.get(slot)?.spare().is_some_and(|spare| spare.id == id).then_some(slot)
+    }
+
+    pub(super) fn take_spare(&mut self, slot: usize) -> Option<Spare> {
+        match &mut self.lines[slot].phase {
+            Phase::Live(live) => live.doubt.as_mut()?.spare.take(),
+            _ => None,
+        }
+    }
+
+    /// The dial beside a line is not needed any more.
+    pub(super) fn drop_spare(&mut self, now: Time, slot: usize, spare: &Spare) {
+        self.gate.streams[spare.endpoint].breaker.release(spare.permit, now.mono);
+        self.actions.push_back(Action::Close { line: spare.id, code: 1000 });
+        let cause = "the dial beside the line is not needed any more";
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), cause);
+    }
+
+    /// The dial beside a line becomes the line's own.
+    pub(super) fn adopt(&mut self, now: Time, slot: usize, spare: Spare, cause: &str) {
+        let Spare { id, endpoint, permit, give_up } = spare;
+        let line = &mut self.lines[slot];
+        (line.id, line.endpoint, line.permit) = (id, endpoint, Some(permit));
+        self.enter(now, slot, Phase::Dialling { give_up }, cause);
+    }
+
+    /// The dial beside a line has succeeded: it takes over, and the silent line is left.
+    pub(super) fn spare_opened(&mut self, now: Time, slot: usize) {
+        let Some(spare) = self.take_spare(slot) else { return };
+        let old = self.lines[slot].id;
+        if self.is_blocked(old) {
+            // It is we who do not read: what the old line holds must not be thrown away.
+            self.drop_spare(now, slot, &spare);
+            return;
+        }
+        let cause = "silent for too long, and its replacement is there";
+        self.actions.push_back(Action::Close { line: old, code: 1000 });
+        self.ended(now, slot, Fault::Transient, cause);
+        self.adopt(now, slot, spare, cause);
+        self.interrupt(now, slot);
+        self.opened(now, slot);
+    }
+
+    /// The dial beside a line has failed: it is waited whether the line lives.
+    pub(super) fn spare_failed(&mut self, now: Time, slot: usize, why: &DialError) {
+        let Some(spare) = self.take_spare(slot) else { return };
+        let roll = self.rng.roll();
+        let breaker = &mut self.gate.streams[spare.endpoint].breaker;
+        if why.fault.counts_for_breaker() {
+            breaker.failure(now.mono, roll);
+        } else {
+            breaker.release(spare.permit, now.mono);
+        }
+        if let Some(wait) = crate::policy::recovery::pause(why.fault, roll) {
+            self.gate.hold_dials(now.mono, wait, why.fault);
+        }
+        let cause = format!("the dial beside the line failed: {}", why.detail);
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), &cause);
+    }
+
+    /// Gives up a dial beside a line that takes too long.
+    pub(super) fn expire_spare(&mut self, now: Time, slot: usize) {
+        if self.lines[slot].spare().is_none_or(|spare| spare.give_up > now.mono) {
+            return;
+        }
+        if let Some(id) = self.lines[slot].spare().map(|spare| spare.id) {
+            self.actions.push_back(Action::Close { line: id, code: 1000 });
+        }
+        let (stage, fault) = (super::io::Stage::Tcp, Fault::Transient);
+        self.spare_failed(now, slot, &DialError { stage, fault, detail: "it took too long".into() });
+    }
+}
