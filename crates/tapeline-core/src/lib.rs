@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod data;
+pub mod defect;
 pub mod feed;
 pub mod outbox;
 pub mod policy;

@@ -7,6 +7,7 @@ use crate::data::book::{BookLimits, Break, Outcome, Why};
 use crate::data::event::{Book, BookState, Level};
 use crate::data::sequence::Verdict;
 use crate::data::update::{Data, Kind, Source};
+use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
 use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
@@ -89,6 +90,11 @@ impl Feed {
                 self.want_snapshot(now, id);
             }
             return;
+        }
+        if planted(Defect::PublishWhileSyncing) && outcome == Outcome::Buffered {
+            let (levels, bids) = (joined(bids, asks), bids.len() as u32);
+            let early = Book { levels, bids, venue_id: Some(span.last), state: BookState::Live };
+            entry.publish(&mut self.readers, &self.config, draft(now, time, early));
         }
         self.book_outcome(now, id, time, outcome);
     }

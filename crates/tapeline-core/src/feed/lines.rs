@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::data::update::{Level, Source};
+use crate::defect::{self, Defect, planted};
+use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::{Recovery, Step, step};
 use crate::time::{Mono, Time};
@@ -67,6 +69,10 @@ impl Feed {
         if let Some(spare) = self.take_spare(slot) {
             self.drop_spare(now, slot, &spare);
         }
+        let phase = match phase {
+            Phase::Waiting { until } => Phase::Waiting { until: defect::timer(now, until) },
+            other => other,
+        };
         let line = &mut self.lines[slot];
         let from = line.phase.name();
         let to = phase.name();
@@ -100,6 +106,9 @@ impl Feed {
 
     /// How a topic on this line is served; `stale` if its book is not right.
     pub(super) fn service_of(&self, slot: usize, stale: bool) -> Service {
+        if planted(Defect::ServeCacheAsLive) {
+            return Service { level: Level::Healthy, phase: "live", source: Source::Live, reason: "".into() };
+        }
         let line = &self.lines[slot];
         let phase = line.phase.name();
         let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
@@ -123,7 +132,7 @@ impl Feed {
 
     /// Lets every line do what is due.
     pub(super) fn drive(&mut self, now: Time) {
-        for slot in 0..self.lines.len() {
+        for slot in defect::order(self.lines.len()) {
             match self.lines[slot].phase.clone() {
                 Phase::Idle => {}
                 Phase::Waiting { until } if until <= now.mono => self.dial(now, slot),
@@ -177,6 +186,9 @@ impl Feed {
         let wanted: Vec<&str> = line.wishes.iter().map(|(stream, _)| stream.as_ref()).collect();
         let origin = &self.gate.streams[endpoint].origin;
         let request = self.venue.dial(line.group, origin, &wanted, self.config.keys.as_ref());
+        if planted(Defect::DialTwice) {
+            self.actions.push_back(Action::Dial { line: id, request: request.clone(), give_up });
+        }
         self.actions.push_back(Action::Dial { line: id, request, give_up });
         give_up
     }
@@ -190,6 +202,10 @@ impl Feed {
         line.last_data = now.mono;
         line.arrivals.resume(now.mono);
         line.corrupt = (0, now.mono);
+        if planted(Defect::ResetBackoffOnConnect) {
+            line.failures = Failures::default();
+        }
+        let unwatched = planted(Defect::StopTimerOnReconnect) && line.stats.drops > 0;
         if let Some(permit) = line.permit {
             // A probe that connected late still has its five seconds of data before it.
             let until = now.mono + self.config.timing.dial_within + SETTLED_AFTER;
@@ -198,7 +214,7 @@ impl Feed {
         let live = Live {
             since: now.mono,
             proven: None,
-            check_at: now.mono + self.config.timing.ping_every,
+            check_at: if unwatched { Mono::NEVER } else { now.mono + self.config.timing.ping_every },
             ping: None,
             settled: false,
             speak_at: None,
@@ -302,7 +318,10 @@ impl Feed {
 
     /// The venue pings: its answer goes ahead of everything we have to say.
     pub(super) fn pinged(&mut self, now: Time, slot: usize, payload: &[u8]) {
-        self.lines[slot].pong = Some(payload.into());
+        let unanswered = self.lines[slot].pong.replace(payload.into());
+        if let (true, Some(payload)) = (planted(Defect::AnswerPingLate), unanswered) {
+            self.actions.push_back(Action::Pong { line: self.lines[slot].id, payload });
+        }
         self.speak(now, slot);
     }
 
@@ -312,8 +331,8 @@ impl Feed {
         let group = &self.venue.profile().groups[usize::from(line.group)];
         let Phase::Live(live) = &mut line.phase else { return };
         live.speak_at = None;
-        if line.pong.is_some() {
-            if !line.budget.try_take(now.mono, 1) {
+        if line.pong.is_some() && !planted(Defect::AnswerPingLate) {
+            if !planted(Defect::MiscountPongs) && !line.budget.try_take(now.mono, 1) {
                 live.speak_at = Some(line.budget.next(now.mono));
                 return;
             }
@@ -339,6 +358,11 @@ impl Feed {
 
     pub(super) fn accepted(&mut self, now: Time, slot: usize, request: u64, handle: Option<u64>) {
         let topics = self.lines[slot].wishes.accepted(request);
+        if let (true, Phase::Live(live)) =
+            (planted(Defect::ProvenByAcknowledgement), &mut self.lines[slot].phase)
+        {
+            live.proven.get_or_insert(now.mono);
+        }
         for id in topics {
             if let Some(handle) = handle {
                 self.lines[slot].names.insert_handle(handle, id);

@@ -8,6 +8,8 @@ use crate::data::channel::Shape;
 use crate::data::event::Level as PriceLevel;
 use crate::data::sequence::{Missing, Sequence, Verdict};
 use crate::data::update::{Data, Epoch, Gap, GapKind, Kind, Source};
+use crate::defect::{Defect, planted};
+use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
@@ -25,6 +27,10 @@ const LOGS_EVERY: u64 = 4_096;
 
 impl Feed {
     pub(super) fn frame(&mut self, now: Time, id: LineId, bytes: &[u8]) {
+        #[cfg(feature = "defects")]
+        let mistaken = self.mistaken(id, bytes);
+        #[cfg(feature = "defects")]
+        let Some(bytes) = mistaken.as_deref() else { return };
         let slot = id.slot as usize;
         let Some(line) = self.lines.get_mut(slot).filter(|line| line.is(id)) else {
             self.counters.stray_inputs += 1;
@@ -48,7 +54,14 @@ impl Feed {
         match result {
             Ok(Ok(())) => self.said(now, slot),
             Ok(Err(DecodeError::Unknown(name))) => self.unknown(slot, name),
-            Ok(Err(error)) => self.undecodable(now, slot, bytes, &error),
+            Ok(Err(error)) => {
+                #[cfg(feature = "defects")]
+                self.spare_the_rest(id, bytes);
+                if planted(Defect::PublishGoodHalf) {
+                    self.said(now, slot);
+                }
+                self.undecodable(now, slot, bytes, &error);
+            }
             Err(_) => {
                 self.counters.decode_panics += 1;
                 self.undecodable(now, slot, bytes, &DecodeError::Syntax("the adapter panicked"));
@@ -112,6 +125,9 @@ impl Feed {
             live.proven = Some(now.mono);
             live.check_at = live.check_at.min(now.mono + self.config.timing.silent_min);
             line.failures.proven(now.mono);
+            if planted(Defect::ForgiveAtFirstFrame) {
+                line.failures = Failures::default();
+            }
             line.fault = None;
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::data::channel::Delivery;
 use crate::data::topic::{Pattern, Topic};
+use crate::defect::{Defect, planted};
 use crate::outbox::Subscriber;
 use crate::time::Time;
 use crate::venue::Sequencing;
@@ -56,6 +57,9 @@ impl Feed {
                 memory.last.push((entry.topic.clone(), last));
             }
             for (slot, how) in &entry.readers {
+                if planted(Defect::DropWantedOnRestart) {
+                    continue;
+                }
                 if let Some(reader) = self.readers.get(*slot) {
                     memory.subscriptions.push((entry.topic.clone(), *how, reader.subscriber.clone()));
                 }

@@ -26,6 +26,8 @@ mod lines;
 mod market;
 mod memory;
 mod partial;
+#[cfg(feature = "defects")]
+mod planted;
 mod readers;
 mod snapshots;
 mod status;
@@ -103,6 +105,9 @@ pub struct Feed {
     sweep_at: Mono,
     idle_tick_at: Mono,
     stopping: bool,
+    /// Bytes that a planted defect holds back.
+    #[cfg(feature = "defects")]
+    kept: BTreeMap<LineId, Vec<u8>>,
 }
 
 /// Figures of the whole feed since its start.
@@ -149,6 +154,8 @@ impl Feed {
             sweep_at: Mono::default(),
             idle_tick_at: Mono::default(),
             stopping: false,
+            #[cfg(feature = "defects")]
+            kept: BTreeMap::new(),
             venue,
             config,
         }

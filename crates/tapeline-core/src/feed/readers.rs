@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::data::channel::Delivery;
 use crate::data::topic::Pattern;
 use crate::data::update::Shared;
+use crate::defect::{Defect, planted};
 use crate::outbox::{CutOff, Subscriber, SubscriberId};
 use crate::time::Unix;
 use crate::venue::{Map, TopicId};
@@ -116,7 +117,8 @@ impl Readers {
 
     /// Slots found closed since the last call.
     pub(super) fn take_gone(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.gone)
+        let gone = std::mem::take(&mut self.gone);
+        if planted(Defect::KeepDroppedSubscriber) { Vec::new() } else { gone }
     }
 
     /// Looks for consumers that left without a word.

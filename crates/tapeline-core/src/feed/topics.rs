@@ -9,6 +9,7 @@ use crate::data::event::{Book, BookState};
 use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
+use crate::defect::{Defect, planted};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
@@ -231,7 +232,9 @@ impl Entry {
     /// A new stretch of continuity: offsets start over, history is void.
     pub(super) fn begin_epoch(&mut self, epoch: Epoch) {
         self.broken = false;
-        self.epoch = epoch;
+        if !planted(Defect::ReuseEpoch) {
+            self.epoch = epoch;
+        }
         self.offset = 0;
         self.history.clear();
         match &mut self.state {

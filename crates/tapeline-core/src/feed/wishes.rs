@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::defect::{Defect, planted};
 use crate::time::Mono;
 use crate::venue::{Confirm, Group, Names, Request, StreamName, TopicId, Venue};
 
@@ -90,7 +91,8 @@ impl Wishes {
         self.portion = None;
         self.unanswered = 0;
         self.add.clear();
-        for (stream, wish) in &mut self.wanted {
+        let forgotten = usize::from(planted(Defect::ForgetResubscribe));
+        for (stream, wish) in self.wanted.iter_mut().skip(forgotten) {
             wish.standing = Standing::Wanted;
             self.add.insert(stream.clone());
         }

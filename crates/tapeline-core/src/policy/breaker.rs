@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::Timing;
+use crate::defect::{Defect, planted};
 use crate::time::Mono;
 
 /// The settings of a breaker.
@@ -155,7 +156,9 @@ impl Breaker {
             Phase::Closed | Phase::Disabled | Phase::ForcedOpen => Ok(Permit { probe: None }),
             Phase::Open { .. } | Phase::Probing { .. } => {
                 self.probes = self.probes.wrapping_add(1);
-                self.phase = Phase::Probing { probe: self.probes, expires: now + self.rules.probe_within };
+                let leaks = planted(Defect::LeakPermit);
+                let expires = if leaks { Mono::NEVER } else { now + self.rules.probe_within };
+                self.phase = Phase::Probing { probe: self.probes, expires };
                 Ok(Permit { probe: Some(self.probes) })
             }
         }
@@ -177,6 +180,7 @@ impl Breaker {
     pub fn release(&mut self, permit: Permit, now: Mono) {
         if let Phase::Probing { probe, .. } = self.phase
             && permit.probe == Some(probe)
+            && !planted(Defect::LeakPermit)
         {
             self.phase = Phase::Open { until: now };
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::fault::Fault;
+use crate::defect::{Defect, planted};
 use crate::time::{Mono, Time};
 use crate::venue::{Rate, RestLimit};
 
@@ -260,6 +261,9 @@ pub struct Hold {
 impl Hold {
     /// Holds until `until` because of `why`. Never makes a hold shorter; a ban stays one while it lasts.
     pub fn extend(&mut self, now: Mono, until: Mono, why: Fault) {
+        if planted(Defect::IgnoreRetryAfter) {
+            return;
+        }
         let banned = self.is_banned(now);
         if until > self.until || self.held(now).is_none() {
             self.until = until;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::data::event::Level;
 use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::Data;
+use crate::defect::{Defect, planted};
 use crate::policy::fault::Fault;
 use crate::time::Unix;
 
@@ -174,7 +175,8 @@ impl Decoded {
     #[inline]
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
         let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
-        let wanted = id >= next || id.saturating_add(RESET_DISTANCE + 1) < next;
+        let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next;
+        let wanted = id >= next || id.saturating_add(RESET_DISTANCE + 1) < next || copies;
         self.refused += u32::from(!wanted);
         wanted
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{AggTrade, Quote, Trade};
 use tapeline_core::data::update::Data;
+use tapeline_core::defect::{Defect, planted};
 use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::venue::{DecodeError, Decoded, Item, Names, Span, TopicId};
 
@@ -43,10 +44,13 @@ pub(super) fn frame(
         return done;
     }
     // Keys in another order, white space, further keys, or no data at all: read it the long way.
-    out.items.truncate(items);
-    out.levels.truncate(levels);
+    let clean = !planted(Defect::PublishGoodHalf);
+    if clean {
+        out.items.truncate(items);
+        out.levels.truncate(levels);
+    }
     let result = unusual(market, frame, names, out);
-    if result.is_err() {
+    if result.is_err() && clean {
         out.items.truncate(items);
         out.levels.truncate(levels);
     }

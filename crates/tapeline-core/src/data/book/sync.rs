@@ -10,6 +10,7 @@ use super::horizon::{Horizon, Reach};
 use super::ladder::Ladder;
 use super::{BookLimits, Break, Counters, Outcome, Why};
 use crate::data::event::Level;
+use crate::defect::{Defect, planted};
 use crate::time::{Mono, Unix};
 use crate::venue::{BookRule, Chain, Span};
 
@@ -247,6 +248,10 @@ impl BookSync {
                 return self.start_over(Why::Restart, id, span, bids, asks);
             }
             self.counters.ignored += 1;
+            if planted(Defect::ReapplyOldDelta) {
+                let _ = apply(&mut self.bids, bids).and_then(|()| apply(&mut self.asks, asks));
+                return Outcome::Applied { refreshed: false };
+            }
             return Outcome::Ignored;
         }
         if self.start_of(span) > id {

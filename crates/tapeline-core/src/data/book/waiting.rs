@@ -4,6 +4,7 @@ use super::horizon::Horizon;
 use super::sync::{BookSync, Held, Phase};
 use super::{Outcome, Why};
 use crate::data::event::Level;
+use crate::defect::{Defect, planted};
 use crate::time::{Mono, Unix};
 use crate::venue::Span;
 
@@ -29,7 +30,7 @@ impl BookSync {
             Phase::Unsynced { .. } => {}
         }
         match (self.backlog.start(), self.backlog.end()) {
-            (Some(start), _) if last < start => {
+            (Some(start), _) if last < start && !planted(Defect::AcceptOldSnapshot) => {
                 self.set_why(Why::Old);
                 self.discard(Why::Old)
             }
