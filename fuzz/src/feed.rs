@@ -33,15 +33,23 @@ const READERS: u64 = 3;
 /// # Panics
 /// If a reader's updates do not follow each other, or a book is called live that is not the venue's.
 pub fn feed(data: &[u8]) {
+    feed_steps(data);
+}
+
+/// [`feed`]; returns how many steps were taken.
+pub fn feed_steps(data: &[u8]) -> u64 {
     let mut script = Script(data);
     let mut world = World::new();
-    for _ in 0..600 {
+    let mut steps = 0;
+    while steps < 600 {
         let Some(step) = script.byte() else { break };
         world.step(step, &mut script);
         world.turn();
+        steps += 1;
     }
     world.now = world.now.later(Duration::from_secs(3_600));
     world.turn();
+    steps
 }
 
 struct World {
@@ -50,6 +58,8 @@ struct World {
     now: Time,
     dials: Vec<LineId>,
     lines: Vec<LineId>,
+    /// One that is over.
+    gone: Option<LineId>,
     sent: Vec<(LineId, String)>,
     fetches: Vec<(FetchId, Topic)>,
     readers: Vec<Reader>,
@@ -70,6 +80,7 @@ impl World {
             now: Time { mono: Mono(1_000_000_000), unix: Unix(1_781_000_000_000_000_000) },
             dials: Vec::new(),
             lines: Vec::new(),
+            gone: None,
             sent: Vec::new(),
             fetches: Vec::new(),
             readers: (1..=READERS).map(|id| Reader::new(SubscriberId(id))).collect(),
@@ -235,7 +246,9 @@ impl World {
 
     /// Bytes that mean nothing, or a frame that was cut short.
     fn garble(&mut self, how: usize, script: &mut Script<'_>) {
-        let Some(line) = self.lines.first().copied() else { return };
+        // The dead speak as well, now and then.
+        let open = self.lines.get(how % 3).or_else(|| self.lines.first()).copied();
+        let Some(line) = (if how == 7 { self.gone } else { open }) else { return };
         if how < 8 {
             self.feed.handle(self.now, Input::Frame { line, bytes: script.take(how * 4) });
         } else {
@@ -265,6 +278,7 @@ impl World {
 
     fn close(&mut self, how: usize) {
         let Some(line) = self.lines.pop() else { return };
+        self.gone = Some(line);
         let faults = [Fault::Transient, Fault::Planned, Fault::Server, Fault::Local];
         let why = Closed { code: Some(1006), fault: faults[how % 4], detail: "cut".into() };
         self.feed.handle(self.now, Input::Closed { line, why });

@@ -15,7 +15,7 @@ mod topic;
 
 pub use book::book;
 pub use decimal::decimal;
-pub use feed::feed;
+pub use feed::{feed, feed_steps};
 pub use frames::{binance_fetch, binance_spot, binance_usdm};
 pub use scan::scan;
 pub use sequence::sequence;
