@@ -91,6 +91,8 @@ pub struct Timing {
     pub silent_min: Duration,
     /// The longest silence that is borne.
     pub silent_max: Duration,
+    /// How long a topic that used to flow may be mute while others of its line flow.
+    pub mute_after: Duration,
     /// How often a quiet line is pinged.
     pub ping_every: Duration,
     /// How long a pong may take.
@@ -145,6 +147,7 @@ impl Default for Timing {
             forgive_every: secs(15),
             silent_min: secs(2),
             silent_max: secs(60),
+            mute_after: secs(20),
             ping_every: secs(30),
             pong_within: secs(10),
             dial_within: secs(10),

@@ -13,6 +13,7 @@ use crate::policy::silence::{Arrivals, RoundTrips};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Group, LineId, Names, Rate};
 
+use super::health::Record;
 use super::wishes::Wishes;
 
 /// What one socket is doing. Each timer lives in the phase that needs it: leaving the phase ends it.
@@ -168,6 +169,7 @@ pub(super) struct Line {
     /// Undecodable messages in the running minute, and when it began.
     pub(super) corrupt: (u32, Mono),
     pub(super) stats: LineStats,
+    pub(super) health: Record,
 }
 
 impl Line {
@@ -196,6 +198,7 @@ impl Line {
             capacity: facts.streams_per_line,
             corrupt: (0, now.mono),
             stats: LineStats::default(),
+            health: Record::new(now.mono),
         }
     }
 

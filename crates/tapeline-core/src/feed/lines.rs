@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::data::update::{Level, Source};
 use crate::defect::{self, Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
@@ -13,7 +12,7 @@ use crate::venue::LineId;
 use super::Feed;
 use super::io::{Action, Closed, DialError};
 use super::line::{Line, Live, Phase, SETTLED_AFTER};
-use super::topics::{Service, State};
+use super::topics::State;
 use super::wishes::Refused;
 
 /// The phase of a topic that the venue refuses, until an operator speaks.
@@ -77,57 +76,14 @@ impl Feed {
         let from = line.phase.name();
         let to = phase.name();
         line.phase = phase;
+        if line.phase == Phase::Idle {
+            line.health.rested();
+        }
         if from != to {
             line.since = now.unix;
             self.events.record(now, &format!("line {slot}"), (from, to), cause);
             self.tell_topics(now, slot);
         }
-    }
-
-    /// Tells the topics of a line how they are served now.
-    pub(super) fn tell_topics(&mut self, now: Time, slot: usize) {
-        let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
-        for id in topics {
-            self.tell_topic(now, id);
-        }
-    }
-
-    /// Tells one topic how it is served now.
-    pub(super) fn tell_topic(&mut self, now: Time, id: crate::venue::TopicId) {
-        let Some(entry) = self.topics.get(id) else { return };
-        let Some(slot) = entry.slot.filter(|_| entry.service.phase != REJECTED) else { return };
-        let stale =
-            matches!(&entry.state, State::Book(book) if book.state() != crate::data::event::BookState::Live);
-        let service = self.service_of(slot as usize, stale);
-        if let Some(entry) = self.topics.get_mut(id) {
-            entry.serve(&mut self.readers, now, service);
-        }
-    }
-
-    /// How a topic on this line is served; `stale` if its book is not right.
-    pub(super) fn service_of(&self, slot: usize, stale: bool) -> Service {
-        if planted(Defect::ServeCacheAsLive) {
-            return Service { level: Level::Healthy, phase: "live", source: Source::Live, reason: "".into() };
-        }
-        let line = &self.lines[slot];
-        let phase = line.phase.name();
-        let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
-        let (level, reason) = match &line.phase {
-            Phase::Live(live) if live.doubt.is_some() => (Level::Degraded, "the line is silent".into()),
-            Phase::Live(_) if stale => (Level::Warning, "the book is being synchronised".into()),
-            Phase::Live(_) => (Level::Healthy, "".into()),
-            Phase::Halted { .. } => (Level::Critical, why("halted")),
-            Phase::Idle => (Level::Degraded, "".into()),
-            Phase::Waiting { .. } | Phase::Dialling { .. }
-                if line.stats.drops == 0 && line.fault.is_none() =>
-            {
-                (Level::Degraded, "connecting".into())
-            }
-            Phase::Waiting { .. } | Phase::Dialling { .. } => (Level::Unhealthy, why("reconnecting")),
-        };
-        let doubted = line.is_doubted() || level > Level::Degraded;
-        let source = if doubted { Source::Cache } else { Source::Live };
-        Service { level, phase, source, reason }
     }
 
     /// Lets every line do what is due.
@@ -195,9 +151,9 @@ impl Feed {
 
     pub(super) fn opened(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
-        if line.stats.drops > 0 {
-            line.stats.reconnects += 1;
-        }
+        let again = line.stats.drops > 0;
+        line.stats.reconnects += u64::from(again);
+        line.health.opened(now.mono, again);
         line.last_frame = now.mono;
         line.last_data = now.mono;
         line.arrivals.resume(now.mono);

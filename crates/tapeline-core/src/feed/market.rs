@@ -245,6 +245,7 @@ impl Feed {
         };
         entry.publish(&mut self.readers, &self.config, draft);
         self.release(topic);
+        self.count_gap(now, topic);
     }
 
     /// Declares the holes whose time is up.

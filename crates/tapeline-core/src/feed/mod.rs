@@ -11,6 +11,7 @@
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
 //! - `snapshots`: the queue of book snapshots
+//! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `command`, `status`, `events`, `memory`: for operators, and for a restart
 
 mod books;
@@ -19,12 +20,14 @@ mod copies;
 mod doubt;
 mod events;
 mod gate;
+mod health;
 mod history;
 mod io;
 mod line;
 mod lines;
 mod market;
 mod memory;
+mod pace;
 mod partial;
 #[cfg(feature = "defects")]
 mod planted;
@@ -39,11 +42,13 @@ mod wishes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::config::FeedConfig;
 use crate::data::topic::Topic;
-use crate::data::update::Epoch;
+use crate::data::update::{Epoch, Level};
 use crate::policy::backoff::{Backoff, Failures};
+use crate::policy::health::{LevelFilter, Rules};
 use crate::rng::Rng;
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
@@ -60,6 +65,7 @@ pub use self::topics::TopicCounts;
 use self::books::FetchOut;
 use self::events::Events;
 use self::gate::Gate;
+use self::health::Recent;
 use self::line::Line;
 use self::readers::Readers;
 use self::snapshots::Snapshots;
@@ -96,6 +102,18 @@ pub struct Feed {
     memory: Option<Memory>,
     /// Failures of a predecessor's lines, until lines of their place are made.
     old_failures: Vec<(u8, u32, Failures)>,
+    /// Topics with which something is wrong beside their line.
+    ailing: BTreeSet<TopicId>,
+    /// How long those topics may be silent that always come.
+    periodic: BTreeMap<TopicId, Duration>,
+    /// Gaps declared lately.
+    gaps: Recent,
+    /// How well the feed does, as shown.
+    health: LevelFilter,
+    health_rules: Rules,
+    /// When levels are looked at next, and the paces of topics.
+    look_at: Mono,
+    pace_at: Mono,
     /// When all lines that failed for a reason of our own side are dialled again.
     local_retry: Mono,
     /// The logs are to be held to their bound.
@@ -148,6 +166,13 @@ impl Feed {
             counters: Counters::default(),
             memory: Some(memory),
             old_failures: Vec::new(),
+            ailing: BTreeSet::new(),
+            periodic: BTreeMap::new(),
+            gaps: Recent::default(),
+            health: LevelFilter::new(Level::Healthy, Mono::default()),
+            health_rules: Rules::default(),
+            look_at: Mono::default(),
+            pace_at: Mono::default(),
             local_retry: Mono::default(),
             logs_due: false,
             ticked: Mono::default(),
@@ -166,6 +191,7 @@ impl Feed {
         let Some(memory) = self.memory.take() else { return };
         self.sweep_at = now.mono + self.config.timing.sweep;
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
+        self.health = LevelFilter::new(Level::Healthy, now.mono);
         self.restore(now, memory);
         for topic in self.config.warm.clone() {
             self.warm(now, topic);
@@ -221,6 +247,8 @@ impl Feed {
         }
         self.expel_gone(now);
         self.drive(now);
+        self.look(now);
+        self.look_for_mute(now);
     }
 
     /// Topics that have been idle tell their offset, so that a reader can see that it missed nothing.
@@ -248,7 +276,8 @@ impl Feed {
             return Some(Mono::default());
         }
         let fixed = [self.sweep_at, self.idle_tick_at];
-        let waits = [self.lines_deadline(), self.books_deadline(), self.holes_deadline()];
+        let waits =
+            [self.lines_deadline(), self.books_deadline(), self.holes_deadline(), self.look_deadline()];
         fixed.into_iter().chain(waits.into_iter().flatten()).min()
     }
 

@@ -10,7 +10,9 @@ use crate::data::topic::Topic;
 use crate::data::update::{Level, Position};
 use crate::outbox::{OutboxStats, SubscriberId};
 use crate::policy::breaker;
+use crate::policy::health::Reason;
 use crate::time::{Mono, Time, Unix};
+use crate::venue::TopicId;
 
 use super::Feed;
 use super::events::Record;
@@ -22,8 +24,12 @@ use super::topics::{Entry, State, TopicCounts};
 pub struct FeedStatus {
     /// The venue's id.
     pub venue: &'static str,
-    /// The worst level of its topics.
+    /// How well it does, its topics weighted by their readers.
     pub level: Level,
+    /// Since when.
+    pub since: Unix,
+    /// Why, in figures.
+    pub reasons: Vec<Reason>,
     /// Its lines.
     pub lines: Vec<LineStatus>,
     /// Its topics.
@@ -71,9 +77,15 @@ pub struct LineStatus {
     pub id: u32,
     /// Its group.
     pub group: &'static str,
+    /// How well it does.
+    pub level: Level,
+    /// Since when.
+    pub level_since: Unix,
+    /// Why, in figures.
+    pub reasons: Vec<Reason>,
     /// What it does.
     pub phase: &'static str,
-    /// Since when.
+    /// Since when it does that.
     pub since: Unix,
     /// Where it is dialled.
     pub endpoint: String,
@@ -109,8 +121,10 @@ pub struct TopicStatus {
     pub level: Level,
     /// What its line does, or `rejected`.
     pub phase: &'static str,
-    /// Why.
+    /// Why, in words.
     pub reason: String,
+    /// Why, in figures.
+    pub reasons: Vec<Reason>,
     /// Since when.
     pub since: Unix,
     /// When it was made.
@@ -227,10 +241,13 @@ impl Feed {
     /// A reading of everything worth knowing.
     pub fn status(&mut self, now: Time) -> FeedStatus {
         let topics: Vec<TopicStatus> =
-            self.topics.iter().map(|(_, entry)| self.topic_status(entry)).collect();
+            self.topics.iter().map(|(id, entry)| self.topic_status(now, id, entry)).collect();
+        let (level, since, reasons) = self.verdict(now);
         FeedStatus {
             venue: self.venue.profile().id,
-            level: topics.iter().map(|topic| topic.level).max().unwrap_or_default(),
+            level,
+            since,
+            reasons,
             lines: self.lines.iter().map(|line| self.line_status(now, line)).collect(),
             subscribers: self.subscriber_status(),
             endpoints: self.endpoint_status(now),
@@ -258,8 +275,12 @@ impl Feed {
         if let Some(live) = line.live() {
             stats.uptime += now.mono.since(live.since);
         }
+        let (level, level_since, reasons) = self.line_verdict(now, line.id.slot as usize);
         LineStatus {
             id: line.id.slot,
+            level,
+            level_since,
+            reasons,
             group: self.venue.profile().groups[usize::from(line.group)].name,
             phase: line.phase.name(),
             since: line.since,
@@ -277,7 +298,7 @@ impl Feed {
         }
     }
 
-    fn topic_status(&self, entry: &Entry) -> TopicStatus {
+    fn topic_status(&self, now: Time, id: TopicId, entry: &Entry) -> TopicStatus {
         let book = match &entry.state {
             State::Book(book) => Some(BookFigures {
                 state: entry.book_state(book),
@@ -299,6 +320,7 @@ impl Feed {
             level: entry.service.level,
             phase: entry.service.phase,
             reason: entry.service.reason.to_string(),
+            reasons: self.topic_reasons(now, id, entry),
             since: entry.since,
             created: entry.created,
             last_message: entry.last_at().map(|at| at.unix),

@@ -230,6 +230,9 @@ impl Feed {
         debug_assert!(book.is_none() || shape == Shape::Book);
         let facts = Facts { sequencing, shape, book, epoch: self.epoch() };
         let id = self.topics.insert(Entry::new(topic.clone(), facts, now, last));
+        if let Some(period) = self.venue.period(topic) {
+            self.expect_period(id, period);
+        }
         self.place(now, id);
         self.offer_to_patterns(now, id);
         Ok(id)
@@ -272,7 +275,7 @@ impl Feed {
     }
 
     /// The stream of a topic; asked of the adapter each time, so that no topic has to keep it.
-    fn route_of(&self, id: TopicId) -> Option<Route> {
+    pub(super) fn route_of(&self, id: TopicId) -> Option<Route> {
         self.venue.route(&self.topics.get(id)?.topic).ok()
     }
 
@@ -287,10 +290,9 @@ impl Feed {
         let line = &mut self.lines[slot];
         line.wishes.want(&mut line.names, &stream, id);
         self.wake_line(now, slot);
-        let service = self.service_of(slot, false);
         let Some(entry) = self.topics.get_mut(id) else { return };
         entry.slot = Some(slot as u32);
-        entry.serve(&mut self.readers, now, service);
+        self.tell_topic(now, id);
     }
 
     /// Drops topics nobody has read for `linger` (or at all, if asked by hand); how many.
@@ -320,6 +322,8 @@ impl Feed {
         let Some(entry) = self.topics.remove(id) else { return };
         self.snapshots.forget(id);
         self.holes.remove(&id);
+        self.ailing.remove(&id);
+        self.periodic.remove(&id);
         self.decoded.forget(id);
         let (Some(slot), Some(route)) = (entry.slot, route) else { return };
         let line = &mut self.lines[slot as usize];

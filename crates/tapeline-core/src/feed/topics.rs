@@ -14,8 +14,10 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
 use super::copies::Copies;
+use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::market::Epochs;
+use super::pace::Pace;
 use super::readers::Readers;
 
 /// An event held back behind a hole in the ids; `None` for an id spent without an event.
@@ -61,6 +63,7 @@ pub(super) struct Seen {
     pub(super) last_time: Option<Unix>,
     /// Of events without ids: what was heard lately.
     pub(super) copies: Option<Box<Copies>>,
+    pub(super) pace: Pace,
 }
 
 impl Seen {
@@ -114,6 +117,8 @@ pub(super) struct Entry {
     pub(super) warm: bool,
     pub(super) service: Service,
     pub(super) since: Unix,
+    /// What is wrong with it beside its line.
+    pub(super) ailment: Option<Box<Ailment>>,
 }
 
 impl Entry {
@@ -151,6 +156,7 @@ impl Entry {
                 reason: "not yet asked for".into(),
             },
             since: now.unix,
+            ailment: None,
         }
     }
 
@@ -380,6 +386,11 @@ impl Topics {
 
     pub(super) fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// All topics, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (TopicId, &mut Entry)> {
+        (0u32..).zip(&mut self.slots).filter_map(|(slot, entry)| Some((TopicId(slot), entry.as_deref_mut()?)))
     }
 
     /// All topics in the order of their slots.

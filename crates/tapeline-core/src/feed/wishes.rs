@@ -272,6 +272,16 @@ impl Wishes {
         }
     }
 
+    /// Leaves one stream and asks for it anew, since it has fallen mute.
+    pub(super) fn reopen(&mut self, stream: &StreamName) {
+        if let Some(wish) = self.wanted.get(stream)
+            && wish.standing == Standing::Confirmed
+        {
+            self.remove.insert(stream.clone());
+            self.renew(stream);
+        }
+    }
+
     /// When the next unanswered request is overdue.
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.pending.values().map(|pending| pending.deadline).min()

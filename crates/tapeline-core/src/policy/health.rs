@@ -72,6 +72,8 @@ impl Default for Rules {
 pub struct Sample {
     /// A terminal fault stopped it.
     pub halted: bool,
+    /// No line carries it now.
+    pub down: bool,
     /// How long nothing has come, and how long nothing may come.
     pub silence: Option<Silence>,
     /// Frames of the last 60 s that could not be decoded.
@@ -134,6 +136,8 @@ impl Breakers {
 pub enum Dimension {
     /// Stopped by a terminal fault.
     Halted,
+    /// No line carries it.
+    Connection,
     /// Nothing comes.
     Silence,
     /// Frames cannot be decoded.
@@ -172,9 +176,10 @@ pub fn reasons(sample: &Sample, rules: &Rules, now: Mono) -> Vec<Reason> {
     reasons
 }
 
-fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 6] {
+fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 7] {
     [
         (Dimension::Halted, if sample.halted { Level::Critical } else { Level::Healthy }),
+        (Dimension::Connection, if sample.down { Level::Degraded } else { Level::Healthy }),
         (Dimension::Silence, sample.silence.map_or(Level::Healthy, |silence| silent(silence, rules))),
         (Dimension::Undecodable, undecodable(sample, rules)),
         (Dimension::Gaps, rules.gaps.reached(&sample.gaps)),
@@ -213,6 +218,7 @@ fn breaker(breakers: Breakers, rules: &Rules, now: Mono) -> Level {
 fn detail(dimension: Dimension, sample: &Sample) -> String {
     match dimension {
         Dimension::Halted => "halted".into(),
+        Dimension::Connection => "no line carries it".into(),
         Dimension::Silence => sample.silence.map_or_else(String::new, |silence| {
             let Silence { lasted, contract } = silence;
             format!(
@@ -232,6 +238,29 @@ fn detail(dimension: Dimension, sample: &Sample) -> String {
         }
     }
 }
+
+/// The level of a whole from the levels of its parts, each with its weight (how many depend on it).
+/// Parts that nobody depends on count only while nobody depends on any.
+pub fn of_parts(parts: impl IntoIterator<Item = (usize, Level)>) -> Level {
+    // All, those that are not healthy, and those that are worse than degraded: by weight, and by number.
+    let (mut weights, mut numbers) = ([0_usize; 3], [0_usize; 3]);
+    for (weight, level) in parts {
+        for (index, least) in [Level::Healthy, Level::Warning, Level::Unhealthy].into_iter().enumerate() {
+            if level >= least {
+                weights[index] = weights[index].saturating_add(weight);
+                numbers[index] += 1;
+            }
+        }
+    }
+    let [all, hurt, unhealthy] = if weights[0] > 0 { weights } else { numbers };
+    if hurt == 0 {
+        return Level::Healthy;
+    }
+    Steps(SHARES).reached(&(unhealthy.saturating_mul(100) / all.max(1)))
+}
+
+/// Percent of the whole that must be unhealthy; anything that is not healthy is a warning at least.
+const SHARES: [usize; 4] = [0, 5, 20, 50];
 
 /// The shown level: it worsens at once and improves one level at a time, each after a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

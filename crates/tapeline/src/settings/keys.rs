@@ -139,6 +139,11 @@ pub const KEYS: &[Key] = &[
     global!(timing.forgive_every, some(DAY), "One failure is forgiven per this much proven service."),
     global!(timing.silent_min, some(HOUR), "The shortest silence that can make a line suspicious."),
     global!(timing.silent_max, some(DAY), "The longest silence that is borne."),
+    global!(
+        timing.mute_after,
+        some(DAY),
+        "How long a topic that used to flow may be mute while others of its line flow."
+    ),
     global!(timing.ping_every, some(HOUR), "How often a quiet line is pinged."),
     global!(timing.pong_within, some(HOUR), "How long a pong may take."),
     global!(timing.dial_within, some(HOUR), "How long a dial may take in all."),

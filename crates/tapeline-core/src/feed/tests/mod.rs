@@ -1,6 +1,7 @@
 //! Scenarios for the feed, driven by hand.
 
 mod doubt;
+mod health;
 mod lines;
 mod readers;
 mod toy;

@@ -44,6 +44,7 @@ const CHANNELS: &[Promise] = &[
     promise(Channel::Quote, Sequencing::Rising),
     promise(Channel::Book, Sequencing::Book),
     promise(Channel::Liquidation, Sequencing::None),
+    Promise { channel: Channel::MarkPrice, sequence: Sequencing::None, period: Some(SECOND) },
 ];
 
 impl Toy {
@@ -84,6 +85,7 @@ impl Venue for Toy {
             Channel::Quote => 'q',
             Channel::Book => 'd',
             Channel::Liquidation => 'l',
+            Channel::MarkPrice => 'm',
             _ => {
                 let (topic, reason) = (topic.to_string(), "toys are few".into());
                 return Err(TopicError::NotOffered { venue: "toy", topic, reason });
@@ -124,7 +126,7 @@ impl Venue for Toy {
             }
             "bye" => out.items.push(Item::Goodbye),
             "panic" => panic!("a toy breaks"),
-            "t" | "q" | "d" | "l" => {
+            "t" | "q" | "d" | "l" | "m" => {
                 let stream = format!("{kind} {}", words.next().unwrap_or(""));
                 let id = number(words.next())?;
                 let Some(topic) = names.get(stream.as_bytes()) else {

@@ -45,6 +45,34 @@ fn a_halted_line_is_critical() {
 }
 
 #[test]
+fn what_no_line_carries_is_degraded() {
+    check(&Sample { down: true, ..Sample::default() }, Degraded);
+}
+
+#[test]
+fn the_whole_is_judged_by_the_share_that_is_unhealthy() {
+    let parts = |bad: usize, level: Level, good: usize| of_parts([(bad, level), (good, Healthy)]);
+    for (bad, level, good, expected) in [
+        (0, Healthy, 100, Healthy),
+        (1, Warning, 99, Warning),
+        (100, Degraded, 0, Warning),
+        (4, Critical, 96, Warning),
+        (5, Unhealthy, 95, Degraded),
+        (19, Unhealthy, 81, Degraded),
+        (20, Unhealthy, 80, Unhealthy),
+        (49, Critical, 51, Unhealthy),
+        (50, Unhealthy, 50, Critical),
+        // Nobody reads anything: every part counts as one.
+        (0, Critical, 0, Critical),
+        // Nobody reads what is bad.
+        (0, Critical, 7, Healthy),
+    ] {
+        assert_eq!(parts(bad, level, good), expected, "{bad} of {} are {level:?}", bad + good);
+    }
+    assert_eq!(of_parts([]), Healthy);
+}
+
+#[test]
 fn undecodable_frames_are_judged_by_their_share() {
     for (undecodable, frames, expected) in [
         (0, 10_000, Healthy),

@@ -1,0 +1,381 @@
+//! How well lines, topics and the whole feed are served: what is sampled, what is kept, what is told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::data::event::BookState;
+use crate::data::update::{Level, Source};
+use crate::policy::health::{
+    Breakers, LevelFilter, Reason, Rules, Sample, Silence, level, of_parts, reasons,
+};
+use crate::time::{Mono, Time, Unix};
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::line::{Line, Phase};
+use super::lines::REJECTED;
+use super::topics::{Entry, Service, State};
+
+/// How often levels are looked at when nothing happens.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a declared gap speaks against its topic.
+const GAPS_WITHIN: Duration = Duration::from_secs(300);
+/// How long a reconnect speaks against its line.
+const RECONNECTS_WITHIN: Duration = Duration::from_secs(600);
+/// Six readings so far apart make the minute over which undecodable frames are counted.
+const READ_EVERY: Duration = Duration::from_secs(10);
+/// The shortest contract of what always comes, and how many periods it may miss.
+const PERIODIC_LEAST: Duration = Duration::from_secs(2);
+const PERIODS: u32 = 3;
+
+/// When something happened lately. As many are kept as the worst level needs.
+#[derive(Debug, Default)]
+pub(super) struct Recent(VecDeque<Mono>);
+
+impl Recent {
+    const KEPT: usize = 64;
+
+    fn add(&mut self, now: Mono) {
+        if self.0.len() >= Self::KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(now);
+    }
+
+    fn count(&self, now: Mono, within: Duration) -> u32 {
+        self.0.iter().filter(|at| now.since(**at) < within).count() as u32
+    }
+}
+
+/// What is kept of a line to judge it.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// How well its topics are carried; nothing before they first were.
+    carried: Option<LevelFilter>,
+    /// How well the line itself does.
+    shown: LevelFilter,
+    reconnects: Recent,
+    /// Frames and undecodable ones in all, at the latest readings.
+    readings: [(u64, u64); 6],
+    read_at: Mono,
+}
+
+impl Record {
+    pub(super) fn new(now: Mono) -> Self {
+        let shown = LevelFilter::new(Level::Healthy, now);
+        let (carried, reconnects, readings) = (None, Recent::default(), [(0, 0); 6]);
+        Self { carried, shown, reconnects, readings, read_at: now + READ_EVERY }
+    }
+
+    /// The line has been opened; `again` if it had been lost.
+    pub(super) fn opened(&mut self, now: Mono, again: bool) {
+        self.carried.get_or_insert(LevelFilter::new(Level::Healthy, now));
+        if again {
+            self.reconnects.add(now);
+        }
+    }
+
+    /// Nothing is wanted of the line: what comes after is a new beginning.
+    pub(super) fn rested(&mut self) {
+        self.carried = None;
+    }
+
+    fn read(&mut self, now: Mono, frames: u64, undecodable: u64) {
+        if self.read_at <= now {
+            self.read_at = now + READ_EVERY;
+            self.readings.rotate_left(1);
+            self.readings[5] = (frames, undecodable);
+        }
+    }
+}
+
+/// What is wrong with one topic beside its line; kept only for those with whom something is.
+#[derive(Debug)]
+pub(super) struct Ailment {
+    filter: LevelFilter,
+    gaps: Recent,
+    /// It was subscribed again because nothing came while others flowed.
+    pub(super) mute: bool,
+}
+
+impl Feed {
+    /// Looks at everything whose level may change by time alone.
+    pub(super) fn look(&mut self, now: Time) {
+        if self.look_at > now.mono {
+            return;
+        }
+        self.look_at = now.mono + LOOK_EVERY;
+        for slot in 0..self.lines.len() {
+            let line = &mut self.lines[slot];
+            line.health.read(now.mono, line.stats.frames, line.stats.undecodable);
+            if self.examine_line(now, slot) {
+                self.tell_topics(now, slot);
+            }
+        }
+        let ailing: Vec<TopicId> = self.ailing.iter().copied().collect();
+        for id in ailing.into_iter().chain(self.overdue(now)) {
+            self.tell_topic(now, id);
+        }
+    }
+
+    /// When levels are looked at next; a feed of which nothing is wanted is left alone.
+    pub(super) fn look_deadline(&self) -> Option<Mono> {
+        let idle = self.stopping || self.lines.iter().all(|line| line.phase == Phase::Idle);
+        (!idle).then_some(self.look_at.min(self.pace_at))
+    }
+
+    /// Takes in how a line does now; whether what its topics are to be told has changed.
+    fn examine_line(&mut self, now: Time, slot: usize) -> bool {
+        let (carried, own) = (self.carried(now, slot), self.line_sample(now, slot));
+        let (carried, own) =
+            (level(&carried, &self.health_rules, now.mono), level(&own, &self.health_rules, now.mono));
+        let (health, rules) = (&mut self.lines[slot].health, &self.health_rules);
+        health.shown.update(now.mono, own, rules);
+        health.carried.as_mut().is_some_and(|filter| filter.update(now.mono, carried, rules))
+    }
+
+    /// How a line carries its topics. They share its silence only when it is past its patience: before
+    /// that, and for topics that are sent on change only, silence is no evidence.
+    fn carried(&self, now: Time, slot: usize) -> Sample {
+        let line = &self.lines[slot];
+        let contract = self.patience(line);
+        let silence = |lasted| Some(Silence { lasted, contract });
+        let unheard = now.mono.since(line.last_frame);
+        match &line.phase {
+            Phase::Halted { .. } => Sample { halted: true, ..Sample::default() },
+            Phase::Idle => Sample { down: true, ..Sample::default() },
+            Phase::Waiting { .. } | Phase::Dialling { .. } => {
+                let silence = line.health.carried.and_then(|_| silence(unheard));
+                Sample { down: true, silence, ..Sample::default() }
+            }
+            Phase::Live(live) if live.doubt.is_some() => {
+                let past = unheard.max(contract + Duration::from_nanos(1));
+                Sample { silence: silence(past), ..Sample::default() }
+            }
+            Phase::Live(_) => Sample::default(),
+        }
+    }
+
+    /// How a line itself does.
+    fn line_sample(&self, now: Time, slot: usize) -> Sample {
+        let line = &self.lines[slot];
+        if line.phase == Phase::Idle {
+            return Sample::default();
+        }
+        let timing = &self.config.timing;
+        let mut sample = self.carried(now, slot);
+        if line.is_live() && sample.silence.is_none() {
+            let patience = self.patience(line);
+            // A quiet line is judged by its pings: it may miss one and its answer.
+            let quiet = (timing.ping_every + timing.pong_within) * 2;
+            let contract = if patience < timing.ping_every { patience } else { quiet };
+            sample.silence = Some(Silence { lasted: now.mono.since(line.last_frame), contract });
+        }
+        let (frames, undecodable) = line.health.readings[0];
+        sample.frames = line.stats.frames.saturating_sub(frames);
+        sample.undecodable = line.stats.undecodable.saturating_sub(undecodable);
+        sample.reconnects = line.health.reconnects.count(now.mono, RECONNECTS_WITHIN);
+        sample
+    }
+
+    /// How long a line may be silent.
+    fn patience(&self, line: &Line) -> Duration {
+        line.arrivals.silent_after(self.config.timing.silent_min, self.config.timing.silent_max)
+    }
+
+    /// Takes in how the whole feed does now.
+    pub(super) fn examine(&mut self, now: Time) {
+        let raw = level(&self.sample(now), &self.health_rules, now.mono);
+        let parts = self.topics.iter().map(|(_, entry)| (entry.readers.len(), entry.service.level));
+        let raw = raw.max(of_parts(parts));
+        self.health.update(now.mono, raw, &self.health_rules);
+    }
+
+    fn sample(&self, now: Time) -> Sample {
+        let mut sample = Sample::default();
+        for slot in 0..self.lines.len() {
+            let line = self.line_sample(now, slot);
+            sample.frames += line.frames;
+            sample.undecodable += line.undecodable;
+            sample.reconnects = sample.reconnects.saturating_add(line.reconnects);
+        }
+        let wanted = |line: &&Line| line.phase != Phase::Idle;
+        sample.down = self.lines.iter().any(|line| wanted(&line)) && !self.lines.iter().any(Line::is_live);
+        sample.gaps = self.gaps.count(now.mono, GAPS_WITHIN);
+        let breakers = self.gate.streams.iter().map(|endpoint| &endpoint.breaker);
+        sample.breakers =
+            Breakers::count(breakers.map(|breaker| (breaker.state(now.mono), breaker.open_since())));
+        sample
+    }
+
+    /// A gap of a topic was declared.
+    pub(super) fn count_gap(&mut self, now: Time, id: TopicId) {
+        self.gaps.add(now.mono);
+        if let Some(ailment) = self.ailment(now, id) {
+            ailment.gaps.add(now.mono);
+        }
+        self.tell_topic(now, id);
+    }
+
+    /// What is wrong with a topic, made if nothing was.
+    pub(super) fn ailment(&mut self, now: Time, id: TopicId) -> Option<&mut Ailment> {
+        let entry = self.topics.get_mut(id)?;
+        self.ailing.insert(id);
+        let fresh = || {
+            let filter = LevelFilter::new(Level::Healthy, now.mono);
+            Box::new(Ailment { filter, gaps: Recent::default(), mute: false })
+        };
+        Some(entry.ailment.get_or_insert_with(fresh))
+    }
+
+    /// Topics that always come and did not.
+    fn overdue(&self, now: Time) -> Vec<TopicId> {
+        let late = |(id, _): &(&TopicId, &Duration)| {
+            let silence = self.topics.get(**id).and_then(|entry| self.own_silence(now, **id, entry));
+            let sample = Sample { silence, ..Sample::default() };
+            level(&sample, &self.health_rules, now.mono) > Level::Healthy
+        };
+        self.periodic.iter().filter(late).map(|(id, _)| *id).collect()
+    }
+
+    /// The silence of a topic that always comes, while its line stands.
+    fn own_silence(&self, now: Time, id: TopicId, entry: &Entry) -> Option<Silence> {
+        let contract = *self.periodic.get(&id)?;
+        let line = &self.lines[entry.slot? as usize];
+        let live = line.live().filter(|live| live.doubt.is_none())?;
+        let since = entry.last_at().map_or(live.since, |at| at.mono.max(live.since));
+        Some(Silence { lasted: now.mono.since(since), contract })
+    }
+
+    /// A topic that is always sent is judged by that.
+    pub(super) fn expect_period(&mut self, id: TopicId, period: Duration) {
+        self.periodic.insert(id, (period * PERIODS).max(PERIODIC_LEAST));
+    }
+
+    fn topic_sample(&self, now: Time, id: TopicId, entry: &Entry) -> Sample {
+        let gaps = entry.ailment.as_ref().map_or(0, |ailment| ailment.gaps.count(now.mono, GAPS_WITHIN));
+        Sample { gaps, silence: self.own_silence(now, id, entry), ..Sample::default() }
+    }
+
+    /// Takes in how a topic does beside its line.
+    fn examine_topic(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let mute = entry.ailment.as_ref().is_some_and(|ailment| ailment.mute);
+        let hurt = mute || matches!(state_of(entry), Some(BookState::Stale | BookState::Unverified));
+        let sample = self.topic_sample(now, id, entry);
+        let raw = level(&sample, &self.health_rules, now.mono);
+        let raw = if hurt { raw.max(Level::Warning) } else { raw };
+        if entry.ailment.is_none() && raw == Level::Healthy {
+            return;
+        }
+        let rules = self.health_rules.clone();
+        let Some(ailment) = self.ailment(now, id) else { return };
+        ailment.filter.update(now.mono, raw, &rules);
+        if ailment.filter.level() == Level::Healthy && raw == Level::Healthy && sample.gaps == 0 {
+            self.ailing.remove(&id);
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.ailment = None;
+            }
+        }
+    }
+
+    /// Tells the topics of a line how they are served now.
+    pub(super) fn tell_topics(&mut self, now: Time, slot: usize) {
+        self.examine_line(now, slot);
+        let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
+        for id in topics {
+            self.tell_topic(now, id);
+        }
+    }
+
+    /// Tells one topic how it is served now.
+    pub(super) fn tell_topic(&mut self, now: Time, id: TopicId) {
+        self.examine_topic(now, id);
+        let Some(entry) = self.topics.get(id) else { return };
+        let Some(slot) = entry.slot.filter(|_| entry.service.phase != REJECTED) else { return };
+        let service = self.service_of(now, slot as usize, id, entry);
+        if let Some(entry) = self.topics.get_mut(id) {
+            entry.serve(&mut self.readers, now, service);
+        }
+    }
+
+    /// How a topic on this line is served. The reason holds no figures that run: it is told when it
+    /// changes, not every second.
+    fn service_of(&self, now: Time, slot: usize, id: TopicId, entry: &Entry) -> Service {
+        let line = &self.lines[slot];
+        let carried = self.carried(now, slot);
+        let shown = line.health.carried.map(|filter| filter.level());
+        let shown = shown.unwrap_or_else(|| level(&carried, &self.health_rules, now.mono));
+        let own = entry.ailment.as_ref().map_or(Level::Healthy, |ailment| ailment.filter.level());
+        let syncing = state_of(entry).is_some_and(|state| state != BookState::Live);
+        let level = shown.max(own).max(if syncing { Level::Warning } else { Level::Healthy });
+        let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
+        let reason: Box<str> = match &line.phase {
+            Phase::Halted { .. } => why("halted"),
+            Phase::Idle => "".into(),
+            Phase::Waiting { .. } | Phase::Dialling { .. } if line.health.carried.is_none() => {
+                why("connecting")
+            }
+            Phase::Waiting { .. } | Phase::Dialling { .. } => why("reconnecting"),
+            Phase::Live(live) if live.doubt.is_some() => "the line is silent".into(),
+            Phase::Live(_) if syncing => "the book is being synchronised".into(),
+            Phase::Live(_) => self.own_reason(now, id, entry, level).into(),
+        };
+        // What is not carried now is what was.
+        let had = line.health.carried.is_some() || line.fault.is_some();
+        let cached = line.is_doubted() || (!line.is_live() && had);
+        let source = if cached { Source::Cache } else { Source::Live };
+        Service { level, phase: line.phase.name(), source, reason }
+    }
+
+    fn own_reason(&self, now: Time, id: TopicId, entry: &Entry, shown: Level) -> &'static str {
+        let sample = self.topic_sample(now, id, entry);
+        if entry.ailment.as_ref().is_some_and(|ailment| ailment.mute) {
+            "mute while others flow: subscribed again"
+        } else if sample.silence.is_some_and(|silence| silence.lasted > silence.contract / 2) {
+            "nothing comes, though it always should"
+        } else if sample.gaps > 0 {
+            "events are missing"
+        } else if shown > Level::Healthy {
+            "recovering"
+        } else {
+            ""
+        }
+    }
+
+    /// The shown level of the feed, since when, and why.
+    pub(super) fn verdict(&mut self, now: Time) -> (Level, Unix, Vec<Reason>) {
+        self.examine(now);
+        let why = reasons(&self.sample(now), &self.health_rules, now.mono);
+        (self.health.level(), wall(now, self.health.since()), why)
+    }
+
+    /// The shown level of a line, since when, and why.
+    pub(super) fn line_verdict(&self, now: Time, slot: usize) -> (Level, Unix, Vec<Reason>) {
+        let shown = self.lines[slot].health.shown;
+        let why = reasons(&self.line_sample(now, slot), &self.health_rules, now.mono);
+        (shown.level(), wall(now, shown.since()), why)
+    }
+
+    /// What is wrong with a topic, in figures.
+    pub(super) fn topic_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
+        let rules: &Rules = &self.health_rules;
+        let line = entry.slot.map(|slot| self.carried(now, slot as usize)).unwrap_or_default();
+        let mut all = reasons(&line, rules, now.mono);
+        all.extend(reasons(&self.topic_sample(now, id, entry), rules, now.mono));
+        all
+    }
+}
+
+fn state_of(entry: &Entry) -> Option<BookState> {
+    match &entry.state {
+        State::Book(book) => Some(book.state()),
+        _ => None,
+    }
+}
+
+/// A reading of the monotonic clock as wall-clock time.
+fn wall(now: Time, at: Mono) -> Unix {
+    let ago = i64::try_from(now.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
+    Unix(now.unix.0.saturating_sub(ago))
+}

@@ -1,0 +1,163 @@
+//! Topics that fall mute while their siblings flow: found by their own pace, and subscribed anew alone.
+
+use std::time::Duration;
+
+use crate::time::{Mono, Time};
+use crate::venue::TopicId;
+
+use super::Feed;
+
+/// Looks at the paces of all topics per [`mute_after`](crate::config::Timing::mute_after).
+const LOOKS: u32 = 4;
+/// Slower topics are not judged: their silence means nothing.
+const LEAST_PER_SECOND: f32 = 0.75;
+/// How fast the mean follows, in seconds.
+const MEMORY: f32 = 60.0;
+/// So much of the mean must be known before anything is concluded from it (six seconds).
+const LEAST_KNOWN: f32 = 0.1;
+/// A topic that stays mute is asked for again after twice the time each time, up to so many doublings.
+const DOUBLINGS: u8 = 6;
+
+/// How fast the messages of one topic come. Nothing is done per message but what is counted anyway.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    /// Messages at the last look that found any, and when that was.
+    counted: u64,
+    at: Mono,
+    /// Messages per second, times what is known of the mean.
+    sum: f32,
+    known: f32,
+    /// When it was last subscribed again, and how often since its last message.
+    asked: Mono,
+    tries: u8,
+}
+
+impl Pace {
+    /// Takes in how many messages there have been; whether there were new ones.
+    fn look(&mut self, now: Mono, received: u64) -> bool {
+        let first = self.at == Mono::default();
+        let new = received.saturating_sub(self.counted);
+        if new == 0 && !first {
+            return false;
+        }
+        let seconds = now.since(self.at).as_secs_f32();
+        if !first && seconds > 0.0 {
+            let weight = 1.0 - (-seconds / MEMORY).exp();
+            self.sum += weight * (new as f32 / seconds - self.sum);
+            self.known += weight * (1.0 - self.known);
+        }
+        (self.counted, self.at, self.tries) = (received, now, 0);
+        true
+    }
+
+    fn is_known_to_flow(&self) -> bool {
+        self.known >= LEAST_KNOWN && self.sum >= LEAST_PER_SECOND * self.known
+    }
+
+    /// It was subscribed again.
+    fn ask(&mut self, now: Mono) {
+        self.asked = now;
+        self.tries = (self.tries + 1).min(DOUBLINGS);
+        // What it was like before counts less each time, so that a topic that has just become rare is
+        // left alone in the end.
+        self.sum *= 0.5;
+    }
+}
+
+impl Feed {
+    /// Looks for topics that have fallen mute on lines that flow.
+    pub(super) fn look_for_mute(&mut self, now: Time) {
+        if self.pace_at > now.mono {
+            return;
+        }
+        self.pace_at = now.mono + (self.config.timing.mute_after / LOOKS).max(Duration::from_millis(1));
+        let mut awake = Vec::new();
+        let mut mute = Vec::new();
+        for (id, entry) in self.topics.iter_mut() {
+            let Some(seen) = entry.seen.as_deref_mut() else { continue };
+            if seen.pace.look(now.mono, seen.counts.received) {
+                if entry.ailment.as_ref().is_some_and(|ailment| ailment.mute) {
+                    awake.push(id);
+                }
+            } else if seen.pace.is_known_to_flow() {
+                mute.push(id);
+            }
+        }
+        for id in awake {
+            if let Some(ailment) = self.ailment(now, id) {
+                ailment.mute = false;
+            }
+            self.tell_topic(now, id);
+        }
+        mute.retain(|id| self.is_mute(now, *id));
+        for id in mute {
+            self.subscribe_again(now, id);
+        }
+        // All topics were looked at anyway.
+        self.examine(now);
+    }
+
+    /// Whether a topic is silent for too long although its line is not.
+    fn is_mute(&self, now: Time, id: TopicId) -> bool {
+        let timing = &self.config.timing;
+        let Some(entry) = self.topics.get(id) else { return false };
+        let (Some(slot), Some(seen)) = (entry.slot, entry.seen.as_ref()) else { return false };
+        let line = &self.lines[slot as usize];
+        let (Some(live), Some(last)) = (line.live(), seen.last_at) else { return false };
+        let patience = line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+        let siblings_flow = live.doubt.is_none()
+            && line.last_data > last.mono
+            && now.mono.since(line.last_data) < patience
+            && !self.is_blocked(line.id);
+        let since = last.mono.max(live.since).max(seen.pace.asked);
+        siblings_flow && now.mono.since(since) >= timing.mute_after * (1 << seen.pace.tries)
+    }
+
+    fn subscribe_again(&mut self, now: Time, id: TopicId) {
+        let Some(route) = self.route_of(id) else { return };
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let Some(slot) = entry.slot.map(|slot| slot as usize) else { return };
+        if let Some(seen) = entry.seen.as_deref_mut() {
+            seen.pace.ask(now.mono);
+        }
+        let cause = "mute while others flow: subscribing again";
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
+        self.lines[slot].wishes.reopen(&route.stream);
+        if let Some(ailment) = self.ailment(now, id) {
+            ailment.mute = true;
+        }
+        self.tell_topic(now, id);
+        self.speak(now, slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_known_after_some_seconds_and_forgotten_by_asking() {
+        let at = |seconds| Mono::default() + Duration::from_secs(seconds);
+        let mut pace = Pace::default();
+        assert!(pace.look(at(1), 3));
+        for second in 2..=12 {
+            assert!(!pace.is_known_to_flow() || second > 6, "known after {second} s");
+            assert!(pace.look(at(second), 3 + 2 * (second - 1)));
+        }
+        assert!(pace.is_known_to_flow());
+        assert!(!pace.look(at(20), 25));
+        pace.ask(at(20));
+        assert!(pace.is_known_to_flow());
+        pace.ask(at(60));
+        assert!(!pace.is_known_to_flow());
+    }
+
+    #[test]
+    fn a_slow_topic_is_not_judged() {
+        let mut pace = Pace::default();
+        for (index, second) in (1..600).step_by(3).enumerate() {
+            pace.look(Mono::default() + Duration::from_secs(second), index as u64);
+        }
+        assert!(!pace.is_known_to_flow());
+    }
+}
