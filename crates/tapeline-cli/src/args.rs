@@ -173,6 +173,9 @@ pub(crate) struct Simulate {
     /// End a generated market after about this many frames
     #[arg(long, value_name = "N", conflicts_with = "capture", help_heading = MARKET)]
     pub(crate) frames: Option<u64>,
+    /// Troubles to order at the start, one a line
+    #[arg(long, value_name = "FILE", help_heading = FAULTS)]
+    pub(crate) script: Option<PathBuf>,
     /// Drop every n-th frame: BTCUSDT:50 (its depth), btcusdt@trade:50, or '*:50' (all)
     #[arg(long, value_name = "WHAT:N", help_heading = FAULTS)]
     pub(crate) drop: Vec<Every>,

@@ -97,7 +97,6 @@ impl Meter {
         Verdict::Spent { used: self.used, retry_after: (60_000 - now_ms % 60_000).div_ceil(1_000) }
     }
 
-    #[allow(dead_code, reason = "the troubles that call it follow")]
     /// Refuses everything until a Unix millisecond.
     pub(crate) const fn ban(&mut self, until_ms: u64) {
         self.banned_until_ms = until_ms;

@@ -1,7 +1,7 @@
 //! A generated market written down as a recording: the same folder that a recorder of the real venue makes.
 
 use crate::capture::Capture;
-use crate::exchange::{Frames, Market, MarketOptions, Symbol, TrueBook, Wanted, names};
+use crate::exchange::{Frames, Market, MarketOptions, Symbol, TrueBook, View, Wanted, names};
 use crate::playback::Speed;
 use crate::rng::Rng;
 use serde_json::json;
@@ -179,7 +179,7 @@ impl Tape {
 
     fn snap(&mut self, symbol: usize) {
         let name = &self.symbols[symbol].name;
-        let body = self.market.snapshot(name, 1_000).and_then(|body| String::from_utf8(body).ok());
+        let body = self.market.snapshot(name, 1_000, View::Now).and_then(|body| String::from_utf8(body).ok());
         let Some(body) = body.and_then(|body| RawValue::from_string(body).ok()) else { return };
         let line = format!(
             "{{\"symbol\":\"{name}\",\"after_frame\":{},\"recv\":\"{}\",\"url\":null,\"body\":{body}}}\n",

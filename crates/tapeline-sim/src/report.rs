@@ -34,6 +34,8 @@ pub struct Report {
     pub frames_sent: u64,
     /// By stream family (`btcusdt@depth`).
     pub streams: BTreeMap<String, StreamReport>,
+    /// Strikes of troubles, by kind.
+    pub troubles: BTreeMap<String, u64>,
     /// Depth snapshots served, by symbol.
     pub snapshots: BTreeMap<String, u64>,
     /// Depth requests answered with 503 or made to fail.

@@ -1,6 +1,7 @@
 //! `tapeline simulate`: the venue itself, recorded or generated, on a loopback port.
 
-use tapeline_sim::{Content, Fault, FaultKind, MarketOptions, Options, Server, StartError, Symbol, When};
+use tapeline_sim::house::parse_script;
+use tapeline_sim::{Content, Kind, MarketOptions, Options, Server, StartError, Symbol, Trouble, When};
 
 use crate::args::{Every, Simulate};
 use crate::exit::{Exit, Failed};
@@ -9,7 +10,7 @@ use crate::stop::Stop;
 
 /// Runs the command until a signal ends it.
 pub(crate) async fn run(args: Simulate, stop: &mut Stop) -> Result<Exit, Failed> {
-    let options = Options { port: args.port, faults: faults(&args), ..Options::new(content(&args)?) };
+    let options = Options { port: args.port, troubles: troubles(&args)?, ..Options::new(content(&args)?) };
     let server = tokio::select! {
         server = Server::start(options) => server.map_err(|error| failed(&error, args.port))?,
         // Reading a large recording takes a while.
@@ -57,21 +58,28 @@ fn chosen(listed: &[Symbol], asked: &[String]) -> Result<Vec<Symbol>, Failed> {
     asked.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 
-fn faults(args: &Simulate) -> Vec<Fault> {
-    let of = |kind, rules: &[Every]| -> Vec<Fault> {
-        let fault = |rule: &Every| {
-            let (stream, when) = (rule.stream.clone(), When::Every(rule.nth));
-            Fault { stream, kind, when, limit: None }
-        };
-        rules.iter().map(fault).collect()
+/// What the script orders, and what the options do.
+fn troubles(args: &Simulate) -> Result<Vec<Trouble>, Failed> {
+    let mut troubles = match &args.script {
+        None => Vec::new(),
+        Some(path) => {
+            let named = |why: String| Failed::new(Exit::Usage, format!("{}: {why}", path.display()));
+            let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+            let script = parse_script(&text).map_err(|bad| named(bad.to_string()));
+            script.map_err(|failed| failed.hint("docs/simulator.md lists the kinds of trouble"))?
+        }
     };
-    [
-        of(FaultKind::Drop, &args.drop),
-        of(FaultKind::Duplicate, &args.duplicate),
-        of(FaultKind::Truncate, &args.truncate),
-        of(FaultKind::WrongType, &args.wrong_type),
-    ]
-    .concat()
+    let rules = [
+        (Kind::Drop, &args.drop),
+        (Kind::Duplicate, &args.duplicate),
+        (Kind::Truncate, &args.truncate),
+        (Kind::WrongType, &args.wrong_type),
+    ];
+    for (kind, rules) in rules {
+        let of = |rule: &Every| Trouble::on_stream(kind, &rule.stream, When::Every(rule.nth));
+        troubles.extend(rules.iter().map(of));
+    }
+    Ok(troubles)
 }
 
 fn failed(error: &StartError, port: u16) -> Failed {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Which half of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
+pub enum Side {
     /// Those who want to buy.
     Bid,
     /// Those who want to sell.

@@ -2,7 +2,8 @@
 
 use super::book::{Book, Side};
 use super::options::MarketOptions;
-use super::symbol::Symbol;
+use super::streams::SPEEDS;
+use super::symbol::{Symbol, Temper};
 use super::truth::Truth;
 use crate::rng::Rng;
 
@@ -51,8 +52,19 @@ pub(crate) struct Desk {
     levels: usize,
     futures: bool,
     trade_id: u64,
+    /// The way a trending price goes.
+    falling: bool,
+    /// What each speed of the depth stream has not told yet.
+    untold: Vec<Untold>,
+    /// First and last id of the newest diff of the fastest speed.
+    pub(crate) told: (u64, u64),
+}
+
+/// Changes since the last diff of one speed.
+#[derive(Debug, Clone, Default)]
+struct Untold {
     changed: [Vec<u64>; 2],
-    first_unsent: Option<u64>,
+    first: Option<u64>,
     last_sent: u64,
 }
 
@@ -77,9 +89,9 @@ impl Desk {
             levels: options.levels.max(20),
             futures,
             trade_id,
-            changed: [Vec::new(), Vec::new()],
-            first_unsent: None,
-            last_sent: id,
+            falling: false,
+            untold: vec![Untold { last_sent: id, ..Untold::default() }; SPEEDS],
+            told: (id, id),
         };
         desk.fill_book();
         desk.truth = Truth::new(desk.book.clone(), id, options.truth);
@@ -110,11 +122,23 @@ impl Desk {
         self.tend(Side::Ask);
     }
 
+    /// Where the price of a trending symbol goes, in per cent upwards.
+    const fn trend(&mut self, home: u64) -> u64 {
+        if self.fair > 2 * home {
+            self.falling = true;
+        } else if self.fair < home / 2 + home / 20 {
+            self.falling = false;
+        }
+        if self.falling { 20 } else { 80 }
+    }
+
     /// The price wanders, and is pulled back towards where it began, so that it stays plausible for ever.
     fn drift(&mut self) {
         let step = 150 * self.symbol.spacing;
         let home = self.symbol.price.saturating_mul(1_000);
-        let up = if self.fair > home + home / 20 {
+        let up = if self.symbol.temper == Temper::Trending {
+            self.trend(home)
+        } else if self.fair > home + home / 20 {
             40
         } else if self.fair < home - home / 20 {
             60
@@ -220,17 +244,23 @@ impl Desk {
     /// where all symbols share one counter.
     fn change(&mut self, side: Side, tick: u64, lots: u64) {
         self.id += if self.futures { 1 + self.rng.below(40) } else { 1 };
-        self.first_unsent.get_or_insert(self.id);
-        self.changed[side as usize].push(tick);
+        for untold in &mut self.untold {
+            untold.first.get_or_insert(self.id);
+            untold.changed[side as usize].push(tick);
+        }
         self.book.set(side, tick, lots);
         self.truth.record(self.id, side, tick, lots);
     }
 
-    /// Everything that changed since the last call; `None` if nothing did.
-    pub(crate) fn diff(&mut self) -> Option<Diff> {
-        let first = self.first_unsent.take()?;
-        let previous = std::mem::replace(&mut self.last_sent, self.id);
-        let [mut bids, mut asks] = std::mem::take(&mut self.changed);
+    /// Everything that changed since the last call for this speed; `None` if nothing did.
+    pub(crate) fn diff(&mut self, speed: usize) -> Option<Diff> {
+        let untold = &mut self.untold[speed];
+        let first = untold.first.take()?;
+        let previous = std::mem::replace(&mut untold.last_sent, self.id);
+        if speed == 0 {
+            self.told = (first, self.id);
+        }
+        let [mut bids, mut asks] = std::mem::take(&mut untold.changed);
         bids.sort_unstable_by(|a, b| b.cmp(a));
         asks.sort_unstable();
         let levels = |side: Side, mut ticks: Vec<u64>| {
@@ -244,6 +274,26 @@ impl Desk {
             bids: levels(Side::Bid, bids),
             asks: levels(Side::Ask, asks),
         })
+    }
+
+    /// The venue loses count: update ids start again far below. What was not told yet never is, so that only a new
+    /// snapshot helps.
+    pub(crate) fn restart(&mut self) {
+        self.id = 1_000 + self.rng.below(1_000);
+        self.told = (self.id, self.id);
+        self.untold = vec![Untold { last_sent: self.id, ..Untold::default() }; SPEEDS];
+        self.truth.restart(&self.book, self.id);
+    }
+
+    /// Spends trade ids that nobody will ever see.
+    pub(crate) const fn skip_trades(&mut self, count: u64) {
+        self.trade_id += count;
+    }
+
+    /// Spends a trade id on nothing, and tells it.
+    pub(crate) const fn spend(&mut self) -> Fill {
+        self.trade_id += 1;
+        Fill { id: self.trade_id, tick: 0, lots: 0, buyer_maker: false }
     }
 
     /// The price that nobody can push with one order: what a mark price is made of. In thousandths of a tick.
@@ -304,7 +354,7 @@ mod tests {
             for _ in 0..20 {
                 desk.order();
             }
-            let Some(diff) = desk.diff() else { continue };
+            let Some(diff) = desk.diff(0) else { continue };
             for (tick, lots) in diff.bids {
                 copy.set(Side::Bid, tick, lots);
             }
@@ -325,7 +375,7 @@ mod tests {
                 for _ in 0..5 {
                     desk.order();
                 }
-                let Some(diff) = desk.diff() else { continue };
+                let Some(diff) = desk.diff(0) else { continue };
                 assert_eq!(diff.previous, last);
                 assert!(diff.first <= diff.last);
                 holes += u32::from(diff.first != last + 1);

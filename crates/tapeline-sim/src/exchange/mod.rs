@@ -3,45 +3,52 @@
 //! It runs on its own time and its own dice: the same options give the same frames. It shares nothing with
 //! the books and decimals of the product, because a judge must not be the accused.
 
+mod bars;
 mod book;
 mod desk;
 mod frames;
 mod options;
+mod queries;
 mod render;
 mod stats;
 mod streams;
 mod symbol;
 mod truth;
 
-pub(crate) use book::Side;
+pub use book::Side;
 pub(crate) use frames::{Frames, Wanted};
 pub use options::MarketOptions;
-pub(crate) use streams::names;
-pub use symbol::Symbol;
-pub use truth::TrueBook;
+pub(crate) use queries::View;
+pub(crate) use streams::{INTERVALS, names};
+pub use symbol::{Symbol, Temper};
+pub use truth::{LevelChange, TrueBook, TrueTrade};
 
 use crate::rng::Rng;
+use bars::Bars;
 use desk::{Desk, Fill};
 use render::Pen;
 use stats::Sums;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use streams::{Array, Channel, array_number, number};
+use std::collections::{BinaryHeap, VecDeque};
+use streams::{Array, Channel, MINUTES, PARTS, array_number, number, speeds};
 
 const SECOND: u64 = 1_000_000;
-const MINUTE: u64 = 60 * SECOND;
-/// The venue batches depth changes for this long.
+/// The venue batches depth changes for this long at its fastest.
 const DEPTH_EVERY: u64 = 100_000;
+/// The mean pause between two orders of a quiet symbol.
+const QUIET: u64 = 4 * SECOND;
 
-/// What is due at a moment; the order breaks ties, so that a minute closes before anything of the next.
+/// What is due at a moment; the order breaks ties, so that a candle closes before anything of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Task {
-    MinuteEnds,
+    CandleEnds(usize),
     Order(usize),
     Depth(usize),
     Tickers,
     Candles,
     Marks,
+    /// A slower speed of the depth stream of a symbol.
+    SlowDepth(usize, usize),
 }
 
 /// All symbols of the exchange on one timeline.
@@ -49,9 +56,14 @@ enum Task {
 pub(crate) struct Market {
     desks: Vec<Desk>,
     days: Vec<Sums>,
-    minutes: Vec<Sums>,
+    bars: Bars,
     tops: Vec<Option<Top>>,
     agg_ids: Vec<u64>,
+    /// The newest trades of each symbol.
+    tapes: Vec<VecDeque<TrueTrade>>,
+    /// When each symbol's newest depth frames were made, and the update id then.
+    moments: Vec<VecDeque<(u64, u64)>>,
+    remembered: usize,
     /// The newest liquidation of each symbol in this second: the venue tells no more than that.
     forced: Vec<Vec<Fill>>,
     /// Number of trades told in the last ticker, to send a ticker only when something changed.
@@ -62,7 +74,6 @@ pub(crate) struct Market {
     /// Mean microseconds between two orders of one symbol.
     pause: u64,
     now: u64,
-    minute: u64,
     mark_count: u64,
 }
 
@@ -77,15 +88,19 @@ impl Market {
             .map(|(lane, symbol)| Desk::open(symbol.clone(), lane, options))
             .collect();
         let count = desks.len();
+        let desks_moments = desks.iter().map(|desk| VecDeque::from([(now, desk.id)])).collect();
         let mut market = Self {
             days: desks
                 .iter()
                 .map(|d| Sums::seasoned(d.symbol.price, d.symbol.size, d.next_trade()))
                 .collect(),
-            minutes: desks.iter().map(|desk| Sums::flat(desk.symbol.price)).collect(),
+            bars: Bars::open(now, desks.iter().map(|desk| desk.symbol.price)),
             desks,
             tops: vec![None; count],
             agg_ids: (0..count as u64).map(|lane| 910_000_000 + lane * 1_000_000).collect(),
+            tapes: vec![VecDeque::new(); count],
+            moments: desks_moments,
+            remembered: options.truth,
             forced: vec![Vec::new(); count],
             told: vec![0; count],
             agenda: BinaryHeap::new(),
@@ -93,7 +108,6 @@ impl Market {
             futures: options.futures,
             pause: SECOND / u64::from(options.rate.max(1)),
             now,
-            minute: now / MINUTE * MINUTE,
             mark_count: 0,
         };
         for symbol in 0..count {
@@ -102,8 +116,14 @@ impl Market {
             // Symbols do not flush in step, as on the venue.
             let flush = market.now + 20_000 + market.rng.below(DEPTH_EVERY);
             market.plan(flush, Task::Depth(symbol));
+            for speed in 1..speeds(options.futures).len() {
+                market.plan(flush, Task::SlowDepth(symbol, speed));
+            }
         }
-        market.plan(market.minute + MINUTE, Task::MinuteEnds);
+        // Futures have no candles of a second.
+        for interval in usize::from(options.futures)..INTERVALS.len() {
+            market.plan(market.bars.end(interval), Task::CandleEnds(interval));
+        }
         market.plan(market.now + SECOND, Task::Tickers);
         market.plan(market.now + market.candle_every(), Task::Candles);
         if market.futures {
@@ -124,55 +144,60 @@ impl Market {
         match task {
             Task::Order(symbol) => {
                 self.order(symbol, wanted, frames);
-                let pause = self.next_pause();
+                let pause = self.next_pause(symbol);
                 self.plan(at + pause, task);
             }
             Task::Depth(symbol) => {
-                self.depth(symbol, wanted, frames);
+                self.depth(symbol, 0, wanted, frames);
                 self.plan(at + DEPTH_EVERY, task);
+            }
+            Task::SlowDepth(symbol, speed) => {
+                self.depth(symbol, speed, wanted, frames);
+                self.plan(at + speeds(self.futures)[speed].0 * 1_000, task);
             }
             Task::Tickers => {
                 self.tickers(wanted, frames);
                 self.plan(at + SECOND, task);
             }
             Task::Candles => {
-                self.candles(false, wanted, frames);
+                self.candles(wanted, frames);
                 self.plan(at + self.candle_every(), task);
             }
             Task::Marks => {
                 self.marks(wanted, frames);
                 self.plan(at + SECOND, task);
             }
-            Task::MinuteEnds => {
-                self.candles(true, wanted, frames);
-                self.minute = at;
-                for minute in &mut self.minutes {
-                    *minute = Sums::flat(minute.close);
+            Task::CandleEnds(interval) => {
+                for symbol in 0..self.desks.len() {
+                    self.candle(symbol, interval, true, wanted, frames);
                 }
-                self.plan(at + MINUTE, task);
+                self.bars.turn(interval);
+                self.plan(self.bars.end(interval), task);
             }
         }
     }
 
-    /// The REST depth reply of `symbol` (upper case) with at most `limit` levels a side, as of now.
-    pub(crate) fn snapshot(&self, symbol: &str, limit: usize) -> Option<Vec<u8>> {
-        let index = self.find(symbol)?;
-        let desk = &self.desks[index];
-        let mut out = Vec::with_capacity(limit.min(desk.book.count(Side::Bid)) * 64 + 64);
-        self.pen(index, &mut out).snapshot(desk.id, &desk.book, limit);
-        Some(out)
+    /// Starts the update ids of a symbol again at a low number.
+    pub(crate) fn restart(&mut self, symbol: &str) {
+        let Some(index) = self.find(symbol) else { return };
+        self.desks[index].restart();
+        self.moments[index] = VecDeque::from([(self.now, self.desks[index].id)]);
     }
 
-    /// The true book of `symbol` now, or at an update id that is still remembered.
-    pub(crate) fn truth(&self, symbol: &str, id: Option<u64>) -> Option<TrueBook> {
-        let desk = &self.desks[self.find(symbol)?];
-        let id = id.unwrap_or(desk.id);
-        desk.truth.at(id).map(|book| truth::in_text(&desk.symbol, &book, id))
+    /// Lets a symbol's next trade ids be spent on nothing.
+    pub(crate) fn skip_trades(&mut self, symbol: &str, count: u64) {
+        if let Some(index) = self.find(symbol) {
+            self.desks[index].skip_trades(count);
+        }
     }
 
-    /// The update id of a symbol's book.
-    pub(crate) fn id(&self, symbol: &str) -> Option<u64> {
-        self.find(symbol).map(|index| self.desks[index].id)
+    /// Tells a trade of price and size zero.
+    pub(crate) fn zero_trade(&mut self, symbol: &str, wanted: &Wanted, frames: &mut Frames) {
+        let Some(index) = self.find(symbol) else { return };
+        let fill = self.desks[index].spend();
+        self.tape(index, &fill, 0);
+        frames
+            .write(wanted, self.now, number(index, Channel::Trade), |out| self.pen(index, out).trade(&fill));
     }
 
     /// The market's time, Unix microseconds.
@@ -189,11 +214,19 @@ impl Market {
     }
 
     /// Orders come in bursts: a third follows at once, the others take their time.
-    fn next_pause(&mut self) -> u64 {
-        if self.rng.per_cent(30) {
-            1 + self.rng.below(1_500)
-        } else {
-            1 + self.rng.below(self.pause * 28 / 10)
+    fn next_pause(&mut self, symbol: usize) -> u64 {
+        let quiet = self.desks[symbol].symbol.temper == Temper::Quiet;
+        let pause = if quiet { QUIET } else { self.pause };
+        if self.rng.per_cent(30) { 1 + self.rng.below(1_500) } else { 1 + self.rng.below(pause * 28 / 10) }
+    }
+
+    /// Remembers a trade.
+    fn tape(&mut self, symbol: usize, fill: &Fill, aggregate: u64) {
+        let Fill { id, tick, lots, buyer_maker } = *fill;
+        let tape = &mut self.tapes[symbol];
+        tape.push_back(TrueTrade { id, aggregate, at_us: self.now, tick, lots, buyer_maker });
+        if tape.len() > self.remembered {
+            tape.pop_front();
         }
     }
 
@@ -211,7 +244,7 @@ impl Market {
         let fills = std::mem::take(&mut self.desks[symbol].fills);
         for fill in &fills {
             self.days[symbol].add(fill);
-            self.minutes[symbol].add(fill);
+            self.bars.add(symbol, fill);
             frames.write(wanted, self.now, number(symbol, Channel::Trade), |out| {
                 self.pen(symbol, out).trade(fill)
             });
@@ -220,9 +253,14 @@ impl Market {
         if self.futures && fills.len() > 2 && fills[0].id.is_multiple_of(8) {
             self.forced[symbol].clone_from(&fills);
         }
-        for at_one_price in fills.chunk_by(|a, b| a.tick == b.tick).filter(|group| group[0].lots > 0) {
+        for at_one_price in fills.chunk_by(|a, b| a.tick == b.tick) {
+            if at_one_price[0].lots == 0 {
+                at_one_price.iter().for_each(|fill| self.tape(symbol, fill, 0));
+                continue;
+            }
             self.agg_ids[symbol] += 1;
             let id = self.agg_ids[symbol];
+            at_one_price.iter().for_each(|fill| self.tape(symbol, fill, id));
             frames.write(wanted, self.now, number(symbol, Channel::AggTrade), |out| {
                 self.pen(symbol, out).agg_trade(id, at_one_price);
             });
@@ -239,14 +277,23 @@ impl Market {
         }
     }
 
-    fn depth(&mut self, symbol: usize, wanted: &Wanted, frames: &mut Frames) {
-        let Some(diff) = self.desks[symbol].diff() else { return };
-        frames.write(wanted, self.now, number(symbol, Channel::Depth), |out| {
-            self.pen(symbol, out).depth(&diff)
-        });
-        for (channel, levels) in [(Channel::Depth5, 5), (Channel::Depth10, 10), (Channel::Depth20, 20)] {
-            frames.write(wanted, self.now, number(symbol, channel), |out| {
-                self.pen(symbol, out).partial(&diff, &self.desks[symbol].book, levels);
+    fn depth(&mut self, symbol: usize, speed: usize, wanted: &Wanted, frames: &mut Frames) {
+        let Some(diff) = self.desks[symbol].diff(speed) else { return };
+        if speed == 0 {
+            let moments = &mut self.moments[symbol];
+            moments.push_back((self.now, diff.last));
+            if moments.len() > queries::REMEMBERED {
+                moments.pop_front();
+            }
+        }
+        for (part, (_, levels)) in PARTS.into_iter().enumerate() {
+            frames.write(wanted, self.now, number(symbol, Channel::Depth(speed, part)), |out| {
+                let pen = self.pen(symbol, out);
+                if levels == 0 {
+                    pen.depth(&diff);
+                } else {
+                    pen.partial(&diff, &self.desks[symbol].book, levels);
+                }
             });
         }
     }
@@ -305,13 +352,23 @@ impl Market {
         });
     }
 
-    fn candles(&self, closed: bool, wanted: &Wanted, frames: &mut Frames) {
-        let start = self.minute / 1_000;
-        for (symbol, minute) in self.minutes.iter().enumerate() {
-            frames.write(wanted, self.now, number(symbol, Channel::Candle), |out| {
-                self.pen(symbol, out).candle(start, minute, closed);
-            });
+    /// Minutes are told as often as the venue does; of the longer candles, futures tell only what has changed.
+    fn candles(&mut self, wanted: &Wanted, frames: &mut Frames) {
+        for interval in MINUTES..INTERVALS.len() {
+            for symbol in 0..self.desks.len() {
+                let news = self.bars.is_news(symbol, interval);
+                if news || interval == MINUTES || !self.futures {
+                    self.candle(symbol, interval, false, wanted, frames);
+                }
+            }
         }
+    }
+
+    fn candle(&self, symbol: usize, interval: usize, closed: bool, wanted: &Wanted, frames: &mut Frames) {
+        let (start, sums) = self.bars.running(symbol, interval);
+        frames.write(wanted, self.now, number(symbol, Channel::Candle(interval)), |out| {
+            self.pen(symbol, out).candle(INTERVALS[interval], start / 1_000, sums, closed);
+        });
     }
 
     /// Every second for those who want it so, every third second for the others.

@@ -5,6 +5,7 @@
 use super::book::{Book, Side};
 use super::desk::{Diff, Fill};
 use super::stats::Sums;
+use super::streams::Interval;
 use super::symbol::Symbol;
 use crate::decimal::{push_fixed, push_int};
 
@@ -120,15 +121,17 @@ impl Pen<'_> {
         self.raw(b"}");
     }
 
-    /// `<symbol>@kline_1m`; without trades the ids are -1, as on the venue.
-    pub(crate) fn candle(mut self, start: u64, sums: &Sums, closed: bool) {
+    /// `<symbol>@kline_<interval>`; without trades the ids are -1, as on the venue.
+    pub(crate) fn candle(mut self, interval: Interval, start: u64, sums: &Sums, closed: bool) {
         self.open("kline");
         self.name();
         self.raw(br#","k":{"t":"#);
         push_int(self.out, start);
-        self.int("T", start + 59_999);
+        self.int("T", start + interval.seconds * 1_000 - 1);
         self.name();
-        self.raw(br#","i":"1m""#);
+        self.raw(br#","i":""#);
+        self.raw(interval.name.as_bytes());
+        self.raw(b"\"");
         match sums.ids {
             Some((first, last)) => {
                 self.int("f", first);
@@ -242,6 +245,68 @@ impl Pen<'_> {
         self.size("z", sums.lots);
         self.int("T", self.now);
         self.raw(b"}}");
+    }
+
+    /// An element of the REST reply to `trades`.
+    pub(crate) fn rest_trade(mut self, fill: &Fill) {
+        self.raw(br#"{"id":"#);
+        push_int(self.out, fill.id);
+        self.price("price", fill.tick);
+        self.size("qty", u128::from(fill.lots));
+        self.turnover("quoteQty", u128::from(fill.tick) * u128::from(fill.lots));
+        self.int("time", self.now);
+        self.flag("isBuyerMaker", fill.buyer_maker);
+        self.raw(if self.futures { b"}" } else { br#","isBestMatch":true}"# });
+    }
+
+    /// An element of the REST reply to `aggTrades`.
+    pub(crate) fn rest_aggregate(mut self, id: u64, fills: &[Fill]) {
+        let (Some(first), Some(last)) = (fills.first(), fills.last()) else { return };
+        self.raw(br#"{"a":"#);
+        push_int(self.out, id);
+        self.price("p", first.tick);
+        self.size("q", fills.iter().map(|fill| u128::from(fill.lots)).sum());
+        self.int("f", first.id);
+        self.int("l", last.id);
+        self.int("T", self.now);
+        self.flag("m", first.buyer_maker);
+        self.close_trade();
+    }
+
+    /// An element of the REST reply to `klines`.
+    pub(crate) fn rest_candle(mut self, start: u64, span: u64, sums: &Sums) {
+        let Symbol { price_scale, size_scale, price_text, size_text, .. } = *self.symbol;
+        self.raw(b"[");
+        push_int(self.out, start);
+        for tick in [sums.open, sums.high, sums.low, sums.close] {
+            self.element(u128::from(tick), price_scale, price_text);
+        }
+        self.element(sums.lots, size_scale, size_text);
+        self.raw(b",");
+        push_int(self.out, start + span - 1);
+        self.element(sums.turnover, price_scale + size_scale, 8);
+        self.raw(b",");
+        push_int(self.out, sums.trades);
+        self.element(sums.taker_lots, size_scale, size_text);
+        self.element(sums.taker_turnover, price_scale + size_scale, 8);
+        self.raw(br#","0"]"#);
+    }
+
+    fn element(&mut self, units: u128, scale: u32, decimals: u32) {
+        self.raw(b",");
+        self.quoted(units, scale, decimals);
+    }
+
+    /// The REST reply to `ticker/bookTicker`.
+    pub(crate) fn rest_quote(mut self, bid: (u64, u64), ask: (u64, u64)) {
+        self.raw(br#"{"symbol":""#);
+        self.raw(self.symbol.name.as_bytes());
+        self.raw(b"\"");
+        for (price, size, (tick, lots)) in [("bidPrice", "bidQty", bid), ("askPrice", "askQty", ask)] {
+            self.price(price, tick);
+            self.size(size, u128::from(lots));
+        }
+        self.raw(b"}");
     }
 
     fn open(&mut self, event: &str) {

@@ -3,39 +3,66 @@
 use super::symbol::Symbol;
 use std::collections::HashMap;
 
-/// What one symbol streams; the discriminant is its place among the symbol's streams.
+/// What one symbol streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
     Trade,
     AggTrade,
     BookTicker,
-    Depth,
-    Candle,
     MiniTicker,
     Ticker,
-    Depth5,
-    Depth10,
-    Depth20,
     MarkPrice,
     MarkPriceSecond,
     ForceOrder,
+    /// The depth of a speed: its place in [`speeds`] and what of the book is told: 0 is the diff, the others the
+    /// best 5, 10 and 20 levels.
+    Depth(usize, usize),
+    /// Candles of an interval, by its place in [`INTERVALS`].
+    Candle(usize),
 }
 
-const CHANNELS: [(Channel, &str); 13] = [
+const SINGLE: [(Channel, &str); 8] = [
     (Channel::Trade, "trade"),
     (Channel::AggTrade, "aggTrade"),
     (Channel::BookTicker, "bookTicker"),
-    (Channel::Depth, "depth"),
-    (Channel::Candle, "kline_1m"),
     (Channel::MiniTicker, "miniTicker"),
     (Channel::Ticker, "ticker"),
-    (Channel::Depth5, "depth5"),
-    (Channel::Depth10, "depth10"),
-    (Channel::Depth20, "depth20"),
     (Channel::MarkPrice, "markPrice"),
     (Channel::MarkPriceSecond, "markPrice@1s"),
     (Channel::ForceOrder, "forceOrder"),
 ];
+
+/// The speeds a market can have at most.
+pub(crate) const SPEEDS: usize = 3;
+
+/// What is told of the book: everything that changed, or the best levels.
+pub(crate) const PARTS: [(&str, usize); 4] = [("depth", 0), ("depth5", 5), ("depth10", 10), ("depth20", 20)];
+
+/// The update speeds of depth streams: milliseconds and suffix, the fastest first.
+pub(crate) const fn speeds(futures: bool) -> &'static [(u64, &'static str)] {
+    if futures { &[(100, "@100ms"), (250, ""), (500, "@500ms")] } else { &[(100, "@100ms"), (1_000, "")] }
+}
+
+/// An interval of candles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) name: &'static str,
+    pub(crate) seconds: u64,
+}
+
+/// The intervals that candles come in. The first is spot's alone.
+pub(crate) const INTERVALS: [Interval; 7] = [
+    Interval { name: "1s", seconds: 1 },
+    Interval { name: "1m", seconds: 60 },
+    Interval { name: "5m", seconds: 300 },
+    Interval { name: "15m", seconds: 900 },
+    Interval { name: "1h", seconds: 3_600 },
+    Interval { name: "4h", seconds: 4 * 3_600 },
+    Interval { name: "1d", seconds: 24 * 3_600 },
+];
+
+/// The place of the minute in [`INTERVALS`].
+pub(crate) const MINUTES: usize = 1;
 
 /// An all-market stream; numbered after the symbols' streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,43 +82,71 @@ const ARRAYS: [(Array, &str); 5] = [
     (Array::ForceOrder, "!forceOrder@arr"),
 ];
 
+const DEPTHS: usize = SPEEDS * PARTS.len();
+const PER_SYMBOL: usize = SINGLE.len() + DEPTHS + INTERVALS.len();
+
 /// The number of a symbol's stream.
 pub(crate) const fn number(symbol: usize, channel: Channel) -> u32 {
-    (symbol * CHANNELS.len() + channel as usize) as u32
+    let place = match channel {
+        Channel::Trade => 0,
+        Channel::AggTrade => 1,
+        Channel::BookTicker => 2,
+        Channel::MiniTicker => 3,
+        Channel::Ticker => 4,
+        Channel::MarkPrice => 5,
+        Channel::MarkPriceSecond => 6,
+        Channel::ForceOrder => 7,
+        Channel::Depth(speed, part) => SINGLE.len() + speed * PARTS.len() + part,
+        Channel::Candle(interval) => SINGLE.len() + DEPTHS + interval,
+    };
+    (symbol * PER_SYMBOL + place) as u32
+}
+
+/// The symbol of a stream, and whether it tells trades (true) or aggregates of them (false).
+pub(crate) const fn trades_of(stream: u32) -> Option<(usize, bool)> {
+    let (symbol, place) = (stream as usize / PER_SYMBOL, stream as usize % PER_SYMBOL);
+    match place {
+        0 => Some((symbol, true)),
+        1 => Some((symbol, false)),
+        _ => None,
+    }
 }
 
 /// The number of an all-market stream.
 pub(crate) const fn array_number(symbols: usize, array: Array) -> u32 {
-    (symbols * CHANNELS.len() + array as usize) as u32
+    (symbols * PER_SYMBOL + array as usize) as u32
 }
 
 /// The canonical names by number, and every accepted spelling of the streams that this market has.
 pub(crate) fn names(symbols: &[Symbol], futures: bool) -> (Vec<String>, HashMap<String, u32>) {
-    let mut canonical = Vec::with_capacity(symbols.len() * CHANNELS.len() + ARRAYS.len());
+    let mut canonical = Vec::with_capacity(symbols.len() * PER_SYMBOL + ARRAYS.len());
     let mut accepted = HashMap::new();
+    // A number without a stream has an empty name.
+    let mut add = |name: String, exists: bool| {
+        if exists {
+            accepted.insert(name.clone(), canonical.len() as u32);
+        }
+        canonical.push(if exists { name } else { String::new() });
+    };
     for symbol in symbols {
-        for (channel, name) in CHANNELS {
-            let name = format!("{}@{name}", symbol.stream());
-            let number = canonical.len() as u32;
-            if futures
-                || !matches!(channel, Channel::MarkPrice | Channel::MarkPriceSecond | Channel::ForceOrder)
-            {
-                accepted.insert(name.clone(), number);
+        let symbol = symbol.stream();
+        for (channel, name) in SINGLE {
+            let futures_only =
+                matches!(channel, Channel::MarkPrice | Channel::MarkPriceSecond | Channel::ForceOrder);
+            add(format!("{symbol}@{name}"), futures || !futures_only);
+        }
+        for speed in 0..SPEEDS {
+            let suffix = speeds(futures).get(speed).map(|(_, suffix)| *suffix);
+            for (part, _) in PARTS {
+                add(format!("{symbol}@{part}{}", suffix.unwrap_or_default()), suffix.is_some());
             }
-            if matches!(channel, Channel::Depth5 | Channel::Depth10 | Channel::Depth20) {
-                // The update speeds a partial book may be asked for; all are served at 100 ms.
-                for speed in ["@100ms", "@250ms", "@500ms"] {
-                    accepted.insert(format!("{name}{speed}"), number);
-                }
-            }
-            canonical.push(name);
+        }
+        for Interval { name, seconds } in INTERVALS {
+            add(format!("{symbol}@kline_{name}"), !futures || seconds > 1);
         }
     }
     for (array, name) in ARRAYS {
-        if futures || array == Array::MiniTicker {
-            accepted.insert(name.to_owned(), canonical.len() as u32);
-        }
-        canonical.push(name.to_owned());
+        add(name.to_owned(), futures || array == Array::MiniTicker);
     }
     (canonical, accepted)
 }

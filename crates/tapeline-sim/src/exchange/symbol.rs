@@ -19,6 +19,20 @@ pub struct Symbol {
     pub size: u64,
     /// The mean distance of neighbouring levels away from the touch, in ticks.
     pub spacing: u64,
+    /// How it is traded.
+    pub temper: Temper,
+}
+
+/// How lively a symbol is, and where its price goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Temper {
+    /// At the market's rate, around the price where it began.
+    #[default]
+    Usual,
+    /// An order every few seconds, a trade about once a minute.
+    Quiet,
+    /// The price walks through the whole book within minutes, up to twice the first price and down to half of it.
+    Trending,
 }
 
 impl Symbol {
@@ -60,8 +74,15 @@ impl Symbol {
                 price,
                 size,
                 spacing,
+                temper: Temper::Usual,
             })
             .collect()
+    }
+
+    /// The same symbol in another temper.
+    #[must_use]
+    pub fn with_temper(self, temper: Temper) -> Self {
+        Self { temper, ..self }
     }
 
     /// The name in stream names, which are lower case on this venue.

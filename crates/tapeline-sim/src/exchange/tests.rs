@@ -71,7 +71,7 @@ fn every_payload_is_json_of_its_symbol_and_time_never_runs_back() {
                 last = time;
             }
         }
-        let expected = if futures { 15 } else { 11 };
+        let expected = if futures { 28 } else { 21 };
         assert_eq!(kinds.len(), expected, "{kinds:?}");
     }
 }
@@ -111,7 +111,8 @@ fn synchronise_and_compare(futures: bool) {
     let first = run(&mut market, &options, 3);
     let mut copies: HashMap<String, Copy> = HashMap::new();
     for symbol in &options.symbols {
-        let body: Value = serde_json::from_slice(&market.snapshot(&symbol.name, 5_000).unwrap()).unwrap();
+        let body: Value =
+            serde_json::from_slice(&market.snapshot(&symbol.name, 5_000, View::Now).unwrap()).unwrap();
         let mut copy = Copy { id: Some(int(&body, "lastUpdateId")), ..Copy::default() };
         copy.apply(&body, "bids", "asks");
         assert!(copy.equals(&market.truth(&symbol.name, None).unwrap()));
@@ -128,7 +129,7 @@ fn synchronise_and_compare(futures: bool) {
             quotes.insert((symbol.to_owned(), int(&value, "u")), value);
             continue;
         }
-        if channel != "depth" {
+        if channel != "depth@100ms" {
             continue;
         }
         let (from, to, id) = (int(&value, "U"), int(&value, "u"), copy.id.unwrap());
@@ -197,7 +198,7 @@ fn aggregates_cover_every_spot_trade_once_and_candles_add_them_up() {
 #[test]
 fn a_snapshot_has_no_more_levels_than_asked_for() {
     let (market, _) = market(false, 1);
-    let body: Value = serde_json::from_slice(&market.snapshot("ETHUSDT", 5).unwrap()).unwrap();
+    let body: Value = serde_json::from_slice(&market.snapshot("ETHUSDT", 5, View::Now).unwrap()).unwrap();
     assert_eq!((body["bids"].as_array().unwrap().len(), body["asks"].as_array().unwrap().len()), (5, 5));
-    assert_eq!(market.snapshot("NOSUCH", 5), None);
+    assert_eq!(market.snapshot("NOSUCH", 5, View::Now), None);
 }

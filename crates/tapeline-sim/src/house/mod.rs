@@ -4,29 +4,49 @@
 //! The server drives it with real sockets and real time, a simulated world in virtual time. Equal options and
 //! equal calls give equal outputs.
 
+mod acts;
+mod curtain;
+mod door;
 mod floor;
 mod gate;
+mod kinds;
 mod options;
 mod rest;
 mod routes;
 mod socket;
+mod spoil;
+mod telling;
+mod trouble;
+mod troubles;
 mod wire;
 
+pub use kinds::{Kind, UnknownKind};
 pub use options::HouseOptions;
+pub use telling::Mishap;
+pub use trouble::{BadScript, BadTrouble, Scope, Trouble, When, parse_script};
+pub use troubles::TroubleId;
 pub use wire::{Reply, Said, Say, SocketId};
 
-use crate::dialect::Change;
-use crate::exchange::{TrueBook, names};
-use crate::names::Base;
+pub(crate) use telling::Frame;
+
+use crate::exchange::{LevelChange, Symbol, TrueBook, TrueTrade, names};
+use crate::playback::Speed;
+use crate::recording::Recording;
 use crate::report::Report;
+use crate::rng::Rng;
+use acts::Later;
 use bytes::Bytes;
+use curtain::Curtain;
 use floor::{Floor, nanos};
 use gate::Gate;
-use rest::{Target, parse_query};
+use rest::Target;
 use routes::{Printer, Routes};
 use socket::{Bell, Socket};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
+use telling::Mishaps;
+use troubles::Troubles;
 
 /// A simulated venue. All times are nanoseconds of its own clock, which starts at 0 and never runs back.
 ///
@@ -35,34 +55,85 @@ use std::net::IpAddr;
 pub struct House {
     options: HouseOptions,
     futures: bool,
-    floor: Floor,
+    stage: Stage,
+    curtain: Curtain,
     routes: Routes,
     gate: Gate,
     sockets: BTreeMap<u64, Socket>,
     out: VecDeque<(SocketId, Say)>,
     printer: Printer,
     report: Report,
+    troubles: Troubles,
+    mishaps: Mishaps,
+    /// What is to happen to sockets, by moment and order of planning.
+    agenda: BTreeMap<(u64, u64), (u64, Later)>,
+    planned: u64,
+    dice: Rng,
     now: u64,
     next_socket: u64,
 }
 
-/// Sockets whose busiest second is remembered one by one.
-const REMEMBERED_SOCKETS: usize = 1_024;
+/// What a house performs.
+#[derive(Debug)]
+enum Stage {
+    Floor(Box<Floor>),
+    /// Its frames are handed in by whoever plays it.
+    Recording(Arc<Recording>),
+}
+
+/// What is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Curtain,
+    Trouble,
+    Plan,
+    Bell(u64, Bell),
+}
 
 impl House {
-    /// Opens a house at time 0.
+    /// Opens a house with a generated market at time 0.
     pub fn new(options: HouseOptions) -> Self {
         let market = &options.market;
-        let futures = market.futures;
+        // A market that races or ends is there for its listeners and waits for them to come. A live one has been
+        // running all along and waits for nobody.
+        let live = market.speed != Speed::Max && market.frames.is_none();
+        let curtain = if live { Curtain::open() } else { Curtain::waiting(options.start_after) };
+        let stage = Stage::Floor(Box::new(Floor::new(market, options.unix_ms_at_zero)));
+        let names = names(&market.symbols, market.futures);
+        Self::with(options, stage, curtain, names)
+    }
+
+    /// A house whose frames come from a recording.
+    pub(crate) fn of_recording(mut options: HouseOptions, recording: Arc<Recording>) -> Self {
+        options.market.futures = recording.capture.futures;
+        let names = recording.capture.streams.clone();
+        let numbers = (0..).zip(&names).map(|(number, name)| (name.clone(), number)).collect();
+        let curtain = Curtain::waiting(options.start_after);
+        Self::with(options, Stage::Recording(recording), curtain, (names, numbers))
+    }
+
+    fn with(
+        options: HouseOptions,
+        stage: Stage,
+        curtain: Curtain,
+        names: (Vec<String>, std::collections::HashMap<String, u32>),
+    ) -> Self {
         Self {
-            futures,
-            floor: Floor::new(market, options.unix_ms_at_zero, options.start_after),
-            routes: Routes::new(names(&market.symbols, futures)),
+            futures: options.market.futures,
+            // A recording holds one speed of the depth stream; whoever asks for another still wants these frames.
+            routes: Routes::new(names, matches!(stage, Stage::Recording(_))),
+            stage,
+            curtain,
             gate: Gate::default(),
             sockets: BTreeMap::new(),
             out: VecDeque::new(),
             printer: Printer::default(),
             report: Report::default(),
+            troubles: Troubles::default(),
+            mishaps: Mishaps::default(),
+            agenda: BTreeMap::new(),
+            planned: 0,
+            dice: Rng::new(options.market.seed, u64::MAX - 2),
             now: 0,
             next_socket: 0,
             options,
@@ -91,10 +162,11 @@ impl House {
         // The number of streams was checked before.
         let fresh = socket.session.add(&opening.streams).unwrap_or_default();
         self.sockets.insert(id, socket);
-        self.floor.touch(self.now);
+        self.curtain.touch(self.now);
         if !fresh.is_empty() {
             self.subscribe(id, &fresh);
         }
+        self.welcome(id, target.host);
         Ok(SocketId(id))
     }
 
@@ -118,6 +190,7 @@ impl House {
             Said::Text(text) => self.request_on(socket.0, text),
             // Bytes are no JSON text; the answer says so.
             Said::Binary(_) => self.request_on(socket.0, ""),
+            Said::Ping(_) if self.has_manner(Kind::NoPong, socket.0) => {}
             Said::Ping(payload) => self.say(socket.0, Say::Pong(Bytes::copy_from_slice(payload))),
             Said::Pong(payload) => {
                 let answered = self.sockets.get_mut(&socket.0).is_some_and(|known| known.ponged(payload));
@@ -142,28 +215,108 @@ impl House {
 
     /// Lets everything happen that is due until `now`, in its order.
     pub fn advance(&mut self, now: u64) {
-        let mut bell = self.next_bell();
+        let mut own = self.next_own();
         loop {
-            let market = self.floor.due();
-            if market.min(bell.0) > now {
+            let market = self.market_due();
+            if market.min(own.0) > now {
                 break;
             }
-            if bell.0 <= market {
-                self.now = self.now.max(bell.0);
-                self.ring(bell.1, bell.2);
+            if own.0 <= market {
+                self.now = self.now.max(own.0);
+                self.do_own(own.1);
+                own = self.next_own();
             } else {
                 self.now = self.now.max(market);
-                self.floor.step(market, &self.routes.wanted);
-                self.tell();
+                if self.step_market() {
+                    own = self.next_own();
+                }
             }
-            bell = self.next_bell();
         }
         self.now = self.now.max(now);
     }
 
     /// When something happens next by itself.
     pub fn deadline(&self) -> Option<u64> {
-        Some(self.floor.due().min(self.next_bell().0)).filter(|at| *at < u64::MAX)
+        Some(self.market_due().min(self.next_own().0)).filter(|at| *at < u64::MAX)
+    }
+
+    /// Lets a market that runs at full speed do something, at most until it has made `most` more frames, wanted
+    /// or not. False if there is nothing to do: it has not begun, it is at its end, or it goes by the clock.
+    pub fn race(&mut self, now: u64, most: u64) -> bool {
+        self.advance(now);
+        let Stage::Floor(floor) = &self.stage else { return false };
+        let made = floor.frames.made;
+        let mut done = false;
+        // Not every step makes frames: the steps are bounded too.
+        for _ in 0..8 * most {
+            let Stage::Floor(floor) = &self.stage else { break };
+            let ready = floor.races() && self.curtain.since().is_some() && !floor.is_finished();
+            if !ready || floor.frames.made >= made.saturating_add(most) {
+                break;
+            }
+            self.step_market();
+            done = true;
+        }
+        done
+    }
+
+    /// Opens a market or a recording that waits for its listeners at once.
+    pub fn begin_now(&mut self, now: u64) {
+        self.advance(now);
+        self.curtain.begin(self.now);
+    }
+
+    /// Whether the market or the recording has begun.
+    pub fn has_begun(&self) -> bool {
+        self.curtain.since().is_some()
+    }
+
+    /// Sends `serverShutdown` to every socket; nothing follows from it.
+    pub fn announce_shutdown(&mut self, now: u64) {
+        self.advance(now);
+        let ids: Vec<u64> = self.sockets.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.warn(id));
+    }
+
+    /// Whether a market with an end has come to it.
+    pub fn is_finished(&self) -> bool {
+        self.floor().is_some_and(Floor::is_finished)
+    }
+
+    /// Orders a trouble.
+    pub fn trouble(&mut self, now: u64, trouble: Trouble) -> TroubleId {
+        self.advance(now);
+        let id = self.troubles.order(self.now, trouble, &self.routes.names);
+        // What begins at once has begun when this returns.
+        self.advance(now);
+        TroubleId(id)
+    }
+
+    /// Calls a trouble off; false if there is none of this number.
+    pub fn calm(&mut self, id: TroubleId) -> bool {
+        self.troubles.call_off(id.0)
+    }
+
+    /// Calls every trouble off.
+    pub fn calm_all(&mut self) {
+        self.troubles.clear();
+    }
+
+    /// The troubles that are ordered and not over: each with how often it has struck.
+    pub fn troubles(&self) -> Vec<(TroubleId, Trouble, u64)> {
+        let list = self.troubles.list(self.now);
+        list.map(|(id, trouble, hits)| (TroubleId(id), trouble.clone(), hits)).collect()
+    }
+
+    /// The frames that did not reach a socket as they should have, after the mishap of this number; the newest
+    /// 65,536 are remembered.
+    pub fn mishaps(&self, since: u64) -> impl Iterator<Item = &Mishap> {
+        self.mishaps.since(since)
+    }
+
+    /// The open sockets, oldest first.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
+        self.sockets.keys().map(|id| SocketId(*id))
     }
 
     /// What is to be done next on a socket. Empty it after every call, for it grows until then.
@@ -173,18 +326,48 @@ impl House {
 
     /// The true book of a symbol (`BTCUSDT`): now, or at an update id that is still remembered.
     pub fn truth(&self, symbol: &str, id: Option<u64>) -> Option<TrueBook> {
-        self.floor.market.truth(symbol, id)
+        self.floor()?.market.truth(symbol, id)
+    }
+
+    /// Every change of a symbol's book after an update id, in order; `None` if some of them are forgotten (or
+    /// belong to the time before a restart of its ids).
+    pub fn changes(&self, symbol: &str, after: u64) -> Option<impl Iterator<Item = LevelChange>> {
+        self.floor()?.market.changes(symbol, after)
+    }
+
+    /// The remembered trades of a symbol after a trade id, in order; spent ids are among them, without lots.
+    pub fn trades(&self, symbol: &str, after: u64) -> Option<impl Iterator<Item = &TrueTrade>> {
+        self.floor()?.market.trades(symbol, after)
+    }
+
+    /// A listed symbol, with the scales of its ticks and lots.
+    pub fn symbol(&self, symbol: &str) -> Option<&Symbol> {
+        self.floor()?.market.symbol(symbol)
     }
 
     /// The counters now.
     pub fn report(&self) -> Report {
         let streams = self.routes.report();
-        Report {
-            streams,
-            played: self.floor.frames.made,
-            finished: self.floor.is_finished(),
-            ..self.report.clone()
+        let troubles = self.troubles.counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        let mut report = Report { streams, troubles, ..self.report.clone() };
+        if let Some(floor) = self.floor() {
+            (report.played, report.finished) = (floor.frames.made, floor.is_finished());
         }
+        report
+    }
+
+    pub(crate) const fn report_mut(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// The streams the venue has, in canonical spelling.
+    pub fn streams(&self) -> Vec<String> {
+        self.routes.names.iter().filter(|name| self.routes.accepts(name)).cloned().collect()
+    }
+
+    /// Whether the venue is USD-M futures rather than spot.
+    pub const fn is_futures(&self) -> bool {
+        self.futures
     }
 
     /// The house's wall clock, Unix milliseconds.
@@ -192,175 +375,57 @@ impl House {
         self.options.unix_ms_at_zero + self.now / 1_000_000
     }
 
-    fn admit(&mut self, from: IpAddr, target: &Target<'_>) -> Result<Opening, Reply> {
-        let opening = self.opening(target).ok_or_else(|| Reply::text(404, "no such path\n"))?;
-        if opening.streams.len() > self.options.streams {
-            return Err(Reply::text(400, "too many streams in the URL\n"));
-        }
-        if self.sockets.len() >= self.options.sockets {
-            return Err(Reply::text(503, "too many open sockets\n"));
-        }
-        self.gate.connect(&self.options, &mut self.report, self.now, from)?;
-        Ok(opening)
+    fn floor(&self) -> Option<&Floor> {
+        if let Stage::Floor(floor) = &self.stage { Some(floor) } else { None }
     }
 
-    /// The meaning of a stream path, `None` for any other path.
-    fn opening(&self, target: &Target<'_>) -> Option<Opening> {
-        let path = target.path.as_str();
-        let (base, rest) = match path {
-            _ if self.futures && path.starts_with("/public/") => (Base::Public, &path["/public".len()..]),
-            _ if self.futures && path.starts_with("/market/") => (Base::Market, &path["/market".len()..]),
-            // The retired unrouted path behaves like /public.
-            _ if self.futures => (Base::Public, path),
-            _ => (Base::Whole, path),
-        };
-        let names = |list: &str| list.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        let streams = match (rest, target.query) {
-            ("/ws", _) | ("/stream", None) => Vec::new(),
-            ("/stream", Some(query)) => names(parse_query(query).get("streams").map_or("", String::as_str)),
-            _ => names(rest.strip_prefix("/ws/")?),
-        };
-        Some(Opening { combined: rest == "/stream", base, streams })
+    fn floor_mut(&mut self) -> Option<&mut Floor> {
+        if let Stage::Floor(floor) = &mut self.stage { Some(floor) } else { None }
     }
 
-    fn request_on(&mut self, id: u64, text: &str) {
-        let Some(known) = self.sockets.get_mut(&id) else { return };
-        let (reply, change) = known.session.request(text);
-        match change {
-            Change::Nothing | Change::Combined(_) => {}
-            Change::Added(names) => self.subscribe(id, &names),
-            Change::Removed(names) => names.iter().for_each(|name| self.routes.remove(id, name)),
-            Change::Refused => self.report.request_errors += 1,
+    fn market_due(&self) -> u64 {
+        match (&self.stage, self.curtain.since()) {
+            (Stage::Floor(floor), Some(since)) => floor.due(since),
+            _ => u64::MAX,
         }
-        self.say(id, Say::Text(reply.into()));
     }
 
-    fn subscribe(&mut self, id: u64, names: &[String]) {
-        self.report.subscribes += 1;
-        let Some(base) = self.sockets.get(&id).map(|known| known.base) else { return };
-        // Names that no stream has, or that another base carries, are accepted and stay mute.
-        for name in names.iter().filter(|name| base.carries(name)) {
-            self.routes.add(id, name);
+    /// Lets the next thing of the market happen; true if it told anybody anything.
+    fn step_market(&mut self) -> bool {
+        let Stage::Floor(floor) = &mut self.stage else { return false };
+        floor.step(&self.routes.wanted);
+        let told = floor.frames.len() > 0;
+        if told {
+            self.tell();
         }
-        self.floor.touch(self.now);
+        told
     }
 
-    /// Hands what the market made to everyone who subscribed it.
-    fn tell(&mut self) {
-        for frame in self.floor.frames.iter() {
-            let stream = frame.stream as usize;
-            let targets = self.routes.targets(frame.stream);
-            if targets.is_empty() {
-                continue;
-            }
-            let mut sent = 0;
-            for target in targets {
-                let Some(known) = self.sockets.get(&target.socket) else { continue };
-                for name in &target.names {
-                    let text = if known.session.combined {
-                        self.printer.combined(name, frame.payload)
-                    } else {
-                        self.printer.text(&[frame.payload])
-                    };
-                    self.out.push_back((SocketId(target.socket), Say::Text(text)));
-                    sent += 1;
-                }
-            }
-            let told = &mut self.routes.streams[stream];
-            told.offered += 1;
-            told.sent += sent;
-            self.report.frames_sent += sent;
-        }
-        self.floor.frames.clear();
-    }
-
-    fn next_bell(&self) -> (u64, u64, Bell) {
+    /// What the house itself does next, and when.
+    fn next_own(&self) -> (u64, Due) {
         let pong_within = nanos(self.options.pong_within);
         let bells = self.sockets.iter().map(|(id, socket)| {
             let (at, bell) = socket.bell(pong_within);
-            (at, *id, bell)
+            (at, Due::Bell(*id, bell))
         });
-        bells.min_by_key(|(at, id, _)| (*at, *id)).unwrap_or((u64::MAX, 0, Bell::Ping))
+        let plan = self.agenda.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+        let others =
+            [(self.curtain.due(), Due::Curtain), (self.troubles.due(), Due::Trouble), (plan, Due::Plan)];
+        others.into_iter().chain(bells).min().unwrap_or((u64::MAX, Due::Plan))
     }
 
-    fn ring(&mut self, id: u64, bell: Bell) {
-        let now_ms = self.unix_ms();
-        let Some(known) = self.sockets.get_mut(&id) else { return };
-        match bell {
-            Bell::Ping => {
-                known.next_ping = self.now.saturating_add(nanos(self.options.ping_every).max(1));
-                // Pings carry the time, so that no two are alike.
-                let payload = now_ms.to_string();
-                known.pinged(payload.clone(), self.now);
-                self.report.pings += 1;
-                self.say(id, Say::Ping(payload.into()));
+    fn do_own(&mut self, due: Due) {
+        match due {
+            Due::Curtain => self.curtain.begin(self.now),
+            Due::Trouble => {
+                if let Some(trouble) = self.troubles.begin(self.now) {
+                    self.begin(&trouble);
+                }
             }
-            Bell::Silence => {
-                self.report.closed_for_silence += 1;
-                self.end(id, Say::Fin);
-            }
-            Bell::Warn => {
-                known.warned_at = u64::MAX;
-                self.warn(id);
-            }
-            Bell::Age => {
-                self.report.closed_for_age += 1;
-                self.end(id, Say::Fin);
-            }
+            Due::Plan => self.carry_out(),
+            Due::Bell(id, bell) => self.ring(id, bell),
         }
     }
-
-    /// Sends `serverShutdown`, which needs no subscription.
-    fn warn(&mut self, id: u64) {
-        let payload = format!("{{\"e\":\"serverShutdown\",\"E\":{}}}", self.unix_ms());
-        let Some(known) = self.sockets.get(&id) else { return };
-        let text = if known.session.combined {
-            self.printer.combined("!serverShutdown", payload.as_bytes())
-        } else {
-            payload.into()
-        };
-        self.say(id, Say::Text(text));
-    }
-
-    fn say(&mut self, id: u64, say: Say) {
-        if self.sockets.get(&id).is_some_and(|known| !known.frozen) {
-            self.out.push_back((SocketId(id), say));
-        }
-    }
-
-    /// Lets go of a socket with a last word.
-    fn end(&mut self, id: u64, farewell: Say) {
-        if self.sockets.contains_key(&id) {
-            self.out.push_back((SocketId(id), farewell));
-            self.forget(id);
-        }
-    }
-
-    fn forget(&mut self, id: u64) {
-        if self.sockets.remove(&id).is_some() {
-            self.report.open -= 1;
-            self.routes.leave(id);
-        }
-    }
-
-    fn note_pace(&mut self, id: u64) {
-        let Some(known) = self.sockets.get(&id) else { return };
-        let most = known.window.most() as u64;
-        let report = &mut self.report;
-        report.most_messages_in_a_second = report.most_messages_in_a_second.max(most);
-        report.messages_in_a_second.insert(id, most);
-        if report.messages_in_a_second.len() > REMEMBERED_SOCKETS {
-            report.messages_in_a_second.pop_first();
-        }
-    }
-}
-
-/// What the URL of a socket said.
-#[derive(Debug)]
-struct Opening {
-    combined: bool,
-    base: Base,
-    streams: Vec<String>,
 }
 
 #[cfg(test)]

@@ -1,15 +1,23 @@
 //! The REST side of a house: paths, parameters, weights, replies.
 
-use super::House;
-use super::gate::stamp;
+use super::gate::{banned, stamp};
+use super::kinds::{Kind, Place};
+use super::trouble::Trouble;
 use super::wire::Reply;
+use super::{House, Stage};
+use crate::exchange::{INTERVALS, Market, View};
 use crate::limits::depth_weight;
 use crate::names::percent_decoded;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Parameters of a query, decoded.
 pub(crate) type Query = BTreeMap<String, String>;
+
+/// What lists a symbol's things from an id on, or the newest: so many at most.
+type Listing = fn(&Market, &str, Option<u64>, usize) -> Option<Vec<u8>>;
 
 /// A request target taken apart.
 #[derive(Debug)]
@@ -48,14 +56,45 @@ pub(crate) fn parse_query(query: &str) -> Query {
 impl House {
     pub(super) fn answer(&mut self, from: IpAddr, target: &Target<'_>) -> Reply {
         let query = parse_query(target.query.unwrap_or(""));
-        match (target.path.as_str(), self.futures) {
-            ("/api/v3/ping", false) | ("/fapi/v1/ping", true) => {
-                self.weighed(from, 1, |_| Reply::json(200, "{}"))
+        let symbol = query.get("symbol").map_or("", String::as_str);
+        let concerns = |t: &Trouble| t.scope.has_host(target.host) && t.scope.has_symbol(symbol);
+        let trouble = self.troubles.at(self.now, Place::Rest, concerns);
+        if let Some(trouble) = &trouble {
+            self.troubles.count(trouble.kind);
+            if trouble.kind == Kind::Unreachable {
+                return Reply::text(Reply::NO_CONNECTION, "");
             }
-            ("/api/v3/time", false) | ("/fapi/v1/time", true) => self.weighed(from, 1, |house| {
+        }
+        let answered = self.dispatch(from, &target.path, &query);
+        let reply = match &trouble {
+            // A limit that is kept goes before a trouble.
+            Some(trouble) if !matches!(answered.status, 418 | 429) => self.harm(from, trouble, answered),
+            _ => answered,
+        };
+        self.account(&target.path, symbol, &reply);
+        reply
+    }
+
+    fn dispatch(&mut self, from: IpAddr, path: &str, query: &Query) -> Reply {
+        let rest = if self.futures { path.strip_prefix("/fapi/v1/") } else { path.strip_prefix("/api/v3/") };
+        match rest {
+            Some("ping") => self.weighed(from, 1, |_| Reply::json(200, "{}")),
+            Some("time") => self.weighed(from, 1, |house| {
                 Reply::json(200, format!("{{\"serverTime\":{}}}", house.unix_ms()))
             }),
-            ("/api/v3/depth" | "/api/v1/depth", false) | ("/fapi/v1/depth", true) => self.depth(from, &query),
+            Some("depth") => self.depth(from, query),
+            None if path == "/api/v1/depth" && !self.futures => self.depth(from, query),
+            Some("trades" | "historicalTrades") => {
+                self.listing(from, query, if self.futures { 5 } else { 25 }, Market::rest_trades)
+            }
+            Some("aggTrades") => {
+                self.listing(from, query, if self.futures { 20 } else { 4 }, Market::rest_aggregates)
+            }
+            Some("klines") => self.candles(from, query),
+            Some("ticker/bookTicker") => self.quotes(from, query),
+            Some("exchangeInfo") => {
+                self.weighed(from, if self.futures { 1 } else { 20 }, |house| house.exchange_info())
+            }
             _ => Reply::text(404, "no such path\n"),
         }
     }
@@ -80,24 +119,201 @@ impl House {
                 return Reply::error(400, -4021, &format!("'{limit}' is not a valid depth limit."));
             }
             Some(Ok(limit)) if limit > 0 => limit.min(5_000),
-            Some(_) => return Reply::error(400, -1130, "Data sent for parameter 'limit' is not valid."),
+            Some(_) => return bad_parameter("limit"),
         };
-        let symbol = query.get("symbol").map_or("", String::as_str);
-        self.weighed(from, depth_weight(limit, self.futures), |house| house.snapshot(symbol, limit))
+        self.weighed(from, depth_weight(limit, self.futures), |house| match required(query, "symbol") {
+            Ok(symbol) => house.snapshot(symbol, limit),
+            Err(refusal) => refusal,
+        })
     }
 
     fn snapshot(&mut self, symbol: &str, limit: usize) -> Reply {
-        if symbol.is_empty() {
-            return Reply::error(
-                400,
-                -1102,
-                "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.",
-            );
+        let trouble = self.troubles.at(self.now, Place::Snapshot, |t| t.scope.has_symbol(symbol));
+        if let Some(trouble) = &trouble {
+            self.troubles.count(trouble.kind);
         }
-        let Some(body) = self.floor.market.snapshot(symbol, limit) else {
-            return Reply::error(400, -1121, "Invalid symbol.");
+        let view = match trouble.as_ref().map(|trouble| trouble.kind) {
+            Some(Kind::Stale) => View::Ago(trouble.map_or(0, |t| t.nanos(30_000)) / 1_000),
+            Some(Kind::Edge) => View::Edge,
+            Some(Kind::Straddle) => View::Inside,
+            Some(Kind::EmptySnapshot) => View::Empty,
+            Some(Kind::OtherSymbol) => return self.snapshot_of_another(symbol, limit),
+            _ => View::Now,
         };
-        *self.report.snapshots.entry(symbol.to_owned()).or_default() += 1;
-        Reply::json(200, body)
+        let body = match &self.stage {
+            Stage::Floor(floor) => floor.market.snapshot(symbol, limit, view).map(Bytes::from),
+            Stage::Recording(recording) => match recording.snapshot(symbol) {
+                Some(body) => Some(Bytes::copy_from_slice(body.as_bytes())),
+                None if recording.capture.snapshots.is_empty() || recording.capture.lists(symbol) => {
+                    return busy();
+                }
+                None => None,
+            },
+        };
+        body.map_or_else(|| Reply::error(400, -1121, "Invalid symbol."), |body| Reply::json(200, body))
+    }
+
+    /// What a cache that mixes its keys up would serve.
+    fn snapshot_of_another(&self, symbol: &str, limit: usize) -> Reply {
+        let Some(floor) = self.floor() else { return busy() };
+        let other = floor.market.symbols().find(|other| *other != symbol).unwrap_or(symbol);
+        Reply::json(200, floor.market.snapshot(other, limit, View::Now).unwrap_or_default())
+    }
+
+    fn listing(&mut self, from: IpAddr, query: &Query, weight: u32, list: Listing) -> Reply {
+        self.weighed(from, weight, |house| {
+            let (symbol, limit) = match (required(query, "symbol"), limit(query, 1_000)) {
+                (Ok(symbol), Ok(limit)) => (symbol, limit),
+                (Err(refusal), _) | (_, Err(refusal)) => return refusal,
+            };
+            let first = match query.get("fromId").map(|id| id.parse()) {
+                Some(Err(_)) => return bad_parameter("fromId"),
+                Some(Ok(id)) => Some(id),
+                None => None,
+            };
+            house.ask_market(|market| list(market, symbol, first, limit))
+        })
+    }
+
+    fn candles(&mut self, from: IpAddr, query: &Query) -> Reply {
+        self.weighed(from, 2, |house| {
+            let asked = (required(query, "symbol"), required(query, "interval"), limit(query, 1_000));
+            let (symbol, interval, limit) = match asked {
+                (Ok(symbol), Ok(interval), Ok(limit)) => (symbol, interval, limit),
+                (Err(refusal), ..) | (_, Err(refusal), _) | (.., Err(refusal)) => return refusal,
+            };
+            if !INTERVALS.iter().any(|known| known.name == interval) {
+                return Reply::error(400, -1120, "Invalid interval.");
+            }
+            let time = |key: &str| query.get(key).and_then(|ms| ms.parse().ok());
+            let times = (time("startTime").unwrap_or(0), time("endTime").unwrap_or(u64::MAX));
+            house.ask_market(|market| market.rest_candles(symbol, interval, times, limit))
+        })
+    }
+
+    fn quotes(&mut self, from: IpAddr, query: &Query) -> Reply {
+        let symbol = query.get("symbol");
+        let weight = if symbol.is_some() { 2 } else { 4 };
+        self.weighed(from, weight, |house| match symbol {
+            Some(symbol) => house.ask_market(|market| market.rest_quote(symbol)),
+            None => house.ask_market(|market| {
+                let all: Vec<Vec<u8>> =
+                    market.symbols().filter_map(|symbol| market.rest_quote(symbol)).collect();
+                Some([b"[", all.join(&b',').as_slice(), b"]"].concat())
+            }),
+        })
+    }
+
+    fn ask_market(&self, ask: impl FnOnce(&Market) -> Option<Vec<u8>>) -> Reply {
+        let Some(floor) = self.floor() else { return busy() };
+        let body = ask(&floor.market);
+        body.map_or_else(|| Reply::error(400, -1121, "Invalid symbol."), |body| Reply::json(200, body))
+    }
+
+    /// The listed symbols with their ticks and lots, and the limits.
+    fn exchange_info(&self) -> Reply {
+        let Some(floor) = self.floor() else { return busy() };
+        let unit = |scale: u32| crate::decimal::fixed(1, scale, scale);
+        let listed = floor.market.symbols().filter_map(|name| floor.market.symbol(name)).map(|symbol| {
+            let base = symbol.name.strip_suffix("USDT").unwrap_or(&symbol.name);
+            serde_json::json!({
+                "symbol": symbol.name, "pair": symbol.name, "status": "TRADING", "contractType": "PERPETUAL",
+                "baseAsset": base, "quoteAsset": "USDT", "marginAsset": "USDT",
+                "baseAssetPrecision": 8, "quotePrecision": 8, "quoteAssetPrecision": 8,
+                "pricePrecision": symbol.price_scale, "quantityPrecision": symbol.size_scale,
+                "orderTypes": ["LIMIT", "MARKET"], "isSpotTradingAllowed": true, "permissions": ["SPOT"],
+                "filters": [
+                    {"filterType": "PRICE_FILTER", "tickSize": unit(symbol.price_scale),
+                     "minPrice": unit(symbol.price_scale), "maxPrice": "100000000"},
+                    {"filterType": "LOT_SIZE", "stepSize": unit(symbol.size_scale),
+                     "minQty": unit(symbol.size_scale), "maxQty": "100000000"},
+                ],
+            })
+        });
+        let listed: Vec<serde_json::Value> = listed.collect();
+        let limit = serde_json::json!({"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+            "limit": self.options.weight});
+        let info = serde_json::json!({"timezone": "UTC", "serverTime": self.unix_ms(), "rateLimits": [limit],
+            "exchangeFilters": [], "symbols": listed});
+        Reply::json(200, info.to_string())
+    }
+
+    /// What a trouble makes of a reply.
+    fn harm(&mut self, from: IpAddr, trouble: &Trouble, reply: Reply) -> Reply {
+        let now = self.unix_ms();
+        let seconds = |usual: i64| trouble.by(usual).unsigned_abs().div_ceil(1_000);
+        match trouble.kind {
+            Kind::Status => {
+                let status = trouble.code.unwrap_or(500);
+                Reply {
+                    status,
+                    ..Reply::error(status, -1000, "An unknown error occurred while processing the request.")
+                }
+            }
+            Kind::Firewall => Reply::of(403, "text/html", Bytes::from_static(FIREWALL.as_bytes())),
+            Kind::Html => Reply::of(200, "text/html", Bytes::from_static(FIREWALL.as_bytes())),
+            Kind::GeoBlock => Reply::error(451, 0, "Service unavailable from a restricted location."),
+            Kind::Busy => busy(),
+            Kind::Teapot => {
+                let wait = seconds(120_000);
+                self.report.http_418 += 1;
+                self.gate.ban(&self.options, now, from, wait);
+                let told = Reply::error(418, -1003, &banned(now + wait * 1_000));
+                told.with("retry-after", wait.to_string())
+            }
+            Kind::TooMany => {
+                let wait = seconds(10_000);
+                self.report.http_429 += 1;
+                self.gate.hold(&self.options, now, from, wait);
+                Reply::error(429, -1003, "Too many requests.").with("retry-after", wait.to_string())
+            }
+            Kind::TooManyUnsaid => {
+                self.report.http_429 += 1;
+                Reply::error(429, -1003, "Too many requests.")
+            }
+            Kind::Slow => Reply { after: Duration::from_nanos(trouble.nanos(10_000)), ..reply },
+            Kind::HalfBody => Reply { cut: true, ..reply },
+            _ => reply,
+        }
+    }
+
+    /// Counts what became of depth requests.
+    fn account(&mut self, path: &str, symbol: &str, reply: &Reply) {
+        if !path.ends_with("/depth") {
+            return;
+        }
+        if reply.status == 200 && !reply.cut {
+            *self.report.snapshots.entry(symbol.to_owned()).or_default() += 1;
+        } else if reply.status >= 500 || reply.cut {
+            self.report.snapshots_failed += 1;
+        }
+    }
+}
+
+const FIREWALL: &str = "<html>\n<head><title>403 Forbidden</title></head>\n<body>\n<center><h1>403 Forbidden</h1>\
+    </center>\n<hr><center>cloudfront</center>\n</body>\n</html>\n";
+
+fn busy() -> Reply {
+    let why = "Server is currently overloaded with other requests. Please try again in a few minutes.";
+    Reply::error(503, -1008, why)
+}
+
+fn bad_parameter(name: &str) -> Reply {
+    Reply::error(400, -1130, &format!("Data sent for parameter '{name}' is not valid."))
+}
+
+fn required<'a>(query: &'a Query, name: &str) -> Result<&'a str, Reply> {
+    let value = query.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    value.ok_or_else(|| {
+        let why = format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed.");
+        Reply::error(400, -1102, &why)
+    })
+}
+
+fn limit(query: &Query, most: usize) -> Result<usize, Reply> {
+    match query.get("limit").map(|limit| limit.parse::<usize>()) {
+        None => Ok(500),
+        Some(Ok(limit)) if limit > 0 => Ok(limit.min(most)),
+        Some(_) => Err(bad_parameter("limit")),
     }
 }

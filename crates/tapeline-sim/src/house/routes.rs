@@ -1,5 +1,6 @@
 //! Who listens to what, and the form in which each listener gets a frame.
 
+use super::socket::Socket;
 use crate::exchange::Wanted;
 use crate::names::family;
 use crate::report::StreamReport;
@@ -22,6 +23,8 @@ pub(crate) struct Routes {
     pub(crate) names: Vec<String>,
     /// Every spelling.
     numbers: HashMap<String, u32>,
+    /// Any speed of the depth stream means the one that there is.
+    any_speed: bool,
     targets: Vec<Vec<Target>>,
     /// The streams that have a target, for the market.
     pub(crate) wanted: Wanted,
@@ -29,11 +32,12 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn new((names, numbers): (Vec<String>, HashMap<String, u32>)) -> Self {
+    pub(crate) fn new((names, numbers): (Vec<String>, HashMap<String, u32>), any_speed: bool) -> Self {
         let count = names.len();
         Self {
             names,
             numbers,
+            any_speed,
             targets: (0..count).map(|_| Vec::new()).collect(),
             wanted: Wanted::Some(vec![false; count]),
             streams: vec![StreamReport::default(); count],
@@ -42,7 +46,8 @@ impl Routes {
 
     /// The stream that a name means, if there is one.
     pub(crate) fn number(&self, name: &str) -> Option<u32> {
-        self.numbers.get(name).or_else(|| self.numbers.get(family(name))).copied()
+        let exact = self.numbers.get(name);
+        exact.or_else(|| self.numbers.get(family(name)).filter(|_| self.any_speed)).copied()
     }
 
     /// Whether somebody can subscribe the stream of this canonical name.
@@ -86,8 +91,23 @@ impl Routes {
         }
     }
 
-    pub(crate) fn targets(&self, stream: u32) -> &[Target] {
-        self.targets.get(stream as usize).map_or(&[], Vec::as_slice)
+    /// Takes the listeners of a stream away, to be put back in a moment.
+    pub(crate) fn take_targets(&mut self, stream: u32) -> Vec<Target> {
+        self.targets.get_mut(stream as usize).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts them back, but for those who have left meanwhile, with what they were told.
+    pub(crate) fn put_targets(
+        &mut self,
+        stream: u32,
+        mut targets: Vec<Target>,
+        told: &StreamReport,
+        open: &BTreeMap<u64, Socket>,
+    ) {
+        targets.retain(|target| open.contains_key(&target.socket));
+        self.wanted.set(stream, !targets.is_empty());
+        self.targets[stream as usize] = targets;
+        self.streams[stream as usize].add(told);
     }
 
     /// What became of each family of streams that somebody listened to.

@@ -5,12 +5,16 @@ use super::options::HouseOptions;
 use crate::dialect::Session;
 use crate::limits::Window;
 use crate::names::Base;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 const SECOND: u64 = 1_000_000_000;
 /// Pings that may wait for an answer: whoever lets more of them pass is cut by the oldest anyway.
 const MOST_PINGS: usize = 1_024;
+
+/// Answers that may wait for data.
+const MOST_ANSWERS: usize = 64;
 
 /// An open connection.
 #[derive(Debug)]
@@ -29,10 +33,14 @@ pub(crate) struct Socket {
     pub(crate) ends_at: u64,
     /// Nothing is delivered any more, in either direction.
     pub(crate) frozen: bool,
+    /// Frames that wait for the next one of their stream.
+    held: Vec<(u32, Bytes)>,
+    /// Answers that wait for data.
+    answers: Vec<Bytes>,
 }
 
 /// What a socket's clock asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Bell {
     Ping,
     /// No pong came in time.
@@ -60,6 +68,8 @@ impl Socket {
             warned_at: warned.map_or(u64::MAX, |lead| ends_at.saturating_sub(nanos(lead))),
             ends_at,
             frozen: false,
+            held: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -92,5 +102,33 @@ impl Socket {
             self.unanswered.drain(..=place);
         }
         answered.is_some()
+    }
+
+    /// Whether something waits for the next data frame.
+    pub(crate) const fn waits_for_data(&self) -> bool {
+        !self.held.is_empty() || !self.answers.is_empty()
+    }
+
+    /// What may be sent after a data frame of a stream: the frame that was held back, and answers.
+    pub(crate) fn after_data(&mut self, stream: u32) -> (Vec<Bytes>, Vec<Bytes>) {
+        let (due, kept) = std::mem::take(&mut self.held).into_iter().partition(|(of, _)| *of == stream);
+        self.held = kept;
+        let due: Vec<(u32, Bytes)> = due;
+        (due.into_iter().map(|(_, text)| text).collect(), std::mem::take(&mut self.answers))
+    }
+
+    /// Holds a frame back; the one of the same stream that was held before is returned.
+    pub(crate) fn hold(&mut self, stream: u32, text: Bytes) -> Option<Bytes> {
+        let before = self.held.iter().position(|(of, _)| *of == stream);
+        let before = before.map(|place| self.held.remove(place).1);
+        self.held.push((stream, text));
+        before
+    }
+
+    /// Keeps an answer back until data has been sent; too many are not kept at all.
+    pub(crate) fn answer_after_data(&mut self, answer: Bytes) {
+        if self.answers.len() < MOST_ANSWERS {
+            self.answers.push(answer);
+        }
     }
 }

@@ -101,6 +101,11 @@ impl Reply {
         Self { status, headers, body, after: Duration::ZERO, cut: false }
     }
 
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// The value of a header, if it is there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())

@@ -1,28 +1,28 @@
 //! The venue as a server on loopback: WebSocket and HTTP on one port.
 
+mod control;
 mod http;
-mod hub;
 mod options;
 mod player;
+mod room;
 mod socket;
 
 pub use options::{Content, Options, StartError};
 
 use crate::capture::Capture;
-use crate::exchange::{TrueBook, names};
-use crate::faults::Fault;
+use crate::exchange::{MarketOptions, TrueBook};
+use crate::house::{House, Kind, Mishap, Trouble, TroubleId};
+use crate::playback::Speed;
+use crate::recording::Recording;
 use crate::report::Report;
-use http::{Shared, Stage};
-use hub::Hub;
+use http::Shared;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use player::{Exchange, Recording};
-use std::collections::HashMap;
-use std::convert::Infallible;
+use room::{Room, Slow};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -37,6 +37,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(60);
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
+    /// The frames of a recording or a limited market.
+    frames: u64,
     finished: watch::Receiver<bool>,
 }
 
@@ -45,32 +47,43 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`]: the recording cannot be played or the port is taken.
-    pub async fn start(mut options: Options) -> Result<Self, StartError> {
-        let (stage, hub, futures) = open_stage(&options).await?;
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let (mut house, recording, slow) = open_house(&options).await?;
+        for trouble in options.troubles {
+            house.trouble(0, trouble);
+        }
         let (address, port) = (options.address, options.port);
         let listen = |source| StartError::Listen { address, port, source };
         let listener = TcpListener::bind((address, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        options.streams.get_or_insert(if futures { 200 } else { 1_024 });
+        let frames = match &options.content {
+            Content::Market(market) => market.frames.unwrap_or(u64::MAX),
+            Content::Capture { .. } => recording.as_ref().map_or(0, |known| known.capture.len() as u64),
+        };
         let shared = Arc::new(Shared {
-            hub: Arc::new(hub),
-            stage,
-            options,
-            futures,
+            futures: house.is_futures(),
+            room: Arc::new(Room::new(house, options.queue.max(1) * player::BATCH, slow)),
+            recording,
+            deflate: options.deflate,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            guests: Mutex::new(HashMap::new()),
-            depth_failures: Mutex::new((0, 0)),
         });
         let (done, finished) = watch::channel(false);
-        let (stop, player) = (shared.stop.clone(), Arc::clone(&shared));
+        let player = Arc::clone(&shared);
         shared.tasks.spawn(async move {
-            stop.run_until_cancelled(play(&player)).await;
+            let (room, stop) = (&player.room, &player.stop);
+            let play = async {
+                if let Some(recording) = &player.recording {
+                    player::play(recording, room).await;
+                    done.send_replace(true);
+                }
+            };
+            stop.run_until_cancelled(async { tokio::join!(player::drive(room, &done), play) }).await;
             // Who waits for the end learns of it whether the end was reached or ordered.
             done.send_replace(true);
         });
         shared.tasks.spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { address, shared, finished })
+        Ok(Self { address, shared, frames, finished })
     }
 
     /// `http://127.0.0.1:PORT`; sockets are at the same port.
@@ -93,65 +106,62 @@ impl Server {
         self.shared.futures
     }
 
-    /// The streams the venue has, in canonical spelling, by family.
+    /// The streams the venue has, in canonical spelling.
     pub fn streams(&self) -> Vec<String> {
-        self.shared.hub.accepted()
+        self.shared.room.read(House::streams)
     }
 
     /// How many frames a recording, or a market with a limit, has; `u64::MAX` for one without.
-    pub fn frames(&self) -> u64 {
-        match &self.shared.stage {
-            Stage::Recording(recording) => recording.capture.len() as u64,
-            Stage::Exchange(exchange) => exchange.options.frames.unwrap_or(u64::MAX),
-        }
+    pub const fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// The counters now.
     pub fn report(&self) -> Report {
-        self.shared.hub.report()
+        self.shared.room.read(House::report)
     }
 
     /// The true book of a generated market's symbol (`BTCUSDT`): now, or at an update id that is still
     /// remembered. `None` for an unknown symbol, a forgotten id, or a recording.
     pub fn truth(&self, symbol: &str, id: Option<u64>) -> Option<TrueBook> {
-        match &self.shared.stage {
-            Stage::Exchange(exchange) => exchange.market().truth(symbol, id),
-            Stage::Recording(_) => None,
-        }
+        self.shared.room.read(|house| house.truth(symbol, id))
     }
 
-    /// Replaces all faults; the counts of the new ones begin at 1.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.shared.hub.set_faults(faults);
+    /// The frames that did not reach a socket as they should have, after the mishap of this number.
+    pub fn mishaps(&self, since: u64) -> Vec<Mishap> {
+        self.shared.room.read(|house| house.mishaps(since).cloned().collect())
     }
 
-    /// Arms one more fault.
-    pub fn add_fault(&self, fault: Fault) {
-        self.shared.hub.add_fault(fault);
+    /// Orders a trouble.
+    pub fn trouble(&self, trouble: Trouble) -> TroubleId {
+        self.shared.room.with(|house, now| house.trouble(now, trouble))
     }
 
-    /// Lets the next `count` depth requests fail with this HTTP status.
-    pub fn fail_snapshots(&self, status: u16, count: u32) {
-        *self.shared.depth_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            (status, count);
+    /// Calls a trouble off; false if there is none of this number.
+    pub fn calm(&self, id: TroubleId) -> bool {
+        self.shared.room.with(|house, _| house.calm(id))
+    }
+
+    /// Calls every trouble off.
+    pub fn calm_all(&self) {
+        self.shared.room.with(|house, _| house.calm_all());
     }
 
     /// Sends `serverShutdown` to every socket, as the spot venue does before it goes down (since 2026-05-08,
     /// without any subscription and without a promise when).
     pub fn announce_shutdown(&self) {
-        let payload = format!("{{\"e\":\"serverShutdown\",\"E\":{}}}", unix_ms());
-        self.shared.hub.broadcast("!serverShutdown", &payload);
+        self.shared.room.with(House::announce_shutdown);
     }
 
     /// Cuts every open socket without a goodbye, as a network does.
     pub fn cut_sockets(&self) {
-        self.shared.hub.cut_all();
+        self.trouble(Trouble::new(Kind::Fin));
     }
 
     /// Starts the clock of a recording (or of a limited market) at once instead of some time after the last
     /// SUBSCRIBE: for those who know that everybody is there.
     pub fn begin(&self) {
-        self.shared.hub.begin();
+        self.shared.room.with(House::begin_now);
     }
 
     /// Waits until every frame of the recording, or of a limited market, has been handed to the sockets,
@@ -176,28 +186,23 @@ impl Drop for Server {
     }
 }
 
-async fn open_stage(options: &Options) -> Result<(Stage, Hub, bool), StartError> {
-    let faults = options.faults.clone();
+async fn open_house(options: &Options) -> Result<(House, Option<Arc<Recording>>, Slow), StartError> {
     match &options.content {
         Content::Capture { dir, speed } => {
             let capture = read_capture(dir).await?;
-            let names = capture.streams.clone();
-            let numbers = (0..).zip(&names).map(|(number, name)| (name.clone(), number)).collect();
-            let futures = capture.futures;
-            let recording = Recording::new(capture, *speed, options.snapshot_wait);
-            Ok((Stage::Recording(recording), Hub::new(names, numbers, faults, options.start_after), futures))
+            let recording = Arc::new(Recording::new(capture, *speed, options.snapshot_wait));
+            let market = MarketOptions::new(recording.capture.futures);
+            let house = House::of_recording(options.house(market, unix_ms()), Arc::clone(&recording));
+            Ok((house, Some(recording), Slow::Wait))
         }
         Content::Market(market) => {
             if market.symbols.is_empty() {
                 return Err(StartError::NoSymbols);
             }
-            let (names, numbers) = names(&market.symbols, market.futures);
-            let exchange = Exchange::new(market.clone(), unix_ms());
-            Ok((
-                Stage::Exchange(exchange),
-                Hub::new(names, numbers, faults, options.start_after),
-                market.futures,
-            ))
+            // A market that races or ends waits for those who read; a live one waits for nobody.
+            let live = market.speed != Speed::Max && market.frames.is_none();
+            let house = House::new(options.house(market.clone(), unix_ms()));
+            Ok((house, None, if live { Slow::Cut } else { Slow::Wait }))
         }
     }
 }
@@ -208,13 +213,6 @@ async fn read_capture(dir: &Path) -> Result<Capture, StartError> {
     match tokio::task::spawn_blocking(move || Capture::read(&dir)).await {
         Ok(capture) => Ok(capture?),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-async fn play(shared: &Shared) {
-    match &shared.stage {
-        Stage::Recording(recording) => recording.play(&shared.hub).await,
-        Stage::Exchange(exchange) => exchange.run(&shared.hub).await,
     }
 }
 
@@ -242,8 +240,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let stop = shared.stop.clone();
     let service = service_fn(move |request| {
-        let reply = shared.answer(request, peer.ip());
-        async move { Ok::<_, Infallible>(reply) }
+        let shared = Arc::clone(&shared);
+        async move { shared.answer(request, peer.ip()).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,7 +3,7 @@
 use crate::capture::CaptureError;
 use crate::dialect::ErrorShape;
 use crate::exchange::MarketOptions;
-use crate::faults::Fault;
+use crate::house::{HouseOptions, Trouble};
 use crate::playback::Speed;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -56,13 +56,18 @@ pub struct Options {
     pub deflate: bool,
     /// Batches of at most 256 frames that wait for one socket.
     pub queue: usize,
-    /// Misbehaviour from the first frame on.
-    pub faults: Vec<Fault>,
+    /// A socket is cut when it is this old; the venue says 24 hours.
+    pub lifetime: Option<Duration>,
+    /// How long before that a spot socket is sent `serverShutdown`; `None` tells nothing.
+    pub shutdown_lead: Option<Duration>,
+    /// Misbehaviour; its times count from the start of the server.
+    pub troubles: Vec<Trouble>,
 }
 
 impl Options {
     /// The venue's own limits around `content`, on a free loopback port.
     pub const fn new(content: Content) -> Self {
+        let slow_pings = matches!(&content, Content::Market(market) if market.futures);
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
@@ -73,13 +78,35 @@ impl Options {
             streams: None,
             connects: Some(300),
             sockets: 1_024,
-            ping_every: Duration::from_secs(20),
-            pong_within: Duration::from_secs(60),
+            ping_every: Duration::from_secs(if slow_pings { 180 } else { 20 }),
+            pong_within: Duration::from_secs(if slow_pings { 600 } else { 60 }),
             weight: None,
             error_shape: ErrorShape::Nested,
             deflate: true,
             queue: 16,
-            faults: Vec::new(),
+            lifetime: Some(Duration::from_secs(24 * 3_600)),
+            shutdown_lead: None,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// The settings of a house with this market; `unix_ms` is the wall clock at its start.
+    pub(crate) fn house(&self, market: MarketOptions, unix_ms: u64) -> HouseOptions {
+        let usual = HouseOptions::new(market);
+        HouseOptions {
+            unix_ms_at_zero: unix_ms,
+            start_after: self.start_after,
+            messages_per_second: self.messages_per_second,
+            streams: self.streams.unwrap_or(usual.streams),
+            connects: self.connects,
+            sockets: self.sockets,
+            ping_every: self.ping_every,
+            pong_within: self.pong_within,
+            lifetime: self.lifetime,
+            shutdown_lead: self.shutdown_lead,
+            weight: self.weight.unwrap_or(usual.weight),
+            error_shape: self.error_shape,
+            ..usual
         }
     }
 }

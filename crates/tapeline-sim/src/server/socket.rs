@@ -1,271 +1,259 @@
-//! One WebSocket connection: frames out, requests in, pings, and the venue's rule about too many messages.
+//! One WebSocket connection: moves bytes between a client and the house, and does to it what the house orders.
 
-use super::hub::{Batch, Hub};
-use super::options::Options;
-use crate::dialect::{Change, Session};
-use crate::limits::Window;
-use crate::names::Base;
+use super::room::Seat;
+use crate::house::{Said, Say};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tapeline_ws::{Connection, Message, close_code};
+use tapeline_ws::{Connection, Message};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Replies that wait for room; a client that asks on without reading is cut.
-const MOST_REPLIES: usize = 64;
-
-/// What the URL of a socket said.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    pub(crate) combined: bool,
-    pub(crate) base: Base,
-    pub(crate) streams: Vec<String>,
-}
-
-/// A socket's place in the hub, taken before the client hears that it is in, so that it misses nothing.
-/// Dropping it leaves the hub.
-pub(crate) struct Seat {
-    hub: Arc<Hub>,
-    number: usize,
-    session: Session,
-    batches: mpsc::Receiver<Batch>,
-    stop: CancellationToken,
-}
-
-impl Seat {
-    pub(crate) fn take(hub: Arc<Hub>, opening: &Opening, options: &Options, stop: CancellationToken) -> Self {
-        let (number, batches) = hub.join(opening.combined, opening.base, options.queue, stop.clone());
-        let mut session = Session {
-            combined: opening.combined,
-            limit: options.streams.unwrap_or(usize::MAX),
-            shape: options.error_shape,
-            ..Session::default()
-        };
-        // The caller has checked that the streams of the URL are not too many.
-        if let Ok(fresh) = session.add(&opening.streams)
-            && !fresh.is_empty()
-        {
-            hub.subscribe(number, &fresh);
-        }
-        Self { hub, number, session, batches, stop }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.hub.leave(self.number);
-    }
-}
 
 /// One open socket.
 pub(crate) struct Socket {
     connection: Connection<TcpStream>,
     seat: Seat,
-    /// Answers that found no room yet.
-    replies: VecDeque<String>,
-    /// The batch being written, and how many of its texts are queued.
-    current: Option<(Batch, usize)>,
-    window: Window,
-    opened: Instant,
-    pings: Interval,
-    pong_within: Duration,
-    /// The pings nobody has answered yet: payload and time, oldest first.
-    unanswered: Vec<(String, Instant)>,
+    /// What is to be done, first things first.
+    orders: VecDeque<Say>,
+    /// What cannot be said through the connection: it is written when all before it is.
+    raw: Option<Raw>,
+    /// The house has let go: what is left has to be said by then.
+    leave_by: Option<Instant>,
+}
+
+/// Bytes past the connection's own frames.
+struct Raw {
+    bytes: Vec<u8>,
+    written: usize,
+    /// The connection is reset after them.
+    reset: bool,
 }
 
 /// Why a socket ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The client left, or the socket broke.
+    /// The client left, the socket broke, or it is cut.
     Gone,
     /// Close with this code and reason.
     Close(u16, &'static str),
-    /// Hang up without a word.
-    Cut,
+    /// The end of the stream without a close frame.
+    Fin,
+    Reset,
+    /// Nothing is delivered any more.
+    Stall,
 }
 
 /// What woke the socket.
 enum Wake {
-    Room,
+    /// All that was queued is written.
+    Idle,
     Read(usize),
-    Frames(Batch),
+    News,
     Broken,
 }
 
 impl Socket {
-    pub(crate) fn open(connection: Connection<TcpStream>, seat: Seat, options: &Options) -> Self {
-        let mut pings = interval_at(Instant::now() + options.ping_every, options.ping_every);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            connection,
-            seat,
-            replies: VecDeque::new(),
-            current: None,
-            window: Window::new(options.messages_per_second, 1_000_000_000),
-            opened: Instant::now(),
-            pings,
-            pong_within: options.pong_within,
-            unanswered: Vec::new(),
-        }
+    pub(crate) fn open(mut connection: Connection<TcpStream>, seat: Seat) -> Self {
+        // The house answers pings, or does not.
+        connection.set_auto_pong(false);
+        Self { connection, seat, orders: VecDeque::new(), raw: None, leave_by: None }
     }
 
-    /// Serves until the end, then leaves the hub.
+    /// Serves until the end, then leaves the house.
     pub(crate) async fn run(mut self) {
+        let cut = self.seat.cut.clone();
         let end = loop {
             match self.turn().await {
                 ControlFlow::Continue(()) => {}
                 ControlFlow::Break(end) => break end,
             }
         };
-        // Nobody may wait for a queue that is no longer read.
         let Self { seat, mut connection, .. } = self;
-        drop(seat);
-        if let End::Close(code, reason) = end {
-            // Whether the client takes the farewell or not, this is the end.
-            let _ = tokio::time::timeout(FAREWELL, connection.close(code, reason)).await;
+        match end {
+            End::Gone => {}
+            End::Close(code, reason) => {
+                // Whether the client takes the farewell or not, this is the end.
+                let _ = tokio::time::timeout(FAREWELL, connection.close(code, reason)).await;
+            }
+            End::Reset => {
+                let _ = connection.io().set_zero_linger();
+            }
+            End::Fin => {
+                let _ = tokio::time::timeout(FAREWELL, finish(connection.into_io())).await;
+            }
+            End::Stall => {
+                // The socket keeps its seat: to the house it is there, as it is to the network.
+                let _ = cut.run_until_cancelled(swallow(connection.into_io())).await;
+            }
         }
+        drop(seat);
     }
 
     async fn turn(&mut self) -> ControlFlow<End> {
         self.take_messages()?;
-        self.fill_queue();
-        let overdue = self.unanswered.first().map(|(_, at)| *at + self.pong_within);
-        let silence = async {
-            match overdue {
-                Some(at) => tokio::time::sleep_until(at).await,
+        self.fill_queue()?;
+        let leave_by = self.leave_by;
+        let farewell = async {
+            match leave_by {
+                Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        let waiting = self.current.is_some() || !self.replies.is_empty();
-        let stop = self.seat.stop.clone();
+        let waiting = self.raw.is_some() || !self.orders.is_empty();
         let wake = tokio::select! {
             biased;
-            () = stop.cancelled() => return ControlFlow::Break(End::Cut),
-            () = silence => {
-                self.seat.hub.count(|report| report.closed_for_silence += 1);
-                return ControlFlow::Break(End::Cut);
-            }
-            _ = self.pings.tick() => {
-                self.ping();
-                return ControlFlow::Continue(());
-            }
-            wake = next_wake(&mut self.connection, &mut self.seat.batches, waiting) => wake,
+            () = self.seat.cut.cancelled() => return ControlFlow::Break(End::Gone),
+            () = farewell => return ControlFlow::Break(End::Gone),
+            wake = next_wake(&mut self.connection, waiting) => wake,
+            () = self.seat.news.notified() => Wake::News,
         };
         match wake {
-            Wake::Room => ControlFlow::Continue(()),
+            Wake::Idle => self.write_raw(),
             Wake::Read(0) | Wake::Broken => ControlFlow::Break(End::Gone),
             Wake::Read(_) => ControlFlow::Continue(()),
-            Wake::Frames(batch) => {
-                self.current = Some((batch, 0));
+            Wake::News => {
+                if self.leave_by.is_none() && self.seat.is_over() {
+                    self.leave_by = Some(Instant::now() + FAREWELL);
+                }
                 ControlFlow::Continue(())
             }
         }
     }
 
-    /// Handles everything that has been read.
+    /// Passes on everything that has been read.
     fn take_messages(&mut self) -> ControlFlow<End> {
         loop {
-            let (message, answer) = match self.connection.next_message() {
+            let said = match self.connection.next_message() {
                 Ok(None) => return ControlFlow::Continue(()),
-                Ok(Some(Message::Close { .. })) => {
-                    return ControlFlow::Break(End::Close(close_code::NORMAL, ""));
-                }
+                Ok(Some(Message::Close { .. })) => Said::Close,
                 Err(error) => return ControlFlow::Break(End::Close(error.close_code(), "protocol error")),
-                Ok(Some(Message::Text(text))) => (Received::Request, Some(text.to_owned())),
-                Ok(Some(Message::Pong(payload))) => {
-                    (Received::Pong, std::str::from_utf8(payload).ok().map(str::to_owned))
-                }
-                Ok(Some(Message::Ping(_))) => (Received::Ping, None),
-                Ok(Some(Message::Binary(_))) => (Received::Request, None),
+                Ok(Some(Message::Text(text))) => Said::Text(text),
+                Ok(Some(Message::Pong(payload))) => Said::Pong(payload),
+                Ok(Some(Message::Ping(payload))) => Said::Ping(payload),
+                Ok(Some(Message::Binary(bytes))) => Said::Binary(bytes),
             };
-            self.seat.hub.count(|report| report.client_messages += 1);
-            if !self.window.admit(self.opened.elapsed().as_nanos() as u64) {
-                self.seat.hub.count(|report| report.closed_for_rate += 1);
-                return ControlFlow::Break(End::Close(close_code::POLICY, "Too many requests"));
-            }
-            match message {
-                Received::Ping => {}
-                Received::Pong => self.pong(answer.as_deref()),
-                // Bytes are no JSON text; the answer says so.
-                Received::Request => self.request(answer.as_deref().unwrap_or(""))?,
-            }
+            self.seat.receive(said);
         }
     }
 
-    fn request(&mut self, text: &str) -> ControlFlow<End> {
-        let (reply, change) = self.seat.session.request(text);
-        match change {
-            Change::Nothing => {}
-            Change::Added(names) => self.seat.hub.subscribe(self.seat.number, &names),
-            Change::Removed(names) => self.seat.hub.unsubscribe(self.seat.number, &names),
-            Change::Combined(combined) => self.seat.hub.set_combined(self.seat.number, combined),
-            Change::Refused => self.seat.hub.count(|report| report.request_errors += 1),
+    /// Moves what is to be said into the out-queue until that is full.
+    fn fill_queue(&mut self) -> ControlFlow<End> {
+        if self.orders.is_empty() {
+            self.orders = self.seat.take();
         }
-        if self.replies.len() >= MOST_REPLIES {
-            return ControlFlow::Break(End::Cut);
+        while self.raw.is_none()
+            && let Some(say) = self.orders.front()
+        {
+            let room = match say {
+                Say::Text(text) => match std::str::from_utf8(text) {
+                    Ok(text) => self.connection.queue_text(text).is_ok(),
+                    Err(_) => {
+                        self.raw = Some(Raw::of(fragments(text, 1), false));
+                        true
+                    }
+                },
+                Say::Fragments(text, count) => {
+                    self.raw = Some(Raw::of(fragments(text, *count), false));
+                    true
+                }
+                Say::Reset(text) => {
+                    let mut bytes = fragments(text, 1);
+                    bytes.truncate(if text.is_empty() { 0 } else { bytes.len() / 2 });
+                    self.raw = Some(Raw::of(bytes, true));
+                    true
+                }
+                Say::Binary(bytes) => self.connection.queue_binary(bytes).is_ok(),
+                Say::Ping(payload) => self.connection.queue_ping(payload).is_ok(),
+                Say::Pong(payload) => self.connection.queue_pong(payload).is_ok(),
+                Say::Close { code, reason } => return ControlFlow::Break(End::Close(*code, reason)),
+                // What was said before has to be written first.
+                Say::Fin | Say::Stall if self.connection.queued() > 0 => false,
+                Say::Fin => return ControlFlow::Break(End::Fin),
+                Say::Stall => return ControlFlow::Break(End::Stall),
+            };
+            if !room {
+                break;
+            }
+            self.orders.pop_front();
+            if self.orders.is_empty() && self.raw.is_none() {
+                self.orders = self.seat.take();
+            }
         }
-        self.replies.push_back(reply);
         ControlFlow::Continue(())
     }
 
-    /// Moves replies, then texts of the current batch, into the out-queue until that is full.
-    fn fill_queue(&mut self) {
-        while let Some(reply) = self.replies.front() {
-            if self.connection.queue_text(reply).is_err() {
-                return;
+    /// Writes what goes past the connection, as far as the network takes it.
+    fn write_raw(&mut self) -> ControlFlow<End> {
+        let Some(raw) = &mut self.raw else { return ControlFlow::Continue(()) };
+        match self.connection.io().try_write(&raw.bytes[raw.written..]) {
+            Ok(bytes) => raw.written += bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return ControlFlow::Break(End::Gone),
+        }
+        if raw.written == raw.bytes.len() {
+            if raw.reset {
+                return ControlFlow::Break(End::Reset);
             }
-            self.replies.pop_front();
+            self.raw = None;
         }
-        let Some((batch, done)) = &mut self.current else { return };
-        while let Some(text) = batch.get(*done) {
-            if self.connection.queue_text(text).is_err() {
-                return;
-            }
-            *done += 1;
-        }
-        self.current = None;
-    }
-
-    /// Pings carry the time, so that no two are alike.
-    fn ping(&mut self) {
-        let payload = super::unix_ms().to_string();
-        if self.connection.queue_ping(payload.as_bytes()).is_ok() {
-            self.seat.hub.count(|report| report.pings += 1);
-            self.unanswered.push((payload, Instant::now()));
-        }
-    }
-
-    /// A pong answers the ping whose payload it repeats, and all before it; any other pong counts for nothing.
-    fn pong(&mut self, payload: Option<&str>) {
-        let answered = self.unanswered.iter().position(|(sent, _)| Some(sent.as_str()) == payload);
-        if let Some(place) = answered {
-            self.unanswered.drain(..=place);
-            self.seat.hub.count(|report| report.pongs += 1);
-        }
+        ControlFlow::Continue(())
     }
 }
 
-#[derive(Clone, Copy)]
-enum Received {
-    Request,
-    Ping,
-    Pong,
+impl Raw {
+    const fn of(bytes: Vec<u8>, reset: bool) -> Self {
+        Self { bytes, written: 0, reset }
+    }
 }
 
-/// Writes what is queued and waits for what comes first: room for more, bytes, or frames.
-async fn next_wake(
-    connection: &mut Connection<TcpStream>,
-    batches: &mut mpsc::Receiver<Batch>,
-    waiting: bool,
-) -> Wake {
+/// A text message in so many frames, unchecked and uncompressed.
+fn fragments(text: &Bytes, count: usize) -> Vec<u8> {
+    let count = count.clamp(1, text.len().max(1));
+    let size = text.len().div_ceil(count).max(1);
+    let parts: Vec<&[u8]> = if text.is_empty() { vec![&[]] } else { text.chunks(size).collect() };
+    let mut out = Vec::with_capacity(text.len() + 10 * parts.len());
+    for (n, part) in parts.iter().enumerate() {
+        let (first, last) = (n == 0, n + 1 == parts.len());
+        out.push(u8::from(first) | if last { 0x80 } else { 0 });
+        match part.len() {
+            short @ 0..=125 => out.push(short as u8),
+            middle @ 126..=0xffff => {
+                out.push(126);
+                out.extend_from_slice(&(middle as u16).to_be_bytes());
+            }
+            long => {
+                out.push(127);
+                out.extend_from_slice(&(long as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Ends the stream and reads on until the client has understood: an unread byte would make it a reset.
+async fn finish(mut stream: TcpStream) {
+    if stream.shutdown().await.is_ok() {
+        swallow(stream).await;
+    }
+}
+
+/// Reads until the end.
+async fn swallow(mut stream: TcpStream) {
+    let mut scratch = [0; 4_096];
+    while matches!(stream.read(&mut scratch).await, Ok(1..)) {}
+}
+
+/// Writes what is queued and waits for what comes first: nothing left to write, or bytes.
+async fn next_wake(connection: &mut Connection<TcpStream>, waiting: bool) -> Wake {
     poll_fn(|cx| {
         let idle = match connection.poll_flush(cx) {
             Poll::Ready(Ok(())) => true,
@@ -277,16 +265,25 @@ async fn next_wake(
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
             Poll::Pending => {}
         }
-        match (idle, waiting) {
-            (true, true) => Poll::Ready(Wake::Room),
-            (true, false) => match batches.poll_recv(cx) {
-                Poll::Ready(Some(batch)) => Poll::Ready(Wake::Frames(batch)),
-                // The hub dropped the queue: the socket was told to stop.
-                Poll::Ready(None) => Poll::Ready(Wake::Broken),
-                Poll::Pending => Poll::Pending,
-            },
-            (false, _) => Poll::Pending,
+        // Raw bytes wait for the network too.
+        if idle && waiting && connection.io().poll_write_ready(cx).is_ready() {
+            return Poll::Ready(Wake::Idle);
         }
+        Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_frames_that_end_with_a_final_one() {
+        assert_eq!(fragments(&Bytes::from_static(b"abcde"), 3), b"\x01\x02ab\x00\x02cd\x80\x01e");
+        assert_eq!(fragments(&Bytes::from_static(b"ab"), 1), b"\x81\x02ab");
+        assert_eq!(fragments(&Bytes::new(), 3), b"\x81\x00");
+        let long = fragments(&Bytes::from(vec![b'x'; 70_000]), 1);
+        assert_eq!(&long[..10], b"\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70");
+    }
 }

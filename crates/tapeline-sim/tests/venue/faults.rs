@@ -3,12 +3,12 @@
 use crate::client::{Socket, get, market};
 use serde_json::Value;
 use std::collections::HashMap;
-use tapeline_sim::{Fault, FaultKind, Server, When};
+use tapeline_sim::{Kind, Server, Trouble, When};
 
 const FRAMES: u64 = 60_000;
 
-fn fault(stream: &str, kind: FaultKind, when: When) -> Fault {
-    Fault { stream: stream.into(), kind, when, limit: None }
+fn fault(stream: &str, kind: Kind, when: When) -> Trouble {
+    Trouble::on_stream(kind, stream, when)
 }
 
 /// What a listener of all ten books saw.
@@ -63,7 +63,7 @@ async fn listen(server: &Server) -> Seen {
 #[tokio::test]
 async fn dropped_frames_are_gaps_of_that_symbol_alone_and_all_accounted_for() {
     let mut options = market(false, FRAMES);
-    options.faults = vec![fault("btcusdt@depth@100ms", FaultKind::Drop, When::Every(5))];
+    options.troubles = vec![fault("btcusdt@depth@100ms", Kind::Drop, When::Every(5))];
     let server = Server::start(options).await.unwrap();
     let seen = listen(&server).await;
     let report = server.report();
@@ -82,10 +82,10 @@ async fn dropped_frames_are_gaps_of_that_symbol_alone_and_all_accounted_for() {
 #[tokio::test]
 async fn duplicates_and_spoilt_frames_are_counted_where_they_happen() {
     let mut options = market(false, FRAMES);
-    options.faults = vec![
-        fault("ethusdt@depth", FaultKind::Duplicate, When::At(vec![3, 10, 11])),
-        fault("bnbusdt@depth", FaultKind::Truncate, When::Every(7)),
-        fault("solusdt@depth", FaultKind::WrongType, When::OneIn { n: 10, seed: 3 }),
+    options.troubles = vec![
+        fault("ethusdt@depth", Kind::Duplicate, When::At(vec![3, 10, 11])),
+        fault("bnbusdt@depth", Kind::Truncate, When::Every(7)),
+        fault("solusdt@depth", Kind::WrongType, When::OneIn { n: 10, seed: 3 }),
     ];
     let server = Server::start(options).await.unwrap();
     let seen = listen(&server).await;
@@ -103,7 +103,7 @@ async fn faults_are_armed_and_lifted_while_the_market_runs() {
     let server = Server::start(market(false, u64::MAX)).await.unwrap();
     let mut socket = Socket::open(&server, "/ws/btcusdt@trade").await;
     socket.texts(100).await;
-    server.add_fault(Fault { limit: Some(2), ..fault("*", FaultKind::Drop, When::Every(10)) });
+    server.trouble(Trouble { times: Some(2), ..fault("*", Kind::Drop, When::Every(10)) });
     let gaps = {
         let (mut gaps, mut last) = (0, None);
         while gaps < 2 {
@@ -114,7 +114,7 @@ async fn faults_are_armed_and_lifted_while_the_market_runs() {
         gaps
     };
     assert_eq!(server.report().streams["btcusdt@trade"].dropped, gaps);
-    server.set_faults(Vec::new());
+    server.calm_all();
     socket.texts(2_000).await;
     assert_eq!(server.report().streams["btcusdt@trade"].dropped, gaps);
 }

@@ -92,7 +92,7 @@ async fn time_and_ping_are_light() {
 #[tokio::test]
 async fn snapshots_fail_as_often_as_told() {
     let server = venue(false, |_| {}).await;
-    server.fail_snapshots(502, 2);
+    server.trouble("status code=502 times=2".parse().unwrap());
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.push(get(server.addr(), "/api/v3/depth?symbol=BTCUSDT").await.status);

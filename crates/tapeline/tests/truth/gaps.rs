@@ -6,7 +6,7 @@ use std::time::Duration;
 use tapeline::core::data::decimal::Decimal;
 use tapeline::core::data::event::{Book, BookState};
 use tapeline::{Data, Delivery, FeedConfig, Hub, HubConfig, Kind, Overflow, Update, VenueConfig};
-use tapeline_sim::{Content, Fault, FaultKind, MarketOptions, Options, Server, Speed, When};
+use tapeline_sim::{Content, Kind as Ill, MarketOptions, Options, Server, Speed, Trouble, When};
 
 /// Deltas of the victim that get lost.
 const LOST: u64 = 105;
@@ -77,8 +77,8 @@ impl Losses {
                 // The very first time nothing has been lost yet.
                 self.mended += u64::from(server.report().streams.get(stream).is_some_and(|s| s.dropped > 0));
                 if self.mended < LOST {
-                    let (stream, when) = (stream.to_owned(), When::At(vec![1]));
-                    server.set_faults(vec![Fault { stream, kind: FaultKind::Drop, when, limit: Some(1) }]);
+                    server.calm_all();
+                    server.trouble(Trouble::on_stream(Ill::Drop, stream, When::At(vec![1])));
                     self.armed = true;
                 }
             }
