@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::defect::{Defect, planted};
 use crate::time::{Mono, Time};
 use crate::venue::TopicId;
 
@@ -89,7 +90,7 @@ impl Feed {
             }
             self.tell_topic(now, id);
         }
-        mute.retain(|id| self.is_mute(now, *id));
+        mute.retain(|id| self.is_mute(now, *id) && !planted(Defect::MissMutedTopic));
         for id in mute {
             self.subscribe_again(now, id);
         }
