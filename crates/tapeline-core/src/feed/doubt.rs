@@ -3,6 +3,7 @@
 
 use crate::data::event::{Book, BookState};
 use crate::data::update::{Data, Kind, Source};
+use crate::defect::{Defect, planted};
 use crate::policy::fault::Fault;
 use crate::time::Time;
 use crate::venue::LineId;
@@ -42,7 +43,7 @@ impl Feed {
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
             let Some(entry) = self.topics.get_mut(id) else { continue };
-            if entry.doubted == doubted {
+            if entry.doubted == doubted || planted(Defect::ServeCacheAsLive) {
                 continue;
             }
             entry.doubted = doubted;
