@@ -348,6 +348,10 @@ impl Market {
                 out.push(if n == 0 { b'[' } else { b',' });
                 write(self, symbol, out);
             }
+            if array == Array::MiniTicker {
+                out.push(b',');
+                self.foreign(out);
+            }
             out.push(b']');
         });
     }
@@ -362,6 +366,13 @@ impl Market {
                 }
             }
         }
+    }
+
+    /// Somebody else's symbol, which is in the all-market array whether one asked for it or not: names need not be
+    /// ASCII.
+    fn foreign(&self, out: &mut Vec<u8>) {
+        let symbol = Symbol { name: "币安人生USDT".to_owned(), ..self.desks[0].symbol.clone() };
+        Pen { out, symbol: &symbol, now: self.now / 1_000, futures: self.futures }.mini_ticker(&self.days[0]);
     }
 
     fn candle(&self, symbol: usize, interval: usize, closed: bool, wanted: &Wanted, frames: &mut Frames) {

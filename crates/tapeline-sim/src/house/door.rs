@@ -18,6 +18,8 @@ pub(super) struct Opening {
     pub(super) combined: bool,
     pub(super) base: Base,
     pub(super) streams: Vec<String>,
+    /// Times in microseconds.
+    pub(super) micros: bool,
 }
 
 impl House {
@@ -52,7 +54,10 @@ impl House {
             ("/stream", Some(query)) => names(parse_query(query).get("streams").map_or("", String::as_str)),
             _ => names(rest.strip_prefix("/ws/")?),
         };
-        Some(Opening { combined: rest == "/stream", base, streams })
+        let unit = target.query.map(parse_query).and_then(|query| query.get("timeUnit").cloned());
+        // Futures know milliseconds only.
+        let micros = !self.futures && unit.is_some_and(|unit| unit.eq_ignore_ascii_case("MICROSECOND"));
+        Some(Opening { combined: rest == "/stream", base, streams, micros })
     }
 
     pub(super) fn subscribe(&mut self, id: u64, names: &[String]) {

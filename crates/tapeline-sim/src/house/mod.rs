@@ -158,7 +158,7 @@ impl House {
         let id = self.next_socket;
         self.report.connects += 1;
         self.report.open += 1;
-        let mut socket = Socket::new(&self.options, self.now, from, opening.combined, opening.base);
+        let mut socket = Socket::new(&self.options, self.now, from, &opening);
         // The number of streams was checked before.
         let fresh = socket.session.add(&opening.streams).unwrap_or_default();
         self.sockets.insert(id, socket);
@@ -317,6 +317,11 @@ impl House {
     /// The open sockets, oldest first.
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.sockets.keys().map(|id| SocketId(*id))
+    }
+
+    /// What a socket has subscribed, in the client's spelling; nothing for a socket that is gone.
+    pub fn subscriptions(&self, socket: SocketId) -> &[String] {
+        self.sockets.get(&socket.0).map_or(&[], |known| &known.session.streams)
     }
 
     /// What is to be done next on a socket. Empty it after every call, for it grows until then.

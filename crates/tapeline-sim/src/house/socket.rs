@@ -1,5 +1,6 @@
 //! One connection as the house knows it: what it asked for, and the deadlines that belong to it.
 
+use super::door::Opening;
 use super::floor::nanos;
 use super::options::HouseOptions;
 use crate::dialect::Session;
@@ -22,6 +23,8 @@ pub(crate) struct Socket {
     pub(crate) from: IpAddr,
     pub(crate) session: Session,
     pub(crate) base: Base,
+    /// Times are told in microseconds.
+    pub(crate) micros: bool,
     /// Client messages of the last second.
     pub(crate) window: Window,
     pub(crate) next_ping: u64,
@@ -50,18 +53,19 @@ pub(crate) enum Bell {
 }
 
 impl Socket {
-    pub(crate) fn new(options: &HouseOptions, now: u64, from: IpAddr, combined: bool, base: Base) -> Self {
+    pub(crate) fn new(options: &HouseOptions, now: u64, from: IpAddr, opening: &Opening) -> Self {
         let ends_at = options.lifetime.map_or(u64::MAX, |life| now.saturating_add(nanos(life)));
         let warned = options.shutdown_lead.filter(|_| !options.market.futures && ends_at < u64::MAX);
         Self {
             from,
             session: Session {
-                combined,
+                combined: opening.combined,
                 limit: options.streams,
                 shape: options.error_shape,
                 ..Session::default()
             },
-            base,
+            base: opening.base,
+            micros: opening.micros,
             window: Window::new(options.messages_per_second, SECOND),
             next_ping: now.saturating_add(nanos(options.ping_every)),
             unanswered: VecDeque::new(),

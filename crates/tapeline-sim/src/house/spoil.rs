@@ -57,6 +57,25 @@ pub(crate) fn ids(payload: &[u8]) -> Option<(u64, u64)> {
     keys.into_iter().find_map(value).map(|id| (id, id))
 }
 
+/// A spot payload with its times in microseconds: of all its numbers only times have 13 digits.
+pub(crate) fn in_microseconds(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 16);
+    let mut digits = 0;
+    for (at, byte) in payload.iter().enumerate() {
+        if byte.is_ascii_digit() {
+            let begins = digits == 0 && at > 0 && payload[at - 1] == b':';
+            digits = if digits > 0 || begins { digits + 1 } else { 0 };
+        } else {
+            if digits == 13 {
+                out.extend_from_slice(b"000");
+            }
+            digits = 0;
+        }
+        out.push(*byte);
+    }
+    out
+}
+
 fn half(payload: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(payload).unwrap_or("");
     payload[..text.floor_char_boundary(text.len() / 2)].to_vec()
@@ -189,6 +208,14 @@ mod tests {
         check(Kind::Skew, r#"{"u":4,"b":"1.0"}"#, false);
         check(Kind::NullPrice, r#"{"u":4,"b":"1.0"}"#, true);
         check(Kind::Drop, "", true);
+    }
+
+    #[test]
+    fn times_become_microseconds_and_nothing_else_does() {
+        let fine =
+            in_microseconds(br#"{"E":1781000000123,"t":50000000000,"p":"1781000000123","T":1781000000121}"#);
+        let expected = br#"{"E":1781000000123000,"t":50000000000,"p":"1781000000123","T":1781000000121000}"#;
+        assert_eq!(fine, expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::House;
 use super::acts::Later;
 use super::kinds::Kind;
 use super::routes::Target;
-use super::spoil::{ids, spoilt};
+use super::spoil::{ids, in_microseconds, spoilt};
 use super::trouble::Trouble;
 use super::wire::{Say, SocketId};
 use crate::report::StreamReport;
@@ -106,10 +106,10 @@ impl House {
 
     fn deliver(&mut self, target: &Target, frame: Frame<'_>, trouble: Option<&Trouble>, sent: &mut u64) {
         let id = target.socket;
-        let Some(combined) = self.sockets.get(&id).filter(|known| !known.frozen).map(|s| s.session.combined)
-        else {
-            return;
-        };
+        let Some(known) = self.sockets.get(&id).filter(|known| !known.frozen) else { return };
+        let combined = known.session.combined;
+        let fine = known.micros.then(|| in_microseconds(frame.payload));
+        let frame = Frame { payload: fine.as_deref().unwrap_or(frame.payload), ..frame };
         let changed = trouble.and_then(|trouble| spoilt(trouble, frame.payload));
         let recorded = frame.recorded.filter(|_| changed.is_none());
         let payload = changed.as_deref().unwrap_or(frame.payload);

@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// A text that is longer than this may never find room in the connection's queue: it goes past it.
+const LONGEST_QUEUED: usize = 64 * 1024;
 
 /// One open socket.
 pub(crate) struct Socket {
@@ -154,8 +156,8 @@ impl Socket {
         {
             let room = match say {
                 Say::Text(text) => match std::str::from_utf8(text) {
-                    Ok(text) => self.connection.queue_text(text).is_ok(),
-                    Err(_) => {
+                    Ok(text) if text.len() <= LONGEST_QUEUED => self.connection.queue_text(text).is_ok(),
+                    _ => {
                         self.raw = Some(Raw::of(fragments(text, 1), false));
                         true
                     }

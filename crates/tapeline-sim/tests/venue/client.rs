@@ -106,6 +106,11 @@ impl Socket {
         }
     }
 
+    /// Whether nothing comes, now that others have been told much.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        tokio::time::timeout(Duration::from_millis(50), self.0.next()).await.is_err()
+    }
+
     /// All texts until the server has finished and nothing has come for a moment afterwards.
     pub(crate) async fn texts(&mut self, count: usize) -> Vec<String> {
         let mut texts = Vec::with_capacity(count);
@@ -130,13 +135,22 @@ impl Answer {
     }
 }
 
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
+/// Everything that comes back for a request, as it comes.
+pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("answered").expect("read");
-    let text = String::from_utf8(bytes).expect("UTF-8");
+    // A connection that breaks has said what it had to say.
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("answered");
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
+    let text = ask(address, "GET", path, "").await;
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status");

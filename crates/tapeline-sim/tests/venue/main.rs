@@ -8,6 +8,7 @@
 mod client;
 mod faults;
 mod life;
+mod misbehaviour;
 mod playback;
 mod protocol;
 mod recordings;
