@@ -18,6 +18,13 @@ fn mistakes_are_told_on_stderr_with_code_2() {
     check(&["simulate", "--speed", "0"], 2, "max");
     check(&["simulate", "--drop", "BTCUSDT"], 2, "BTCUSDT:50");
     check(&["simulate", "--port", "0", "--symbols", "NOPE"], 2, "it has BTCUSDT");
+    check(&["simulate", "--script", "/no/such/script"], 2, "/no/such/script: ");
+    // Any text will do: this one is a manifest.
+    check(
+        &["simulate", "--script", "Cargo.toml"],
+        2,
+        "Cargo.toml: line 1: \"[package]\" is no kind of trouble",
+    );
 }
 
 #[test]

@@ -143,6 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_stands_in_the_documentation_as_it_is() {
+        let page = include_str!("../../../../docs/simulator.md");
+        for kind in Kind::ALL {
+            let row = format!("| `{}` | {} |", kind.name(), kind.does());
+            assert!(page.contains(&row), "missing: {row}");
+        }
+    }
+
+    #[test]
     fn every_kind_is_found_by_its_name_and_no_two_share_one() {
         let mut names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         for kind in Kind::ALL {
