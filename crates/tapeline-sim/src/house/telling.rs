@@ -83,7 +83,7 @@ impl House {
             return;
         }
         let mut told = StreamReport { offered: 1, ..StreamReport::default() };
-        let quiet = self.troubles.is_quiet();
+        let quiet = self.troubles.is_quiet(self.now);
         let common = if quiet { None } else { self.troubles.frame(self.now, frame.stream, frame.payload) };
         if let Some(trouble) = &common {
             account(&mut told, trouble.kind);

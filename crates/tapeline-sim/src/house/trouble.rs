@@ -352,4 +352,21 @@ mod tests {
         check("close code=70000", "up to 65535");
         check("for", "\"\" is no value for for");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_script_or_told_why_not(
+            words in proptest::collection::vec("(at|for|stall|every=|by=|code=|nth=|socket=|[0-9.,-]{1,9}(s|ms|h|)|[a-z=#]{0,6})", 0..8)
+        ) {
+            let line = words.join(" ");
+            match parse_script(&line) {
+                Ok(orders) => for order in orders {
+                    // What was understood is understood again. Only times finer than a millisecond are lost.
+                    let told: Trouble = order.to_string().parse().expect("the line is a line");
+                    assert_eq!(told.to_string(), order.to_string());
+                },
+                Err(bad) => assert_eq!(bad.line, 1),
+            }
+        }
+    }
 }

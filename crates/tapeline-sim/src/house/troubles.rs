@@ -40,7 +40,7 @@ pub(crate) struct Armed {
 impl Armed {
     /// Counts an event of a lane and says whether it is struck.
     fn strikes(&mut self, now: u64, lane: u64) -> bool {
-        if now < self.from || now >= self.until || self.is_spent() {
+        if now < self.from || self.is_over(now) {
             return false;
         }
         let seed = if let When::OneIn { seed, .. } = self.trouble.when { seed } else { 0 };
@@ -58,6 +58,10 @@ impl Armed {
 
     fn is_spent(&self) -> bool {
         self.trouble.times.is_some_and(|times| self.hits >= times)
+    }
+
+    fn is_over(&self, now: u64) -> bool {
+        now >= self.until || self.is_spent()
     }
 
     /// Whether it waits for frames: those that strike connections do if they are told which frames.
@@ -98,6 +102,7 @@ impl Troubles {
         let armed =
             Armed { id: self.next, begun, trouble, from, until, hits: 0, tallies: BTreeMap::new(), streams };
         let begun = begun || armed.strikes_frames();
+        self.armed.retain(|armed| !armed.is_over(now));
         if self.armed.len() >= MOST {
             self.armed.remove(0);
         }
@@ -125,18 +130,24 @@ impl Troubles {
     pub(crate) fn begin(&mut self, now: u64) -> Option<Trouble> {
         let armed = self.armed.iter_mut().find(|armed| !armed.begun && armed.from <= now)?;
         armed.begun = true;
+        if armed.trouble.lasts.is_none() || armed.trouble.kind.place() == Place::Market {
+            // What it does at its beginning is all it does.
+            armed.until = now;
+        }
         Some(armed.trouble.clone())
     }
 
     /// Everything ordered and not yet over: its number, the order, and how often it struck.
     pub(crate) fn list(&self, now: u64) -> impl Iterator<Item = (u64, &Trouble, u64)> {
-        let open = move |armed: &&Armed| now < armed.until && !armed.is_spent();
-        self.armed.iter().filter(open).map(|armed| (armed.id, &armed.trouble, armed.hits))
+        self.armed
+            .iter()
+            .filter(move |armed| !armed.is_over(now))
+            .map(|armed| (armed.id, &armed.trouble, armed.hits))
     }
 
     /// Whether anything may happen to frames: the usual case is that nothing does.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.armed.is_empty()
+    pub(crate) fn is_quiet(&self, now: u64) -> bool {
+        self.armed.iter().all(|armed| armed.is_over(now))
     }
 
     /// What strikes a frame for all sockets alike. All troubles count the frame; the first that strikes decides.

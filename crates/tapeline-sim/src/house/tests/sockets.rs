@@ -28,6 +28,24 @@ fn connections_end_in_every_way_on_command() {
 }
 
 #[test]
+fn a_trouble_without_an_end_strikes_those_who_are_there_and_one_with_an_end_those_who_come() {
+    let mut house = house(|_| {});
+    let first = open(&mut house);
+    order(&mut house, 0, "fin");
+    assert_eq!(said(&mut house, first), [Say::Fin]);
+    assert!(house.troubles().is_empty(), "it is over");
+    let second = open(&mut house);
+    order(&mut house, 0, "for 10s fin");
+    assert_eq!(said(&mut house, second), [Say::Fin]);
+    let third = open(&mut house);
+    assert_eq!(said(&mut house, third), [Say::Fin]);
+    house.advance(10 * SECOND);
+    let fourth = open(&mut house);
+    assert!(said(&mut house, fourth).is_empty() && house.troubles().is_empty());
+    assert_eq!(house.report().troubles["fin"], 3);
+}
+
+#[test]
 fn a_reset_comes_in_the_middle_of_the_frame_that_sets_it_off() {
     let mut house = house(|_| {});
     let socket = open(&mut house);
