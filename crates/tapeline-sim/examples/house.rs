@@ -11,13 +11,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for symbols in [3, 10] {
         let listed: Vec<Symbol> = Symbol::ten(false).into_iter().take(symbols).collect();
         let names = listed.iter().flat_map(|symbol| {
-            ["depth@100ms", "trade", "bookTicker", "aggTrade"].map(|name| format!("{}@{name}", symbol.stream()))
+            ["depth@100ms", "trade", "bookTicker", "aggTrade"]
+                .map(|name| format!("{}@{name}", symbol.stream()))
         });
         let target = format!("/stream?streams={}", names.collect::<Vec<_>>().join("/"));
         let mut options = HouseOptions::new(MarketOptions { symbols: listed, ..MarketOptions::default() });
         options.ping_every = std::time::Duration::MAX;
         let mut house = House::new(options);
-        house.connect(0, IpAddr::V4(Ipv4Addr::LOCALHOST), &target).map_err(|reply| reply.status.to_string())?;
+        house
+            .connect(0, IpAddr::V4(Ipv4Addr::LOCALHOST), &target)
+            .map_err(|reply| reply.status.to_string())?;
         let (started, mut frames, mut bytes) = (Instant::now(), 0_u64, 0);
         while let Some(at) = house.deadline().filter(|at| *at < seconds * 1_000_000_000) {
             house.advance(at);
