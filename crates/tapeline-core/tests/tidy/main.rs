@@ -90,6 +90,11 @@ fn venues_are_named_only_where_they_are_translated() {
 }
 
 #[test]
+fn the_simulated_venue_shares_no_code_with_what_it_judges() {
+    none(&sources().flat_map(|(path, text)| rules::judge_shares_code(&path, &text)).collect::<Vec<_>>());
+}
+
+#[test]
 fn paths_of_one_machine_are_absent() {
     none(&tree().iter().flat_map(|(path, text)| rules::machine_path(path, text)).collect::<Vec<_>>());
 }

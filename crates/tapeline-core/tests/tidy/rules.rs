@@ -145,6 +145,22 @@ pub(crate) fn venue_named(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The part of the simulator that drives the product; everything else of it judges, and a judge must not be the
+/// accused.
+const DRIVER: &str = "crates/tapeline-sim/src/world/";
+
+pub(crate) fn judge_shares_code(path: &str, text: &str) -> Vec<String> {
+    if !path.starts_with("crates/tapeline-sim/src/") || path.starts_with(DRIVER) {
+        return Vec::new();
+    }
+    let code = code(text);
+    let uses = ["tapeline_core", "tapeline_venues"].into_iter().flat_map(|name| code.match_indices(name));
+    uses.map(|(at, name)| {
+        format!("{path}:{}: uses `{name}`: only {DRIVER} may, the rest judges it", line_of(&code, at))
+    })
+    .collect()
+}
+
 /// Folders that exist on one machine only, and documents outside the repository.
 const MACHINE: &[&str] = &[
     concat!("/wo", "rk/"),
