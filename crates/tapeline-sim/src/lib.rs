@@ -23,6 +23,7 @@ mod recording;
 mod report;
 mod rng;
 mod server;
+pub mod world;
 
 pub use capture::CaptureError;
 pub use dialect::ErrorShape;

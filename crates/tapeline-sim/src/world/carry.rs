@@ -1,0 +1,451 @@
+//! The way of everything that leaves a process or reaches it: dials, messages, requests and their answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tapeline_core::data::topic::Topic;
+use tapeline_core::feed::{Action, Closed, DialError, FetchId, Input, Stage};
+use tapeline_core::policy::fault::Fault;
+use tapeline_core::venue::{Decoded, DialRequest, Fetch, HttpReply, HttpRequest, LineId, Refusal};
+
+use super::clock::SEC;
+use super::host::{Down, Link, Up, text_of};
+use super::reader::Habit;
+use super::trace::Deed;
+use super::weather::{Errand, Fate, Passage, Spoil, broken};
+use super::{Event, World};
+use crate::house::{Reply, Said, Say, SocketId};
+
+/// A line that the venue or the way ended is not missed before so long.
+const LOST: u64 = 20 * SEC;
+
+/// A request on its way.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) host: usize,
+    pub(crate) life: u32,
+    pub(crate) id: FetchId,
+    topic: Topic,
+    why: Fetch,
+    request: HttpRequest,
+    spoil: Spoil,
+    more: u64,
+    /// When nobody waits for the reply any more.
+    until: u64,
+}
+
+impl World {
+    /// Begins what a feed wants done.
+    pub(super) fn perform(&mut self, host: usize, action: Action) {
+        match action {
+            Action::Dial { line, request, give_up } => self.dial(host, line, &request, give_up.0),
+            Action::Send { line, text } => self.send(host, line, Up::Text(text)),
+            Action::Ping { line, payload } => self.send(host, line, Up::Ping(payload)),
+            Action::Pong { line, payload } => self.send(host, line, Up::Pong(payload)),
+            Action::Close { line, .. } => self.hang_up(host, line),
+            Action::Fetch { id, topic, why, request } => self.fetch(host, id, topic, why, request),
+        }
+    }
+
+    fn dial(&mut self, host: usize, line: LineId, request: &DialRequest, give_up: u64) {
+        self.figures.dials += 1;
+        let (now, place) = (self.now, &mut self.hosts[host]);
+        let url = &request.url;
+        let endpoint = place.streams.iter().position(|origin| url.starts_with(origin.as_str())).unwrap_or(0);
+        let number = place.add_link(Link::new(line, place.life, now, request.max_message));
+        match place.weather.dial(now, endpoint) {
+            Passage::Open => {
+                // Name, socket and TLS take three round trips, the upgrade half of the fourth.
+                let delay = 7 * place.weather.delay(now);
+                if now + delay < give_up {
+                    self.agenda.plan(now + delay, Event::Knock(host, number, url.clone()));
+                } else {
+                    let fault = Fault::Transient;
+                    let why = DialError { stage: Stage::Upgrade, fault, detail: "timed out".to_owned() };
+                    self.agenda.plan(give_up, Event::Answer(host, number, Err(Box::new(why))));
+                }
+            }
+            Passage::Fails(after, why) => {
+                let at = (now + after).min(give_up);
+                self.agenda.plan(at, Event::Answer(host, number, Err(Box::new(why))));
+            }
+        }
+    }
+
+    /// A dial reaches the venue.
+    pub(super) fn knock(&mut self, host: usize, number: u64, url: &str) {
+        let (now, place) = (self.now, &mut self.hosts[host]);
+        let back = now + place.weather.delay(now);
+        if !place.links.contains_key(&number) {
+            // It was given up on its way.
+            return;
+        }
+        match self.houses[place.house].connect(now, place.address(), url) {
+            Ok(socket) => {
+                if let Some(link) = self.hosts[host].links.get_mut(&number) {
+                    link.socket = Some(socket);
+                    // What the venue says first must not come before the answer.
+                    link.down.shut(back);
+                }
+                self.agenda.plan(back, Event::Answer(host, number, Ok(socket)));
+            }
+            Err(reply) if reply.status == Reply::NO_CONNECTION => {
+                let detail = "connection refused".to_owned();
+                let why = DialError { stage: Stage::Tcp, fault: Fault::Transient, detail };
+                self.agenda.plan(back, Event::Answer(host, number, Err(Box::new(why))));
+            }
+            Err(reply) => self.agenda.plan(back, Event::Refusal(host, number, Box::new(reply))),
+        }
+    }
+
+    /// The answer to a dial reaches the process.
+    pub(super) fn answer(&mut self, host: usize, number: u64, answer: Result<SocketId, DialError>) {
+        if self.is_away(host, || Event::Answer(host, number, answer.clone().map_err(Box::new))) {
+            return;
+        }
+        let (now, time) = (self.now, self.time());
+        let place = &mut self.hosts[host];
+        let Some(link) = place.links.get_mut(&number) else { return };
+        if !link.wanted {
+            return place.tidy(number);
+        }
+        let line = link.line;
+        match answer {
+            Ok(socket) => {
+                link.open = true;
+                self.trace.tell(now, format!("host {host} line {line} open as socket {}", socket.number()));
+                self.oracles.opened(now, host, line);
+                self.hosts[host].with(|feed| feed.handle(time, Input::Opened { line }));
+                self.arm(host, number);
+            }
+            Err(why) => {
+                link.wanted = false;
+                place.tidy(number);
+                self.trace
+                    .tell(now, format!("host {host} line {line} failed: {:?} {}", why.fault, why.detail));
+                let beside = self.hosts[host].has_beside(line);
+                self.oracles.ended(now, host, line, why.fault, beside);
+                self.oracles.disturb(host, now);
+                self.hosts[host].with(|feed| feed.handle(time, Input::Failed { line, why }));
+            }
+        }
+    }
+
+    /// The refusal of an upgrade reaches the process.
+    pub(super) fn refuse(&mut self, host: usize, number: u64, reply: &Reply) {
+        let header = |name: &str| reply.header(name);
+        let fault = Fault::from_reply(reply.status, header("retry-after"), header("date"), self.time().unix);
+        let detail = format!("status {}", reply.status);
+        self.answer(host, number, Err(DialError { stage: Stage::Upgrade, fault, detail }));
+    }
+
+    /// Puts an event off while a process does not run; whether it did.
+    fn is_away(&mut self, host: usize, again: impl FnOnce() -> Event) -> bool {
+        let until = self.hosts[host].paused_until;
+        if until <= self.now {
+            return false;
+        }
+        self.agenda.plan(until, again());
+        true
+    }
+
+    fn send(&mut self, host: usize, line: LineId, what: Up) {
+        let Some(number) = self.hosts[host].link_of(line) else { return };
+        let at = self.now + self.hosts[host].weather.delay(self.now);
+        if let Some(link) = self.hosts[host].links.get_mut(&number) {
+            link.up.send(at, what);
+        }
+        self.arm(host, number);
+    }
+
+    /// The feed lets go of a line: a goodbye goes out if there is anybody to hear it.
+    fn hang_up(&mut self, host: usize, line: LineId) {
+        let Some(number) = self.hosts[host].link_of(line) else { return };
+        self.let_go(host, number, Up::Bye);
+    }
+
+    /// The process lets go of a link, with a last word or without.
+    pub(super) fn let_go(&mut self, host: usize, number: u64, word: Up) {
+        let at = self.now + self.hosts[host].weather.delay(self.now);
+        let Some(link) = self.hosts[host].links.get_mut(&number) else { return };
+        link.wanted = false;
+        link.open = false;
+        link.down.clear();
+        link.up.send(at, word);
+        self.arm(host, number);
+        self.hosts[host].tidy(number);
+    }
+
+    /// Plans the next look at both ends of a link.
+    pub(super) fn arm(&mut self, host: usize, number: u64) {
+        let now = self.now;
+        let Some(link) = self.hosts[host].links.get_mut(&number) else { return };
+        if let Some(at) = link.up.arm(now) {
+            self.agenda.plan(at, Event::Up(host, number));
+        }
+        if link.blocked || !link.open {
+            return;
+        }
+        if let Some(at) = link.down.arm(now) {
+            self.agenda.plan(at, Event::Down(host, number));
+        }
+    }
+
+    /// Something arrives at the venue.
+    pub(super) fn arrive_up(&mut self, host: usize, number: u64) {
+        let now = self.now;
+        let house = self.hosts[host].house;
+        if let Some(link) = self.hosts[host].links.get_mut(&number) {
+            link.up.looked(now);
+        }
+        loop {
+            let Some(link) = self.hosts[host].links.get_mut(&number) else { return };
+            let Some(what) = link.up.take(now) else { break };
+            let Some(socket) = link.socket else { continue };
+            let house = &mut self.houses[house];
+            match &what {
+                Up::Text(text) => house.receive(now, socket, Said::Text(text)),
+                Up::Ping(payload) => house.receive(now, socket, Said::Ping(payload)),
+                Up::Pong(payload) => house.receive(now, socket, Said::Pong(payload)),
+                Up::Bye => house.receive(now, socket, Said::Close),
+                Up::Gone => house.gone(now, socket),
+            }
+            if matches!(what, Up::Bye | Up::Gone) {
+                link.socket = None;
+            }
+        }
+        self.arm(host, number);
+        self.hosts[host].tidy(number);
+    }
+
+    /// Puts what a house says on its way.
+    pub(super) fn carry_down(&mut self, house: usize) {
+        while let Some((socket, say)) = self.houses[house].next_output() {
+            let holder = self
+                .hosts
+                .iter()
+                .position(|host| host.house == house && host.link_of_socket(socket).is_some());
+            let Some(host) = holder else { continue };
+            let Some(number) = self.hosts[host].link_of_socket(socket) else { continue };
+            let ends = say.is_end();
+            self.put_down(host, number, say);
+            if ends {
+                let place = &mut self.hosts[host];
+                if let Some(link) = place.links.get_mut(&number) {
+                    link.socket = None;
+                }
+                place.tidy(number);
+            }
+            self.arm(host, number);
+        }
+    }
+
+    fn put_down(&mut self, host: usize, number: u64, say: Say) {
+        let now = self.now;
+        let place = &mut self.hosts[host];
+        if !place.links.get(&number).is_some_and(|link| link.wanted) {
+            return;
+        }
+        let at = now + place.weather.delay(now);
+        let mut copies = vec![say];
+        if let Some(bytes) = text_of(&copies[0]).cloned() {
+            match place.weather.frame(now, &bytes) {
+                Fate::Pass => {}
+                Fate::Lost => copies.clear(),
+                Fate::Twice => copies.push(Say::Text(bytes)),
+                Fate::Behind => {
+                    copies = place.weather.keep(number, bytes).map(Say::Text).into_iter().collect()
+                }
+                Fate::Spoilt(bad) => copies = vec![Say::Text(bad)],
+                Fate::Later(more) => {
+                    // Others overtake it, so it comes by itself.
+                    self.agenda.plan(at + more, Event::Step(host, super::Step::Late(number, bytes)));
+                    return;
+                }
+            }
+            if !copies.is_empty() {
+                copies.extend(place.weather.kept(number).map(Say::Text));
+            }
+        }
+        let Some(link) = place.links.get_mut(&number) else { return };
+        for (at, say) in (at..).zip(copies) {
+            link.down.send(at, Down::Said(say));
+        }
+    }
+
+    /// A message that a proxy held back goes on its way.
+    pub(super) fn late(&mut self, host: usize, number: u64, bytes: Bytes) {
+        if let Some(link) = self.hosts[host].links.get_mut(&number).filter(|link| link.wanted) {
+            link.down.send(self.now, Down::Said(Say::Text(bytes)));
+        }
+        self.arm(host, number);
+    }
+
+    /// Something arrives at the process.
+    pub(super) fn arrive_down(&mut self, host: usize, number: u64) {
+        if self.is_away(host, || Event::Down(host, number)) {
+            return;
+        }
+        let now = self.now;
+        if let Some(link) = self.hosts[host].links.get_mut(&number) {
+            link.down.looked(now);
+        }
+        loop {
+            let place = &mut self.hosts[host];
+            let Some(link) = place.links.get_mut(&number).filter(|link| link.wanted && link.open) else {
+                return;
+            };
+            let line = link.line;
+            if place.with(|feed| feed.is_blocked(line)) == Some(true) {
+                self.oracles.blocked(now, host, line);
+                if let Some(link) = self.hosts[host].links.get_mut(&number) {
+                    link.blocked = true;
+                }
+                return;
+            }
+            let Some(link) = self.hosts[host].links.get_mut(&number) else { return };
+            match link.down.take(now) {
+                Some(Down::Said(say)) => self.hear(host, number, line, say),
+                Some(Down::Broken(why)) => self.broke(host, number, line, broken(why)),
+                None => break,
+            }
+        }
+        self.arm(host, number);
+    }
+
+    /// The process hears something.
+    fn hear(&mut self, host: usize, number: u64, line: LineId, say: Say) {
+        let (now, time) = (self.now, self.time());
+        match say {
+            Say::Text(bytes) | Say::Fragments(bytes, _) | Say::Binary(bytes) => {
+                let largest = self.hosts[host].links.get(&number).map_or(usize::MAX, |link| link.largest);
+                if bytes.len() > largest {
+                    let detail = "the message is larger than allowed".to_owned();
+                    return self.broke(
+                        host,
+                        number,
+                        line,
+                        Closed { code: None, fault: Fault::Server, detail },
+                    );
+                }
+                self.figures.frames += 1;
+                let watcher = self.reader_of(host, Habit::Watcher);
+                self.oracles.heard(now, host, line, &bytes, watcher);
+                self.hosts[host].with(|feed| feed.handle(time, Input::Frame { line, bytes: &bytes }));
+                self.trace.note(now, Deed::Frame(host, line, bytes));
+            }
+            Say::Ping(payload) => {
+                self.trace.tell(now, format!("host {host} line {line} < ping"));
+                self.oracles.pinged(now, host, line, &payload);
+                self.hosts[host].with(|feed| feed.handle(time, Input::Ping { line, payload: &payload }));
+            }
+            Say::Pong(payload) => {
+                self.trace.tell(now, format!("host {host} line {line} < pong"));
+                self.hosts[host].with(|feed| feed.handle(time, Input::Pong { line, payload: &payload }));
+            }
+            Say::Close { code, reason } => {
+                let fault = Fault::from_close(Some(code), reason);
+                self.broke(host, number, line, Closed { code: Some(code), fault, detail: reason.to_owned() });
+            }
+            Say::Reset(_) => self.broke(host, number, line, broken("connection reset by peer")),
+            Say::Fin => self.broke(host, number, line, broken("the connection ended without a goodbye")),
+            // The house itself is silent from now on.
+            Say::Stall => self.trace.tell(now, format!("host {host} line {line} is frozen by the venue")),
+        }
+    }
+
+    /// A link ends for the process.
+    fn broke(&mut self, host: usize, number: u64, line: LineId, why: Closed) {
+        let (now, time) = (self.now, self.time());
+        self.trace.tell(
+            now,
+            format!("host {host} line {line} closed: {:?} {:?} {}", why.code, why.fault, why.detail),
+        );
+        let beside = self.hosts[host].has_beside(line);
+        self.oracles.ended(now, host, line, why.fault, beside);
+        self.oracles.disturb(host, now + LOST);
+        self.let_go(host, number, Up::Gone);
+        self.hosts[host].with(|feed| feed.handle(time, Input::Closed { line, why }));
+    }
+
+    fn fetch(&mut self, host: usize, id: FetchId, topic: Topic, why: Fetch, request: HttpRequest) {
+        self.figures.fetches += 1;
+        let (now, place) = (self.now, &mut self.hosts[host]);
+        let until = now + nanos(request.timeout);
+        match place.weather.errand(now) {
+            Errand::Open { more, spoil } => {
+                let at = now + 4 * place.weather.delay(now);
+                let life = place.life;
+                let asked = Asked { host, life, id, topic, why, request, spoil, more, until };
+                self.agenda.plan(at, Event::Ask(Box::new(asked)));
+            }
+            Errand::Fails(after, fault, detail) => {
+                let result = Box::new(Err(Refusal::new(fault, detail)));
+                self.agenda.plan((now + after).min(until), Event::Fetched(host, place.life, id, result));
+            }
+        }
+    }
+
+    /// A request reaches the venue.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        let (now, place) = (self.now, &mut self.hosts[asked.host]);
+        let reply = self.houses[place.house].request(now, place.address(), &asked.request.url);
+        let back = now + place.weather.delay(now) + nanos(reply.after) + asked.more;
+        if back > asked.until {
+            let result = Box::new(Err(Refusal::new(Fault::Transient, "timed out")));
+            self.agenda.plan(asked.until, Event::Fetched(asked.host, asked.life, asked.id, result));
+        } else {
+            self.agenda.plan(back, Event::Reply(Box::new(asked), reply));
+        }
+    }
+
+    /// A reply reaches the process and is translated there.
+    pub(super) fn reply(&mut self, asked: Asked, mut reply: Reply) {
+        let Asked { host, life, id, .. } = asked;
+        match asked.spoil {
+            Spoil::Nothing => {}
+            Spoil::Half => reply.body = reply.body.slice(..reply.body.len() / 2),
+            Spoil::Page => reply.body = Bytes::from_static(b"<html><body>Please log in</body></html>"),
+            Spoil::Cut => reply.cut = true,
+        }
+        let result = if reply.status == Reply::NO_CONNECTION {
+            Err(Refusal::new(Fault::Transient, "connection refused"))
+        } else if reply.cut {
+            Err(Refusal::new(Fault::Transient, "the connection ended in the middle of the body"))
+        } else {
+            let headers: Vec<(String, String)> =
+                reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let now = self.time().unix;
+            let read = HttpReply { status: reply.status, headers: &headers, body: &reply.body, now };
+            let mut out = Decoded::default();
+            let venue = &self.hosts[host].venue;
+            venue.decode_fetch(asked.why, &asked.topic, &read, &mut out).map(|()| out)
+        };
+        self.fetched(host, life, id, result);
+    }
+
+    /// What a request came to is put into the feed that asked.
+    pub(super) fn fetched(&mut self, host: usize, life: u32, id: FetchId, result: Result<Decoded, Refusal>) {
+        if self.hosts[host].life != life {
+            return;
+        }
+        if self.hosts[host].paused_until > self.now {
+            let until = self.hosts[host].paused_until;
+            return self.agenda.plan(until, Event::Fetched(host, life, id, Box::new(result)));
+        }
+        let (now, time) = (self.now, self.time());
+        let came = match &result {
+            Ok(_) => "a snapshot".to_owned(),
+            Err(why) => format!("{:?} {}", why.fault, why.detail),
+        };
+        self.trace.tell(now, format!("host {host} fetch {} brought {came}", id.0));
+        if let Err(why) = &result {
+            self.oracles.fetch_failed(now, host, why.fault);
+        }
+        self.hosts[host].with(|feed| feed.handle(time, Input::Fetched { id, result }));
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,196 @@
+//! One seed from its beginning to its verdict.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tapeline_core::data::channel::{Channel, Shape};
+use tapeline_core::data::topic::Topic;
+use tapeline_venues::binance::Binance;
+
+use super::agenda::Agenda;
+use super::clock::{Clock, MS, SEC};
+use super::host::Host;
+use super::oracle::{Oracle, Oracles};
+use super::plan::{MARKETS, Plan, symbols};
+use super::reader::{Habit, Reader};
+use super::trace::{Moment, Trace};
+use super::weather::Weather;
+use super::{Event, Figures, World};
+use crate::house::House;
+use crate::rng::Rng;
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drill {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// How long, in seconds of the world.
+    pub seconds: u64,
+    /// Nothing goes wrong.
+    pub calm: bool,
+    /// Jumps of the wall clock are left out; everything else stays as it is.
+    pub still_clock: bool,
+    /// So many lines of what happened last are shown with a violation.
+    pub lines: usize,
+}
+
+impl Drill {
+    /// The drill of a seed, with its faults.
+    pub const fn new(seed: u64, seconds: u64) -> Self {
+        Self { seed, seconds, calm: false, still_clock: false, lines: 30 }
+    }
+}
+
+/// What a drill came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Its seed.
+    pub seed: u64,
+    /// One number for everything that happened; equal seeds have equal ones.
+    pub hash: u64,
+    /// How many things happened.
+    pub deeds: u64,
+    /// How long the world lasted, in seconds.
+    pub seconds: f64,
+    /// What went through it.
+    pub figures: Figures,
+    /// How often each kind of fault struck.
+    pub struck: BTreeMap<&'static str, u64>,
+    /// What a judge objected to, if one did.
+    pub violation: Option<Violation>,
+}
+
+/// A broken invariant.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Which, by number and name.
+    pub oracle: &'static str,
+    /// What is wrong.
+    pub words: String,
+    /// The seed that shows it.
+    pub seed: u64,
+    /// When, as hours, minutes and seconds of the world.
+    pub at: String,
+    /// What happened last.
+    pub lines: Vec<String>,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} broken by seed {} at {}: {}", self.oracle, self.seed, self.at, self.words)?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "    {line}"))
+    }
+}
+
+/// Runs one drill.
+pub fn drill(drill: Drill) -> Outcome {
+    let mut world = World::new(drill);
+    world.run();
+    let violation = world.oracles.verdict.take().map(|(oracle, words)| Violation {
+        oracle: oracle.name(),
+        words,
+        seed: drill.seed,
+        at: Moment(world.now).to_string(),
+        lines: world.trace.last(drill.lines),
+    });
+    Outcome {
+        seed: drill.seed,
+        hash: world.trace.hash(),
+        deeds: world.trace.deeds(),
+        seconds: world.now as f64 / SEC as f64,
+        figures: world.figures,
+        struck: world.struck,
+        violation,
+    }
+}
+
+/// Runs a drill again, and once more without the jumps of the wall clock: what differs from `first`.
+pub fn twins(ask: Drill, first: &Outcome) -> Option<Violation> {
+    let object = |oracle: Oracle, words: &str| {
+        let at = Moment((first.seconds * SEC as f64) as u64).to_string();
+        Violation { oracle: oracle.name(), words: words.to_owned(), seed: ask.seed, at, lines: Vec::new() }
+    };
+    if drill(ask).hash != first.hash {
+        return Some(object(Oracle::Determinism, "the second run differs from the first"));
+    }
+    let jumps = ["wall-forward", "wall-back"].iter().any(|name| first.struck.contains_key(name));
+    if jumps && drill(Drill { still_clock: true, ..ask }).hash != first.hash {
+        return Some(object(Oracle::Clock, "without the jumps of the wall clock the run is another one"));
+    }
+    None
+}
+
+impl World {
+    fn new(drill: Drill) -> Self {
+        let Drill { seed, seconds, calm, still_clock, .. } = drill;
+        let end = seconds * SEC;
+        let plan = Plan::draw(seed, end, calm);
+        let houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
+        let hosts: Vec<Host> = (0..MARKETS.len())
+            .map(|place| {
+                let (latency, jitter) = plan.ways[place];
+                let weather = Weather::new(latency, jitter, Rng::new(seed, 20 + place as u64));
+                let venue = Arc::new(Binance::new(MARKETS[place]));
+                Host::new(place, venue, Plan::config(), seed.wrapping_add(place as u64), weather)
+            })
+            .collect();
+        let habits = (0..hosts.len()).flat_map(|host| Habit::ALL.map(|habit| (host, habit)));
+        let readers: Vec<Reader> =
+            (0..).zip(habits).map(|(index, (host, habit))| Reader::new(index, host, habit, 0)).collect();
+        let names: Vec<Vec<String>> = plan.houses.iter().map(symbols).collect();
+        let mut world = Self {
+            now: 0,
+            end,
+            agenda: Agenda::new(),
+            clock: Clock::default(),
+            trace: Trace::default(),
+            oracles: Oracles::new(readers.len(), hosts.len(), &houses, &names),
+            ticks: vec![0; hosts.len()],
+            turns: 0,
+            left_at: vec![0; hosts.len()],
+            houses,
+            hosts,
+            readers,
+            plan,
+            dice: Rng::new(seed, 2),
+            struck: BTreeMap::new(),
+            figures: Figures::default(),
+            look: false,
+            basket: Vec::new(),
+            still_clock,
+        };
+        world.prepare();
+        world
+    }
+
+    /// Plans what is known from the beginning.
+    fn prepare(&mut self) {
+        for (number, strike) in self.plan.strikes.iter().enumerate() {
+            self.agenda.plan(strike.at, Event::Strike(number));
+        }
+        self.agenda.plan(SEC / 2, Event::Inspect);
+        for reader in 0..self.readers.len() {
+            let Reader { host, habit, .. } = self.readers[reader];
+            if let Some(rhythm) = habit.rhythm() {
+                self.agenda.plan(rhythm + reader as u64 * MS, Event::Read(reader));
+            }
+            let mut at = 10 * MS + reader as u64 * MS;
+            for topic in self.plan.topics[host].iter().filter(|topic| likes(habit, topic)) {
+                self.agenda.plan(at, Event::Subscribe(reader, topic.clone()));
+                at += 40 * MS;
+            }
+        }
+    }
+}
+
+/// Whether a reader of this habit wants a topic.
+fn likes(habit: Habit, topic: &Topic) -> bool {
+    let event = topic.channel().shape() == Shape::Event;
+    match habit {
+        Habit::Watcher => true,
+        Habit::Keeper => !event,
+        Habit::Sluggard => event || topic.channel() == Channel::Book,
+        Habit::Strict => event || topic.channel() == Channel::Quote,
+        Habit::Blocker => topic.channel() == Channel::AggTrade,
+    }
+}

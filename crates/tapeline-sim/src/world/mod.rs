@@ -1,0 +1,271 @@
+//! A world in virtual time: real feeds, simulated venues, a network between them that fails on command, readers of
+//! every habit, and judges who watch all of it. One seed, one course of events.
+//!
+//! - `agenda`, `clock`, `trace`: what happens when, and the record of it
+//! - `pipe`, `weather`, `carry`: the way between a process and its venue
+//! - `host`, `reader`, `reading`: a process with its feed, and those who read it
+//! - `kinds`, `plan`, `strike`: what goes wrong, when, and how it is done
+//! - `oracle`, `inspect`: the judges, and when they look
+//! - `drill`: one seed from its beginning to its verdict
+//!
+//! Only this part of the crate uses the product's own code, since it is what is judged; the venues and the judges
+//! share nothing with it.
+
+mod agenda;
+mod carry;
+mod clock;
+mod drill;
+mod host;
+mod inspect;
+mod kinds;
+mod oracle;
+mod pipe;
+mod plan;
+pub mod prove;
+mod reader;
+mod reading;
+mod strike;
+mod trace;
+mod weather;
+
+pub use self::drill::{Drill, Outcome, Violation, drill, twins};
+pub use self::kinds::fault_names;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tapeline_core::data::topic::Topic;
+use tapeline_core::data::update::Shared;
+use tapeline_core::feed::{Action, DialError, FetchId};
+use tapeline_core::time::Time;
+use tapeline_core::venue::{Decoded, Refusal};
+
+use self::agenda::Agenda;
+use self::clock::{Clock, SEC};
+use self::host::Host;
+use self::oracle::{Oracle, Oracles};
+use self::plan::Plan;
+use self::reader::Reader;
+use self::trace::Trace;
+use crate::house::{House, Reply, SocketId};
+use crate::rng::Rng;
+
+/// How often the judges look at the whole.
+const INSPECT: u64 = SEC;
+/// A feed that wants to be looked at again and again without time passing does not come to rest.
+const RESTLESS: u32 = 200;
+/// Nothing can happen so often at one moment.
+const STILL: u32 = 100_000;
+
+/// What happens at a moment.
+#[derive(Debug)]
+enum Event {
+    /// Something arrives at the venue.
+    Up(usize, u64),
+    /// Something arrives at the process.
+    Down(usize, u64),
+    /// A dial arrives at the venue.
+    Knock(usize, u64, String),
+    /// The answer to a dial arrives at the process.
+    Answer(usize, u64, Result<SocketId, Box<DialError>>),
+    /// The refusal of an upgrade arrives; its class depends on the wall clock there.
+    Refusal(usize, u64, Box<Reply>),
+    /// A request arrives at the venue.
+    Ask(Box<carry::Asked>),
+    /// A reply arrives at the process.
+    Reply(Box<carry::Asked>, Reply),
+    /// What a request came to is put into the feed.
+    Fetched(usize, u32, FetchId, Box<Result<Decoded, Refusal>>),
+    /// A reader reads.
+    Read(usize),
+    /// A reader subscribes.
+    Subscribe(usize, Topic),
+    /// A fault of the plan begins.
+    Strike(usize),
+    /// A step of a fault that takes several.
+    Step(usize, Step),
+    /// A process runs again.
+    Wake(usize),
+    /// A crashed feed is rebuilt.
+    Rebuild(usize),
+    /// The judges look.
+    Inspect,
+}
+
+/// A later part of a fault.
+#[derive(Debug, Clone)]
+enum Step {
+    /// An operator forgives everything.
+    Forgive,
+    /// Some subscriptions come, some go.
+    Churn,
+    /// A link is broken.
+    Break(u64, &'static str),
+    /// A message that was held back goes on.
+    Late(u64, Bytes),
+}
+
+/// The world.
+struct World {
+    now: u64,
+    end: u64,
+    agenda: Agenda<Event>,
+    clock: Clock,
+    trace: Trace,
+    houses: Vec<House>,
+    hosts: Vec<Host>,
+    readers: Vec<Reader>,
+    oracles: Oracles,
+    plan: Plan,
+    dice: Rng,
+    /// How often each kind of fault struck.
+    struck: BTreeMap<&'static str, u64>,
+    figures: Figures,
+    /// Ticks of each feed since time last passed.
+    ticks: Vec<u32>,
+    /// Turns since time last passed.
+    turns: u32,
+    /// The judges are to look when everybody has come to rest.
+    look: bool,
+    /// When a reader last left, by host.
+    left_at: Vec<u64>,
+    /// The wall clock is never set.
+    still_clock: bool,
+    /// Reused by readers.
+    basket: Vec<Shared>,
+}
+
+/// What went through a world.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Figures {
+    /// Messages that reached feeds.
+    pub frames: u64,
+    /// Updates that reached readers.
+    pub updates: u64,
+    /// Dials.
+    pub dials: u64,
+    /// REST requests.
+    pub fetches: u64,
+}
+
+impl World {
+    /// Lets everything happen until `end`, or until a judge objects.
+    fn run(&mut self) {
+        while self.oracles.verdict.is_none() {
+            let houses = self.houses.iter().filter_map(House::deadline).min().unwrap_or(u64::MAX);
+            let hosts = self.hosts.iter().map(|host| self.wakes(host)).min().unwrap_or(u64::MAX);
+            let next = self.agenda.due().min(houses).min(hosts).max(self.now);
+            if next > self.end {
+                self.now = self.end;
+                return;
+            }
+            self.turns += 1;
+            if next > self.now {
+                self.ticks.fill(0);
+                self.turns = 0;
+            }
+            if self.turns > STILL {
+                self.oracles.object(Oracle::Phases, "time stands still".to_owned());
+            }
+            self.now = next;
+            while let Some(event) = self.agenda.take(next) {
+                self.happen(event);
+            }
+            for house in 0..self.houses.len() {
+                if self.houses[house].deadline().is_some_and(|at| at <= next) {
+                    self.houses[house].advance(next);
+                }
+                self.carry_down(house);
+            }
+            for host in 0..self.hosts.len() {
+                self.drive(host);
+            }
+            if std::mem::take(&mut self.look) {
+                self.inspect();
+            }
+        }
+    }
+
+    /// When a process wants to run by itself.
+    fn wakes(&self, host: &Host) -> u64 {
+        if host.feed.is_none() || host.panic.is_some() {
+            return u64::MAX;
+        }
+        if host.dirty { self.now.max(host.paused_until) } else { host.deadline.max(host.paused_until) }
+    }
+
+    fn time(&self) -> Time {
+        self.clock.read(self.now)
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Up(host, link) => self.arrive_up(host, link),
+            Event::Down(host, link) => self.arrive_down(host, link),
+            Event::Knock(host, link, url) => self.knock(host, link, &url),
+            Event::Answer(host, link, answer) => self.answer(host, link, answer.map_err(|why| *why)),
+            Event::Refusal(host, link, reply) => self.refuse(host, link, &reply),
+            Event::Ask(asked) => self.ask(*asked),
+            Event::Reply(asked, reply) => self.reply(*asked, reply),
+            Event::Fetched(host, life, id, result) => self.fetched(host, life, id, *result),
+            Event::Read(reader) => self.read_in_turn(reader),
+            Event::Subscribe(reader, topic) => self.want(reader, topic),
+            Event::Strike(number) => self.strike(number),
+            Event::Step(host, step) => self.step(host, step),
+            Event::Wake(host) => self.hosts[host].dirty = true,
+            Event::Rebuild(host) => self.rebuild(host),
+            Event::Inspect => {
+                self.look = true;
+                self.agenda.plan(self.now + INSPECT, Event::Inspect);
+            }
+        }
+    }
+
+    /// Lets a process do what is due: deadlines by the clock, then everything that is to be done.
+    fn drive(&mut self, host: usize) {
+        let (now, time) = (self.now, self.time());
+        if self.wakes(&self.hosts[host]) > now || !self.hosts[host].is_awake(now) {
+            return;
+        }
+        let due = self.hosts[host].feed.as_ref().and_then(tapeline_core::feed::Feed::deadline);
+        if due.is_some_and(|at| at <= time.mono) {
+            self.ticks[host] += 1;
+            self.hosts[host].with(|feed| feed.tick(time));
+        }
+        while let Some(Some(action)) = self.hosts[host].with(tapeline_core::feed::Feed::next_action) {
+            self.note_action(host, &action);
+            self.perform(host, action);
+        }
+        self.read_watchers(host);
+        let place = &mut self.hosts[host];
+        place.dirty = false;
+        place.deadline = match &place.feed {
+            Some(feed) => feed.deadline().map_or(u64::MAX, |at| at.0),
+            None => u64::MAX,
+        };
+        if let Some(words) = place.panic.clone() {
+            self.oracles.object(Oracle::Panic, format!("host {host} panicked: {words}"));
+        }
+        if self.ticks[host] > RESTLESS {
+            self.oracles.object(Oracle::Phases, format!("the feed of host {host} does not come to rest"));
+        }
+    }
+
+    fn note_action(&mut self, host: usize, action: &Action) {
+        let text = match action {
+            Action::Dial { line, request, give_up } => {
+                format!("host {host} line {line} dials {} until {}", request.url, trace::Moment(give_up.0))
+            }
+            Action::Send { line, text } => format!("host {host} line {line} > {text}"),
+            Action::Ping { line, .. } => format!("host {host} line {line} > ping"),
+            Action::Pong { line, .. } => format!("host {host} line {line} > pong"),
+            Action::Close { line, code } => format!("host {host} line {line} > close {code}"),
+            Action::Fetch { id, topic, .. } => format!("host {host} fetches {} as {}", topic.as_str(), id.0),
+        };
+        self.trace.tell(self.now, text);
+        self.oracles.acted(self.now, host, &self.hosts[host], action);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! I7, liveness: what can be reached is live after a while, and everything it carries is well. I10 and I11, the table:
+//! the venue holds what is wanted, each stream once, and nothing that nobody wants.
+
+use std::collections::BTreeSet;
+
+use super::super::clock::SEC;
+
+/// A line that can be dialled is live after this long.
+const LIVE: u64 = 45 * SEC;
+/// Everything it carries is well after this long: snapshots have their own delays, and streams their own silence.
+const WELL: u64 = 100 * SEC;
+
+/// A line, as far as its liveness is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alive<'a> {
+    pub(crate) slot: u32,
+    pub(crate) phase: &'a str,
+    pub(crate) wanted: usize,
+    pub(crate) confirmed: usize,
+    /// Since when nothing has gone wrong on the way, and nothing is held.
+    pub(crate) calm_since: u64,
+}
+
+impl Alive<'_> {
+    /// Judges the line at `now`.
+    pub(crate) fn judge(&self, now: u64) -> Result<(), String> {
+        let Self { slot, phase, wanted, confirmed, calm_since } = *self;
+        if wanted == 0 || phase == "halted" || now < calm_since + LIVE {
+            return Ok(());
+        }
+        let calm = (now - calm_since) / SEC;
+        if phase != "live" {
+            return Err(format!("line {slot} is {phase} although all was well for {calm} s"));
+        }
+        if confirmed < wanted {
+            return Err(format!(
+                "line {slot} has {confirmed} of {wanted} streams confirmed after {calm} calm seconds"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether everything must be well by now.
+pub(crate) const fn is_well_by(now: u64, calm_since: u64) -> bool {
+    now >= calm_since + WELL
+}
+
+/// Whether a line must be live by now.
+pub(crate) const fn is_live_by(now: u64, calm_since: u64) -> bool {
+    now >= calm_since + LIVE
+}
+
+/// Judges the venue's table of one process: `wanted` is what somebody reads, `allowed` what may linger.
+pub(crate) fn table(
+    wanted: &BTreeSet<String>,
+    allowed: &BTreeSet<String>,
+    held: &[String],
+) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for stream in held {
+        if !seen.insert(stream) {
+            return Err(format!("{stream} is subscribed twice"));
+        }
+        if !wanted.contains(stream) && !allowed.contains(stream) {
+            return Err(format!("{stream} is subscribed and nobody reads it"));
+        }
+    }
+    match wanted.iter().find(|stream| !seen.contains(stream)) {
+        Some(stream) => Err(format!("{stream} is wanted and not subscribed")),
+        None => Ok(()),
+    }
+}
+
+/// Judges the readers that a feed knows: those who left are gone.
+pub(crate) fn readers(known: &[u64], present: &BTreeSet<u64>) -> Result<(), String> {
+    match known.iter().find(|id| !present.contains(id)) {
+        Some(id) => Err(format!("reader {id} has left and is still in the tables")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_can_be_reached_is_live_in_time() {
+        let check = |phase, wanted, confirmed, now: u64, expected: bool| {
+            let alive = Alive { slot: 0, phase, wanted, confirmed, calm_since: 10 * SEC };
+            assert_eq!(alive.judge(now * SEC).is_ok(), expected, "{phase} {wanted} {confirmed} {now}");
+        };
+        check("live", 3, 3, 100, true);
+        check("waiting", 3, 0, 54, true);
+        check("waiting", 3, 0, 55, false);
+        check("dialling", 3, 0, 55, false);
+        check("live", 3, 2, 55, false);
+        check("idle", 0, 0, 100, true);
+        check("halted", 3, 0, 100, true);
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_table_is_what_is_wanted_each_once() {
+        let check = |held: &[&str], expected: bool| {
+            let held: Vec<String> = held.iter().map(ToString::to_string).collect();
+            assert_eq!(table(&set(&["a", "b"]), &set(&["c"]), &held).is_ok(), expected, "{held:?}");
+        };
+        check(&["a", "b"], true);
+        check(&["b", "c", "a"], true);
+        check(&["a"], false);
+        check(&["a", "b", "a"], false);
+        check(&["a", "b", "d"], false);
+    }
+
+    #[test]
+    fn a_reader_that_left_is_forgotten() {
+        let present = BTreeSet::from([1, 2]);
+        assert!(readers(&[1], &present).is_ok());
+        assert!(readers(&[1, 3], &present).is_err());
+    }
+}

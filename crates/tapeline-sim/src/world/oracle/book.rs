@@ -1,0 +1,215 @@
+//! I3, book truth: a book that is called live is the venue's book at its id, level by level.
+
+use std::collections::BTreeMap;
+
+use tapeline_core::data::decimal::Decimal;
+use tapeline_core::data::event::{Book, BookState, Level};
+use tapeline_core::data::update::{Data, Kind};
+
+use super::ledger::{Ledger, Spot};
+use super::seen::Seen;
+
+/// After so many live deltas the whole book is compared.
+const WHOLE_EVERY: u32 = 64;
+/// A snapshot with nearly as many levels as the venue gives says nothing about what lies farther out.
+const FULL: usize = 950;
+/// What is surely inside the range of such a snapshot: prices as far as those of this place.
+const INSIDE: usize = 800;
+
+/// The digits after the point of a symbol's prices and sizes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scales {
+    pub(crate) price: u32,
+    pub(crate) size: u32,
+}
+
+/// A book as one reader holds it.
+#[derive(Debug, Default)]
+pub(crate) struct Copy {
+    levels: BTreeMap<Spot, u64>,
+    /// The id of the last update that gave one.
+    id: Option<u64>,
+    state: Option<BookState>,
+    /// The worst prices surely covered: bid, ask.
+    edges: [Option<u64>; 2],
+    since_whole: u32,
+    eras: u64,
+}
+
+impl Copy {
+    /// Whether the last update called the book live.
+    pub(crate) fn is_live(&self) -> bool {
+        self.state == Some(BookState::Live)
+    }
+
+    /// Judges the next update.
+    pub(crate) fn judge(&mut self, seen: &Seen<'_>, scales: Scales, truth: &Ledger) -> Result<(), String> {
+        let Data::Book(book) = seen.data else { return Ok(()) };
+        let whole = seen.kind == Kind::Snapshot;
+        if whole {
+            self.levels.clear();
+            self.id = None;
+            self.edges = [edge(book.bids(), scales), edge(book.asks(), scales)];
+        }
+        let told = self.take(book, scales)?;
+        let before = self.id;
+        self.id = book.venue_id.or(self.id);
+        self.state = Some(book.state);
+        let Some(id) = self.id.filter(|_| book.state == BookState::Live) else { return Ok(()) };
+        if truth.eras != self.eras {
+            // The venue began anew: what was sent before is judged no more.
+            if id > truth.newest() || !truth.knows(id) {
+                return Ok(());
+            }
+            self.eras = truth.eras;
+            self.since_whole = WHOLE_EVERY;
+        }
+        if !truth.knows(id) {
+            return if id > truth.newest() {
+                Err(format!("the book is at {id}, the venue at {}", truth.newest()))
+            } else {
+                Ok(())
+            };
+        }
+        for spot in told {
+            self.same(spot, id, truth)?;
+        }
+        if let Some(before) = before {
+            for spot in truth.changed(before, id) {
+                self.same(spot, id, truth)?;
+            }
+        }
+        self.since_whole += 1;
+        if whole || self.since_whole >= WHOLE_EVERY {
+            self.since_whole = 0;
+            return self.all_same(id, truth);
+        }
+        Ok(())
+    }
+
+    /// Takes the levels of an update over; which they were.
+    fn take(&mut self, book: &Book, scales: Scales) -> Result<Vec<Spot>, String> {
+        let mut told = Vec::with_capacity(book.levels.len());
+        for (bid, levels) in [(true, book.bids()), (false, book.asks())] {
+            for level in levels {
+                let spot = (bid, whole(level.price, scales.price)?);
+                let lots = whole(level.size, scales.size)?;
+                if lots == 0 {
+                    self.levels.remove(&spot);
+                } else {
+                    self.levels.insert(spot, lots);
+                }
+                told.push(spot);
+            }
+        }
+        Ok(told)
+    }
+
+    fn same(&self, spot: Spot, id: u64, truth: &Ledger) -> Result<(), String> {
+        let (held, true_lots) = (self.levels.get(&spot).copied().unwrap_or(0), truth.at(id, spot));
+        // What lies beyond the range of the snapshot and was never told is not known, and not claimed.
+        if held == true_lots || held == 0 && self.is_beyond(spot) {
+            return Ok(());
+        }
+        let side = if spot.0 { "bid" } else { "ask" };
+        Err(format!("live book at {id}: {side} {} holds {held}, at the venue {true_lots}", spot.1))
+    }
+
+    fn all_same(&self, id: u64, truth: &Ledger) -> Result<(), String> {
+        for spot in self.levels.keys() {
+            self.same(*spot, id, truth)?;
+        }
+        truth.book(id).try_for_each(|(spot, _)| self.same(spot, id, truth))
+    }
+
+    fn is_beyond(&self, (bid, tick): Spot) -> bool {
+        match self.edges[usize::from(!bid)] {
+            None => false,
+            Some(edge) => {
+                if bid {
+                    tick < edge
+                } else {
+                    tick > edge
+                }
+            }
+        }
+    }
+}
+
+/// The price up to which a side is surely known; `None` if it is whole.
+fn edge(side: &[Level], scales: Scales) -> Option<u64> {
+    let level = side.get(INSIDE).filter(|_| side.len() >= FULL)?;
+    whole(level.price, scales.price).ok()
+}
+
+/// A decimal in units of its last digit.
+pub(crate) fn whole(value: Decimal, scale: u32) -> Result<u64, String> {
+    let wrong = || format!("{value:?} is no multiple of its unit");
+    let more = scale.checked_sub(u32::from(value.scale())).ok_or_else(wrong)?;
+    let units = 10i128.checked_pow(more).and_then(|unit| unit.checked_mul(value.mantissa()));
+    units.and_then(|units| u64::try_from(units).ok()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seen::samples::{Sample, sample};
+    use super::*;
+
+    const SCALES: Scales = Scales { price: 1, size: 0 };
+
+    fn truth() -> Ledger {
+        let mut truth = Ledger::default();
+        truth.open(10, [((true, 100), 5), ((false, 101), 7)].into_iter());
+        truth.change(11, (true, 100), 3);
+        truth.change(12, (false, 102), 9);
+        truth
+    }
+
+    fn level(tick: i128, lots: i64) -> Level {
+        Level { price: Decimal::new(tick, 1).unwrap(), size: lots.into() }
+    }
+
+    fn book(kind: Kind, id: u64, state: BookState, bids: &[(i128, i64)], asks: &[(i128, i64)]) -> Sample {
+        let levels = bids.iter().chain(asks).map(|(tick, lots)| level(*tick, *lots)).collect();
+        let data = Book { levels, bids: bids.len() as u32, venue_id: Some(id), state };
+        sample(1, 0, kind, Data::Book(data))
+    }
+
+    fn check(updates: &[Sample], expected: &[bool]) {
+        let (truth, mut copy) = (truth(), Copy::default());
+        let found: Vec<bool> =
+            updates.iter().map(|u| copy.judge(&u.seen(), SCALES, &truth).is_ok()).collect();
+        assert_eq!(found, expected);
+    }
+
+    use BookState::{Live, Stale};
+    use Kind::{Delta, Snapshot};
+
+    #[test]
+    fn a_right_book_passes() {
+        check(
+            &[
+                book(Snapshot, 10, Live, &[(100, 5)], &[(101, 7)]),
+                book(Delta, 11, Live, &[(100, 3)], &[]),
+                book(Delta, 12, Live, &[], &[(102, 9)]),
+            ],
+            &[true; 3],
+        );
+    }
+
+    #[test]
+    fn wrong_missing_and_invented_levels_are_seen() {
+        let first = || book(Snapshot, 10, Live, &[(100, 5)], &[(101, 7)]);
+        check(&[book(Snapshot, 10, Live, &[(100, 4)], &[(101, 7)])], &[false]);
+        check(&[book(Snapshot, 10, Live, &[(100, 5)], &[])], &[false]);
+        check(&[book(Snapshot, 10, Live, &[(100, 5), (99, 1)], &[(101, 7)])], &[false]);
+        check(&[first(), book(Delta, 12, Live, &[], &[(102, 9)])], &[true, false]);
+        check(&[first(), book(Delta, 11, Live, &[(100, 3), (98, 2)], &[])], &[true, false]);
+        check(&[first(), book(Delta, 99, Live, &[], &[])], &[true, false]);
+    }
+
+    #[test]
+    fn what_is_not_called_live_is_not_judged() {
+        check(&[book(Snapshot, 10, Stale, &[(100, 4)], &[])], &[true]);
+    }
+}

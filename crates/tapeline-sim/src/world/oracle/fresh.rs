@@ -1,0 +1,122 @@
+//! I4, no silent staleness: what is carried by a line that is down, or silent for longer than its rhythm allows, is
+//! said to be so.
+
+use std::collections::BTreeMap;
+
+use super::super::clock::{MS, SEC};
+
+/// The shortest and the longest silence that is borne.
+const SHORTEST: u64 = 2 * SEC;
+const LONGEST: u64 = 60 * SEC;
+/// Silence is suspicious after so many mean pauses; the mean is never more than the longest pause.
+const PAUSES: u64 = 8;
+/// Until silence is noticed, beyond the patience itself: how often a line is looked at, and a ping that waits for
+/// its turn.
+const NOTICE: u64 = 3 * SEC;
+/// The rhythm is judged by so much of the past.
+const PAST: u64 = 90 * SEC;
+
+/// What is known of the rhythm of a process's lines.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    lines: BTreeMap<u32, Rhythm>,
+    /// Until then nothing is concluded: we ourselves did not run.
+    excused: u64,
+}
+
+/// The rhythm of one line.
+#[derive(Debug, Default)]
+struct Rhythm {
+    /// Data came on the present connection.
+    proven: bool,
+    last: u64,
+    /// Seconds in which anything was observed, over all connections.
+    observed: u64,
+    /// Longest pause of each ten seconds of the past.
+    pauses: Vec<(u64, u64)>,
+}
+
+impl Fresh {
+    /// A line opened.
+    pub(crate) fn opened(&mut self, now: u64, slot: u32) {
+        let line = self.lines.entry(slot).or_default();
+        (line.proven, line.last) = (false, now);
+    }
+
+    /// Data came.
+    pub(crate) fn data(&mut self, now: u64, slot: u32) {
+        let line = self.lines.entry(slot).or_default();
+        let pause = now - line.last;
+        line.observed += pause;
+        (line.proven, line.last) = (true, now);
+        match line.pauses.last_mut() {
+            Some((since, longest)) if now - *since < 10 * SEC => *longest = pause.max(*longest),
+            _ => line.pauses.push((now, pause)),
+        }
+        line.pauses.retain(|(since, _)| now - since < PAST);
+    }
+
+    /// The process did not run, or did not read, until `until`.
+    pub(crate) fn excuse(&mut self, until: u64) {
+        self.excused = self.excused.max(until);
+    }
+
+    /// The feed was rebuilt: what it knew of rhythms is gone.
+    pub(crate) fn restart(&mut self) {
+        self.lines.clear();
+    }
+
+    /// Whether silence on a line must have been noticed by now.
+    pub(crate) fn is_silent(&self, now: u64, slot: u32) -> bool {
+        let Some(line) = self.lines.get(&slot).filter(|line| line.proven) else { return false };
+        let last = line.last.max(self.excused);
+        now > last + line.patience() + NOTICE
+    }
+}
+
+impl Rhythm {
+    /// The longest that silence can seem normal.
+    fn patience(&self) -> u64 {
+        let longest = self.pauses.iter().map(|(_, pause)| *pause).max().unwrap_or(LONGEST);
+        // With little seen the guess is near the longest, and comes down with a half-life of a minute.
+        let minutes = self.observed as f64 / (60.0 * SEC as f64);
+        let unknown = 0.5f64.powf(minutes) * 0.115;
+        let guess = unknown * 7.5 / (1.0 - unknown / 0.115 + unknown);
+        let mean = longest.saturating_add((guess * 1e3) as u64 * MS);
+        (PAUSES * mean).clamp(SHORTEST, LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line with data every `pause` for `seconds`; when its silence must be noticed after the last.
+    fn noticed(pause: u64, seconds: u64) -> u64 {
+        let mut fresh = Fresh::default();
+        fresh.opened(0, 0);
+        let mut now = 0;
+        while now < seconds * SEC {
+            now += pause;
+            fresh.data(now, 0);
+        }
+        (0..100).find(|s| fresh.is_silent(now + s * SEC, 0)).unwrap_or(100)
+    }
+
+    #[test]
+    fn a_busy_line_is_missed_soon_and_a_quiet_one_later() {
+        assert!((5..=8).contains(&noticed(20 * MS, 300)), "{}", noticed(20 * MS, 300));
+        assert!((25..=45).contains(&noticed(3 * SEC, 300)), "{}", noticed(3 * SEC, 300));
+        assert!(noticed(20 * MS, 2) > 20);
+    }
+
+    #[test]
+    fn our_own_pause_and_an_unproven_line_prove_nothing() {
+        let mut fresh = Fresh::default();
+        fresh.opened(0, 0);
+        assert!(!fresh.is_silent(500 * SEC, 0));
+        fresh.data(SEC, 0);
+        fresh.excuse(100 * SEC);
+        assert!(!fresh.is_silent(150 * SEC, 0) && fresh.is_silent(170 * SEC, 0));
+    }
+}

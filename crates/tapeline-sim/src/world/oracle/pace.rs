@@ -1,0 +1,331 @@
+//! I6, never too fast: messages and dials in any sliding window, nothing inside a hold, no dial on an open breaker,
+//! growing delays; and pings of the venue are answered.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tapeline_core::policy::fault::Fault;
+use tapeline_core::venue::LineId;
+
+use super::super::clock::{MS, SEC};
+
+/// Messages that a line may send in any second.
+const MESSAGES: usize = 4;
+/// Dials of one address in five minutes: half of what the venue allows.
+const DIALS: usize = 150;
+const FIVE_MINUTES: u64 = 300 * SEC;
+/// Failures in a row that open a breaker, and the time they may take.
+const STREAK: usize = 5;
+const STREAK_WITHIN: u64 = 120 * SEC;
+/// How long a breaker stays open at least.
+const OPEN: u64 = 30 * SEC;
+/// So much data proves an endpoint.
+const PROOF: u64 = 5 * SEC;
+/// A ping waits no longer for its answer, whatever else is said.
+const ANSWER: u64 = 3 * SEC;
+
+/// The pace of one process.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    said: BTreeMap<LineId, VecDeque<u64>>,
+    dials: VecDeque<u64>,
+    no_dial_before: u64,
+    no_fetch_before: u64,
+    endpoints: BTreeMap<usize, Endpoint>,
+    lines: BTreeMap<u32, Line>,
+    pings: BTreeMap<LineId, (Vec<u8>, u64)>,
+}
+
+/// What is known of one endpoint.
+#[derive(Debug, Default)]
+struct Endpoint {
+    streak: VecDeque<u64>,
+    open_until: u64,
+    /// It was open and has not been proved since.
+    suspect: bool,
+}
+
+/// What is known of one line's attempts.
+#[derive(Debug, Default)]
+struct Line {
+    endpoint: usize,
+    /// Failures in a row, at least.
+    failures: u32,
+    /// When data began to come.
+    proven: Option<u64>,
+    /// The proof has been counted for the endpoint.
+    settled: bool,
+    not_before: u64,
+}
+
+impl Pace {
+    /// Something was said on a line.
+    pub(crate) fn said(&mut self, now: u64, line: LineId) -> Result<(), String> {
+        let said = self.said.entry(line).or_default();
+        while said.front().is_some_and(|at| now - at >= SEC) {
+            said.pop_front();
+        }
+        said.push_back(now);
+        if said.len() > MESSAGES {
+            return Err(format!("line {line} says {} messages within a second", said.len()));
+        }
+        Ok(())
+    }
+
+    /// A dial begins; `beside` says that the line is still open.
+    pub(crate) fn dialled(
+        &mut self,
+        now: u64,
+        line: LineId,
+        endpoint: usize,
+        beside: bool,
+    ) -> Result<(), String> {
+        while self.dials.front().is_some_and(|at| now - at >= FIVE_MINUTES) {
+            self.dials.pop_front();
+        }
+        self.dials.push_back(now);
+        let known = self.lines.entry(line.slot).or_default();
+        let not_before = if beside { 0 } else { known.not_before };
+        known.endpoint = endpoint;
+        let open_until = self.endpoints.entry(endpoint).or_default().open_until;
+        if self.dials.len() > DIALS {
+            Err(format!("{} dials within five minutes", self.dials.len()))
+        } else if now < self.no_dial_before {
+            Err(format!(
+                "line {line} is dialled {} ms before the hold ends",
+                (self.no_dial_before - now) / MS
+            ))
+        } else if now < open_until {
+            Err(format!(
+                "line {line} is dialled while the breaker is open, {} ms early",
+                (open_until - now) / MS
+            ))
+        } else if now < not_before {
+            let (early, failures) = ((not_before - now) / MS, known.failures);
+            Err(format!("line {line} is dialled {early} ms early after {failures} failures"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A request goes out.
+    pub(crate) fn fetched(&mut self, now: u64) -> Result<(), String> {
+        if now < self.no_fetch_before {
+            return Err(format!(
+                "a request goes out {} ms before the hold ends",
+                (self.no_fetch_before - now) / MS
+            ));
+        }
+        Ok(())
+    }
+
+    /// Data came on a line.
+    pub(crate) fn data(&mut self, now: u64, slot: u32) {
+        let line = self.lines.entry(slot).or_default();
+        let proven = *line.proven.get_or_insert(now);
+        if !line.settled && now - proven >= PROOF {
+            line.settled = true;
+            self.endpoints.insert(line.endpoint, Endpoint::default());
+        }
+    }
+
+    /// A line opened.
+    pub(crate) fn opened(&mut self, slot: u32) {
+        let line = self.lines.entry(slot).or_default();
+        (line.proven, line.settled) = (None, false);
+    }
+
+    /// A dial failed or a line ended; `beside` says that another of the line is open.
+    pub(crate) fn ended(&mut self, now: u64, slot: u32, fault: Fault, beside: bool) {
+        self.hold(now, fault, false);
+        let line = self.lines.entry(slot).or_default();
+        let lived = line.proven.take().map_or(0, |since| now - since);
+        if fault.counts_for_breaker() && lived < PROOF {
+            self.endpoints.entry(line.endpoint).or_default().failed(now);
+        }
+        if beside {
+            return;
+        }
+        let service = lived / SEC;
+        // Rounded in the line's favour: nobody but the line knows when it thinks data began.
+        line.failures =
+            if service >= 59 { 0 } else { line.failures.saturating_sub((service as u32 + 2) / 15) + 1 };
+        let spared = service >= 59 || matches!(fault, Fault::Planned) && line.failures <= 1;
+        let nominal = 1u64 << line.failures.saturating_sub(1).min(5);
+        let progressive = matches!(fault, Fault::Transient | Fault::Server | Fault::Planned);
+        line.not_before = if spared || !progressive { 0 } else { now + nominal.min(27) * SEC * 85 / 100 };
+    }
+
+    /// The feed itself gave a line up: nothing is known of its reasons, so the next dial is free.
+    pub(crate) fn let_go(&mut self, slot: u32) {
+        if let Some(line) = self.lines.get_mut(&slot) {
+            (line.not_before, line.proven) = (0, None);
+        }
+    }
+
+    /// Every line may be dialled at once: an operator asked for it.
+    pub(crate) fn free(&mut self) {
+        for line in self.lines.values_mut() {
+            (line.failures, line.not_before) = (0, 0);
+        }
+    }
+
+    /// The feed is a new one: it dials when it likes, and owes nobody an answer.
+    pub(crate) fn restart(&mut self) {
+        self.lines.clear();
+        self.pings.clear();
+        self.said.clear();
+    }
+
+    /// A refusal asks for a pause.
+    pub(crate) fn hold(&mut self, now: u64, fault: Fault, rest: bool) {
+        let Fault::RateLimited { banned, .. } = fault else { return };
+        let until = now + fault.hold().map_or(0, |pause| pause.as_nanos() as u64);
+        if !rest {
+            self.no_dial_before = self.no_dial_before.max(until);
+        }
+        if rest || banned {
+            self.no_fetch_before = self.no_fetch_before.max(until);
+        }
+    }
+
+    /// Until when dials and requests are held.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        (self.no_dial_before, self.no_fetch_before)
+    }
+
+    /// An operator forgives everything.
+    pub(crate) fn forgive(&mut self) {
+        (self.no_dial_before, self.no_fetch_before) = (0, 0);
+        self.endpoints.clear();
+        self.free();
+    }
+
+    /// The venue pings.
+    pub(crate) fn pinged(&mut self, now: u64, line: LineId, payload: &[u8]) {
+        let since = self.pings.get(&line).map_or(now, |(_, since)| *since);
+        self.pings.insert(line, (payload.to_vec(), since));
+    }
+
+    /// We answer.
+    pub(crate) fn ponged(&mut self, line: LineId, payload: &[u8]) {
+        self.pings.remove(&line).filter(|(asked, _)| asked == payload);
+    }
+
+    /// The line is gone, or has not been heard for reasons of our own.
+    pub(crate) fn forget(&mut self, line: LineId) {
+        self.pings.remove(&line);
+        self.said.remove(&line);
+    }
+
+    /// A ping need not be answered: nothing is read at the moment.
+    pub(crate) fn forget_ping(&mut self, line: LineId) {
+        self.pings.remove(&line);
+    }
+
+    /// The process did not run.
+    pub(crate) fn paused(&mut self, until: u64) {
+        self.pings.values_mut().for_each(|(_, since)| *since = until.max(*since));
+    }
+
+    /// Whether every ping has found its answer.
+    pub(crate) fn inspect(&self, now: u64) -> Result<(), String> {
+        let late = self.pings.iter().find(|(_, (_, since))| now > since + ANSWER);
+        late.map_or(Ok(()), |(line, _)| Err(format!("a ping on line {line} finds no answer")))
+    }
+}
+
+impl Endpoint {
+    fn failed(&mut self, now: u64) {
+        if now < self.open_until {
+            // It began before the breaker opened.
+            return;
+        }
+        self.streak.push_back(now);
+        if self.streak.len() > STREAK {
+            self.streak.pop_front();
+        }
+        let tripped = self.streak.len() == STREAK && now - self.streak[0] <= STREAK_WITHIN;
+        if tripped || self.suspect {
+            (self.open_until, self.suspect) = (now + OPEN, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: LineId = LineId { slot: 0, dial: 1 };
+
+    #[test]
+    fn five_messages_within_a_second_are_one_too_many() {
+        let mut pace = Pace::default();
+        let found: Vec<bool> =
+            [0, 1, 2, 3, SEC, SEC].iter().map(|at| pace.said(10 + at, LINE).is_ok()).collect();
+        assert_eq!(found, [true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_dial_or_a_request_inside_a_hold_is_seen() {
+        let mut pace = Pace::default();
+        pace.hold(0, Fault::SLOWED, true);
+        assert!(pace.fetched(59 * SEC).is_err() && pace.fetched(60 * SEC).is_ok());
+        assert!(pace.dialled(1, LINE, 0, false).is_ok());
+        pace.hold(0, Fault::RateLimited { retry_after: None, banned: true }, false);
+        assert!(pace.dialled(119 * SEC, LINE, 0, false).is_err() && pace.fetched(119 * SEC).is_err());
+        assert!(pace.dialled(120 * SEC, LINE, 0, false).is_ok());
+    }
+
+    #[test]
+    fn a_dial_on_an_open_breaker_is_seen() {
+        let mut pace = Pace::default();
+        for n in 0..5 {
+            assert!(pace.dialled(n * 20 * SEC, LINE, 0, true).is_ok());
+            pace.ended(n * 20 * SEC, 0, Fault::Transient, true);
+        }
+        assert!(pace.dialled(109 * SEC, LINE, 0, true).is_err());
+        assert!(pace.dialled(109 * SEC, LINE, 1, true).is_ok());
+        assert!(pace.dialled(110 * SEC, LINE, 0, true).is_ok());
+        pace.ended(111 * SEC, 0, Fault::Transient, true);
+        assert!(pace.dialled(140 * SEC, LINE, 0, true).is_err());
+    }
+
+    #[test]
+    fn delays_grow_and_an_opened_socket_forgives_nothing() {
+        let mut pace = Pace::default();
+        let mut now = SEC;
+        for wait in [1, 2, 4] {
+            assert!(pace.dialled(now, LINE, 0, false).is_ok());
+            pace.opened(0);
+            pace.data(now, 0);
+            pace.ended(now, 0, Fault::Transient, false);
+            assert!(pace.dialled(now + wait * SEC / 2, LINE, 0, false).is_err(), "{wait}");
+            now += wait * SEC;
+        }
+    }
+
+    #[test]
+    fn service_makes_failures_good() {
+        let mut pace = Pace::default();
+        pace.opened(0);
+        pace.data(0, 0);
+        pace.ended(70 * SEC, 0, Fault::Transient, false);
+        assert!(pace.dialled(70 * SEC, LINE, 0, false).is_ok());
+    }
+
+    #[test]
+    fn too_many_dials_in_five_minutes_are_seen() {
+        let mut pace = Pace::default();
+        let refused = (0..160).filter(|n| pace.dialled(n * SEC, LINE, 0, true).is_err()).count();
+        assert_eq!(refused, 10);
+    }
+
+    #[test]
+    fn a_ping_without_an_answer_is_seen() {
+        let mut pace = Pace::default();
+        pace.pinged(0, LINE, b"x");
+        assert!(pace.inspect(ANSWER).is_ok() && pace.inspect(ANSWER + 1).is_err());
+        pace.ponged(LINE, b"x");
+        assert!(pace.inspect(ANSWER + 1).is_ok());
+    }
+}

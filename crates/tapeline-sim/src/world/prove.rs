@@ -1,0 +1,192 @@
+//! The program that runs many seeds: in parallel, with progress, and with an account at the end.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::drill::{Drill, Outcome, Violation, drill, twins};
+use super::kinds::fault_names;
+
+const USAGE: &str =
+    "usage: prove [--seeds FROM..TO] [--minutes N] [--calm] [--twice] [--threads N] [--lines N] [--for SECONDS]
+  --seeds    the seeds to run (0..64)
+  --minutes  how long each world lasts (30)
+  --calm     nothing goes wrong
+  --twice    every seed again, and again with a wall clock that nobody sets: all must be equal
+  --lines    how much of what happened is shown with a violation (30)
+  --for      go on with new seeds for this long
+";
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Task {
+    from: u64,
+    to: u64,
+    minutes: u64,
+    calm: bool,
+    twice: bool,
+    threads: usize,
+    lines: usize,
+    lasts: Option<Duration>,
+}
+
+impl Task {
+    fn read(mut words: impl Iterator<Item = String>) -> Option<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut task =
+            Self { from: 0, to: 64, minutes: 30, calm: false, twice: false, threads, lines: 30, lasts: None };
+        while let Some(word) = words.next() {
+            let mut number = || words.next()?.parse::<u64>().ok();
+            match word.as_str() {
+                "--minutes" => task.minutes = number()?,
+                "--lines" => task.lines = usize::try_from(number()?).ok()?,
+                "--threads" => task.threads = usize::try_from(number()?.max(1)).ok()?,
+                "--for" => task.lasts = Some(Duration::from_secs(number()?)),
+                "--calm" => task.calm = true,
+                "--twice" => task.twice = true,
+                "--seeds" => {
+                    let range = words.next()?;
+                    let (from, to) = range.split_once("..").unwrap_or((&range, ""));
+                    task.from = from.parse().ok()?;
+                    task.to = if to.is_empty() { task.from + 1 } else { to.parse().ok()? };
+                }
+                _ => return None,
+            }
+        }
+        Some(task)
+    }
+}
+
+/// What all seeds together came to.
+#[derive(Debug, Default)]
+struct Account {
+    seeds: u64,
+    seconds: f64,
+    busy: Duration,
+    frames: u64,
+    updates: u64,
+    struck: BTreeMap<&'static str, u64>,
+    violations: Vec<(&'static str, u64)>,
+}
+
+impl Account {
+    fn add(&mut self, outcome: &Outcome, took: Duration) {
+        self.seeds += 1;
+        self.seconds += outcome.seconds;
+        self.busy += took;
+        self.frames += outcome.figures.frames;
+        self.updates += outcome.figures.updates;
+        for (name, count) in &outcome.struck {
+            *self.struck.entry(name).or_default() += count;
+        }
+    }
+
+    fn object(&mut self, violation: &Violation) {
+        self.violations.push((violation.oracle, violation.seed));
+        say(&format!("{violation}"));
+    }
+
+    fn speed(&self) -> f64 {
+        self.seconds / self.busy.as_secs_f64().max(1e-9)
+    }
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let Some(task) = Task::read(std::env::args().skip(1)) else {
+        say(USAGE);
+        return ExitCode::from(2);
+    };
+    // A panic of the feed is caught and judged; its usual report would only be in the way.
+    std::panic::set_hook(Box::new(|_| {}));
+    let account = Mutex::new(Account::default());
+    let (next, begun) = (AtomicU64::new(task.from), Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..task.threads {
+            scope.spawn(|| work(&task, &next, begun, &account));
+        }
+    });
+    let account = account.into_inner().unwrap_or_default();
+    report(&account, begun.elapsed());
+    if account.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn work(task: &Task, next: &AtomicU64, begun: Instant, account: &Mutex<Account>) {
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        let over = task.lasts.map_or(seed >= task.to, |lasts| begun.elapsed() >= lasts);
+        if over {
+            return;
+        }
+        let ask = Drill { calm: task.calm, lines: task.lines, ..Drill::new(seed, task.minutes * 60) };
+        let start = Instant::now();
+        let outcome = drill(ask);
+        let took = start.elapsed();
+        let twin = if task.twice && outcome.violation.is_none() { twins(ask, &outcome) } else { None };
+        let Ok(mut account) = account.lock() else { return };
+        account.add(&outcome, took);
+        for violation in outcome.violation.iter().chain(&twin) {
+            account.object(violation);
+        }
+        if account.seeds.is_multiple_of(8) {
+            let (hours, count) = (account.seconds / 3_600.0, account.violations.len());
+            let speed = account.speed();
+            say(&format!(
+                "{} seeds, {hours:.1} h simulated, {speed:.0} h per CPU hour, {count} violations\n",
+                account.seeds
+            ));
+        }
+    }
+}
+
+fn report(account: &Account, took: Duration) {
+    let mut text = String::from("\nfaults by kind:\n");
+    for (place, name) in fault_names().iter().enumerate() {
+        let count = account.struck.get(name).copied().unwrap_or(0);
+        text.push_str(&format!("  {name:20} {count:5}{}", if place % 4 == 3 { "\n" } else { "" }));
+    }
+    let faults: u64 = account.struck.values().sum();
+    let (hours, rate) = (account.seconds / 3_600.0, account.frames as f64 / account.seconds.max(1.0));
+    text.push_str(&format!(
+        "\n{} seeds, {hours:.1} h simulated in {:.0} s, {:.0} x real time per core, {rate:.0} frames/s, \
+         {} updates, {faults} faults, {} violations\n",
+        account.seeds,
+        took.as_secs_f64(),
+        account.speed(),
+        account.updates,
+        account.violations.len(),
+    ));
+    let mut by_oracle: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (oracle, seed) in &account.violations {
+        by_oracle.entry(oracle).or_default().push(*seed);
+    }
+    for (oracle, seeds) in by_oracle {
+        text.push_str(&format!("  {oracle}: seeds {seeds:?}\n"));
+    }
+    say(&text);
+}
+
+/// Writes to standard output; a reader that went away is no reason to fail.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_read() {
+        let read = |words: &str| Task::read(words.split_whitespace().map(str::to_owned));
+        let task = read("--seeds 5..9 --minutes 3 --twice").unwrap();
+        assert_eq!((task.from, task.to, task.minutes, task.twice), (5, 9, 3, true));
+        assert_eq!(read("--seeds 5").map(|task| (task.from, task.to)), Some((5, 6)));
+        assert_eq!(read("--seed 5"), None);
+        assert_eq!(read("--minutes many"), None);
+    }
+}

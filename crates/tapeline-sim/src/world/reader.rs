@@ -1,0 +1,115 @@
+//! Those who read: each with its own rule, its own rhythm and its own patience.
+
+use tapeline_core::data::channel::Delivery;
+use tapeline_core::data::update::Shared;
+use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+
+use super::clock::{MS, SEC};
+
+/// A way of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// Everything, at once: what it saw is what was published.
+    Watcher,
+    /// State by conflation, in rounds.
+    Keeper,
+    /// Everything, but in its own time: what it misses is declared.
+    Sluggard,
+    /// Everything or to be cut off; then it comes back to where it was.
+    Strict,
+    /// Everything; the venue has to wait.
+    Blocker,
+}
+
+impl Habit {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Watcher, Self::Keeper, Self::Sluggard, Self::Strict, Self::Blocker];
+
+    pub(crate) const fn delivery(self) -> Delivery {
+        match self {
+            Self::Keeper => Delivery::Conflate,
+            _ => Delivery::Every,
+        }
+    }
+
+    const fn rule(self) -> (Overflow, Bounds) {
+        match self {
+            Self::Watcher => (Overflow::Gap, Bounds { messages: 100_000, bytes: 64 << 20 }),
+            Self::Keeper => (Overflow::Gap, Bounds { messages: 1_000, bytes: 256 << 10 }),
+            Self::Sluggard => (Overflow::Gap, Bounds { messages: 60, bytes: 64 << 10 }),
+            Self::Strict => (Overflow::Disconnect, Bounds { messages: 200, bytes: 128 << 10 }),
+            Self::Blocker => (Overflow::Block, Bounds { messages: 40, bytes: 64 << 10 }),
+        }
+    }
+
+    /// How often it reads; the watcher reads whenever there is something.
+    pub(crate) const fn rhythm(self) -> Option<u64> {
+        match self {
+            Self::Watcher => None,
+            Self::Keeper => Some(250 * MS),
+            Self::Sluggard => Some(900 * MS),
+            Self::Strict => Some(400 * MS),
+            Self::Blocker => Some(200 * MS),
+        }
+    }
+}
+
+/// One reader with its outbox.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) host: usize,
+    pub(crate) habit: Habit,
+    outbox: Outbox,
+    /// Kept, because an outbox without a producer is at its end.
+    subscriber: Subscriber,
+    /// It does not read before.
+    pub(crate) asleep_until: u64,
+    /// A number for every outbox it ever had: one that came back is a new subscriber.
+    pub(crate) life: u64,
+}
+
+impl Reader {
+    /// A reader of one host; `index` is its place among all readers.
+    pub(crate) fn new(index: usize, host: usize, habit: Habit, life: u64) -> Self {
+        let (rule, bounds) = habit.rule();
+        let id = SubscriberId(index as u64 + life * 1_000);
+        let (subscriber, mut outbox) = outbox(id, "reader", rule, bounds);
+        if habit == Habit::Keeper {
+            outbox.in_rounds();
+        }
+        Self { host, habit, outbox, subscriber, asleep_until: 0, life }
+    }
+
+    pub(crate) fn id(&self) -> SubscriberId {
+        self.outbox.id()
+    }
+
+    /// The producer's end.
+    pub(crate) const fn subscriber(&self) -> &Subscriber {
+        &self.subscriber
+    }
+
+    /// What waits, appended to `out`. To the end means also what waits for the next round.
+    pub(crate) fn read(&mut self, out: &mut Vec<Shared>, to_the_end: bool) {
+        self.outbox.next_round();
+        while self.outbox.drain(out) > 0 && to_the_end {
+            self.outbox.next_round();
+        }
+    }
+
+    /// Whether the producer has cut it off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.outbox.cut_off().is_some()
+    }
+
+    /// What waits may never be more than this.
+    pub(crate) fn is_within_bounds(&self) -> bool {
+        let (rule, bounds) = self.habit.rule();
+        let stats = self.outbox.stats();
+        // Conflated state and a blocking reader's last batch have bounds of their own.
+        !matches!(rule, Overflow::Gap | Overflow::Disconnect) || stats.bytes <= bounds.bytes * 40 + (8 << 20)
+    }
+}
+
+/// How long a reader that must not lose anything may dawdle.
+pub(crate) const DAWDLE: u64 = 6 * SEC;

@@ -1,0 +1,364 @@
+//! How each fault is done to a world.
+
+use std::time::Duration;
+
+use tapeline_core::feed::{Command, Feed};
+
+use super::clock::SEC;
+use super::host::{Down, Up};
+use super::kinds::{FaultKind, Own};
+use super::plan::Strike;
+use super::reader::{DAWDLE, Habit};
+use super::trace::Moment;
+use super::{Event, Step, World};
+use crate::house::{Kind, Scope, Trouble, When};
+use crate::rng::Rng;
+
+/// Until a connection that only seems to live has been found out, at the worst.
+const FOUND_OUT: u64 = 75 * SEC;
+
+impl World {
+    /// A fault of the plan begins.
+    pub(super) fn strike(&mut self, number: usize) {
+        let strike = self.plan.strikes[number];
+        let name = strike.kind.name();
+        *self.struck.entry(name).or_default() += 1;
+        let until = Moment(self.now + strike.lasts);
+        self.trace.tell(self.now, format!("FAULT {name} for host {} until {until}", strike.host));
+        match strike.kind {
+            FaultKind::House(kind) => self.trouble(strike, kind),
+            FaultKind::Own(kind) => self.own(strike, kind),
+        }
+        if strike.kind.halts() {
+            let at = self.now + strike.lasts + 20 * SEC;
+            self.agenda.plan(at, Event::Step(strike.host, Step::Forgive));
+            self.oracles.disturb(strike.host, at);
+        }
+    }
+
+    /// The venue misbehaves.
+    fn trouble(&mut self, strike: Strike, kind: Kind) {
+        let Strike { host, lasts, pick, .. } = strike;
+        let mut dice = Rng::new(pick, 3);
+        let house = self.hosts[host].house;
+        let mut trouble = Trouble { lasts: Some(Duration::from_nanos(lasts)), ..Trouble::new(kind) };
+        let mut until = self.now + lasts + 5 * SEC;
+        let symbols = super::plan::symbols(&self.plan.houses[house]);
+        let symbol = symbols[dice.below(2) as usize].clone();
+        match kind {
+            Kind::Stall => until += FOUND_OUT,
+            Kind::Freeze => {
+                trouble.scope = Scope { socket: self.some_socket(host, &mut dice), ..Scope::default() };
+                until += FOUND_OUT;
+            }
+            Kind::Reset | Kind::Fin | Kind::Close | Kind::Shutdown => {
+                trouble.scope = Scope { socket: self.some_socket(host, &mut dice), ..Scope::default() };
+                trouble.code = (kind == Kind::Close).then(|| pick_of(&mut dice, &CLOSES));
+                until += 30 * SEC;
+            }
+            Kind::NoPing | Kind::NoPong => {
+                trouble.lasts = Some(Duration::from_nanos(6 * lasts));
+                until = self.now + 6 * lasts + FOUND_OUT;
+            }
+            Kind::Refuse | Kind::Flap => {
+                trouble.code = (kind == Kind::Refuse).then(|| pick_of(&mut dice, &REFUSALS));
+                self.break_links(host, "connection reset by peer");
+            }
+            Kind::LateAck | Kind::LostAck | Kind::AckAfterData | Kind::WrongId | Kind::ErrorWithoutId => {
+                self.break_links(host, "connection reset by peer");
+                until += 45 * SEC;
+            }
+            Kind::RepeatTrades => self.break_links(host, "connection reset by peer"),
+            Kind::Teapot => {
+                trouble.times = Some(1);
+                self.break_links(host, "connection reset by peer");
+            }
+            Kind::Restart | Kind::TradeHole | Kind::ZeroTrade => {
+                trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
+                until += 20 * SEC;
+            }
+            Kind::Huge => {
+                trouble.when = When::OneIn { n: 20, seed: pick };
+                trouble.times = Some(1 + dice.below(2));
+                until += 30 * SEC;
+            }
+            _ if is_frame(kind) => {
+                trouble.when = When::OneIn { n: 4 + dice.below(30), seed: pick };
+                if dice.below(2) == 0 {
+                    trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
+                }
+                until += 30 * SEC;
+            }
+            // What is wrong with replies matters when there are some.
+            _ => {
+                trouble.code = (kind == Kind::Status).then(|| pick_of(&mut dice, &STATUSES));
+                self.break_links(host, "connection reset by peer");
+                until += 20 * SEC;
+            }
+        }
+        self.oracles.disturb(host, until);
+        self.trace.tell(self.now, format!("the venue of host {host}: {trouble}"));
+        self.houses[house].trouble(self.now, trouble);
+        self.houses[house].advance(self.now);
+        if kind == Kind::Restart {
+            self.oracles.restarted(house, &self.houses[house], &symbol);
+        }
+    }
+
+    fn some_socket(&self, host: usize, dice: &mut Rng) -> Option<u64> {
+        let sockets: Vec<u64> =
+            self.hosts[host].open_links().filter_map(|(_, link)| Some(link.socket?.number())).collect();
+        // One of them, or everything.
+        if sockets.is_empty() || dice.below(3) == 0 {
+            None
+        } else {
+            Some(sockets[dice.below(sockets.len() as u64) as usize])
+        }
+    }
+
+    /// The way misbehaves, or something happens to the process.
+    fn own(&mut self, strike: Strike, kind: Own) {
+        let Strike { host, lasts, pick, .. } = strike;
+        let (now, mut dice) = (self.now, Rng::new(pick, 4));
+        let until = now + lasts;
+        match kind {
+            Own::LineReset => self.break_some(host, &mut dice, "connection reset by peer"),
+            Own::LineEnds => self.break_some(host, &mut dice, "the connection ended without a goodbye"),
+            Own::AllReset => self.break_links(host, "connection reset by peer"),
+            Own::Standstill => self.shut_some(host, &mut dice, now + lasts + 5 * SEC),
+            Own::HalfOpen => self.shut_some(host, &mut dice, u64::MAX),
+            Own::Clog => self.clog(host, &mut dice, lasts),
+            Own::Drip => self.drip(host),
+            Own::Crash => self.crash(host, &mut dice),
+            Own::Pause => {
+                let until = now + lasts + dice.below(30 * SEC);
+                self.hosts[host].paused_until = until;
+                self.agenda.plan(until, Event::Wake(host));
+                self.oracles.disturb(host, until + 30 * SEC);
+            }
+            Own::WallForward | Own::WallBack => self.set_wall(kind, &mut dice),
+            Own::Churn => {
+                for n in 0..12 {
+                    self.agenda.plan(now + n * lasts / 12, Event::Step(host, Step::Churn));
+                }
+            }
+            Own::SlowReader => {
+                let habit = [Habit::Keeper, Habit::Sluggard, Habit::Strict][dice.below(3) as usize];
+                let reader = self.reader_of(host, habit);
+                self.readers[reader].asleep_until = until;
+            }
+            Own::BlockedReader => {
+                let reader = self.reader_of(host, Habit::Blocker);
+                self.readers[reader].asleep_until = now + DAWDLE;
+                self.oracles.disturb(host, now + DAWDLE + 10 * SEC);
+            }
+            Own::ReaderLeaves => {
+                let habit = [Habit::Keeper, Habit::Sluggard, Habit::Strict][dice.below(3) as usize];
+                let reader = self.reader_of(host, habit);
+                self.come_back(reader, dice.below(2) == 0);
+            }
+            Own::OperatorReconnect => self.command(host, Command::Reconnect { slot: None }),
+            Own::OperatorResync => self.resync(host),
+            Own::OperatorSweep => self.command(host, Command::Sweep),
+            Own::OperatorReset => self.forgive(host),
+            Own::Latency | Own::Jitter | Own::ProxyDrop | Own::ProxyDouble | Own::ProxySwap => {
+                self.hosts[host].weather.begin(now, kind, until);
+                self.oracles.disturb(host, until + 40 * SEC);
+            }
+            Own::ProxyHold | Own::ProxyGarble => {
+                self.hosts[host].weather.begin(now, kind, until);
+                self.oracles.disturb(host, until + 40 * SEC);
+            }
+            // The rest of them concern dials and requests, so there have to be some.
+            _ => {
+                self.hosts[host].weather.begin(now, kind, until);
+                self.break_links(host, "connection reset by peer");
+                self.oracles.disturb(host, until + 15 * SEC);
+            }
+        }
+    }
+
+    /// A later part of a fault.
+    pub(super) fn step(&mut self, host: usize, step: Step) {
+        match step {
+            Step::Forgive => self.forgive(host),
+            Step::Churn => self.churn(host),
+            Step::Break(link, why) => self.break_link(host, link, why),
+            Step::Late(link, bytes) => self.late(host, link, bytes),
+        }
+    }
+
+    fn forgive(&mut self, host: usize) {
+        self.oracles.watches[host].pace.forgive();
+        self.command(host, Command::Reset);
+    }
+
+    fn command(&mut self, host: usize, command: Command) {
+        let (now, time) = (self.now, self.time());
+        self.oracles.disturb(host, now + 20 * SEC);
+        if !self.hosts[host].is_awake(now) {
+            return;
+        }
+        self.trace.tell(now, format!("host {host} is told: {command:?}"));
+        if matches!(command, Command::Reconnect { .. }) {
+            self.oracles.watches[host].pace.free();
+        }
+        self.hosts[host].with(|feed: &mut Feed| feed.command(time, command));
+    }
+
+    fn resync(&mut self, host: usize) {
+        let book = self.plan.topics[host].iter().find(|topic| topic.as_str().contains(":book:")).cloned();
+        if let Some(topic) = book {
+            self.command(host, Command::Resync { topic });
+        }
+    }
+
+    fn links(&self, host: usize) -> Vec<u64> {
+        self.hosts[host].open_links().map(|(number, _)| number).collect()
+    }
+
+    fn some_link(&self, host: usize, dice: &mut Rng) -> Option<u64> {
+        let links = self.links(host);
+        links.get(dice.below(links.len() as u64) as usize).copied()
+    }
+
+    fn break_links(&mut self, host: usize, why: &'static str) {
+        for link in self.links(host) {
+            self.break_link(host, link, why);
+        }
+        self.oracles.disturb(host, self.now + 20 * SEC);
+    }
+
+    fn break_some(&mut self, host: usize, dice: &mut Rng, why: &'static str) {
+        if let Some(link) = self.some_link(host, dice) {
+            self.break_link(host, link, why);
+        }
+        self.oracles.disturb(host, self.now + 20 * SEC);
+    }
+
+    /// A connection breaks: what is on its way is lost, the process learns it a moment later, the venue as well.
+    fn break_link(&mut self, host: usize, number: u64, why: &'static str) {
+        let now = self.now;
+        let delay = self.hosts[host].weather.delay(now);
+        let Some(link) = self.hosts[host].links.get_mut(&number).filter(|link| link.wanted) else { return };
+        link.down.clear();
+        link.up.clear();
+        link.down.send(now + delay, Down::Broken(why));
+        link.up.send(now + delay, Up::Gone);
+        self.arm(host, number);
+    }
+
+    fn shut_some(&mut self, host: usize, dice: &mut Rng, until: u64) {
+        self.oracles.disturb(host, until.min(self.now + 60 * SEC) + FOUND_OUT);
+        let Some(number) = self.some_link(host, dice) else { return };
+        if let Some(link) = self.hosts[host].links.get_mut(&number) {
+            link.down.shut(until);
+            link.up.shut(until);
+        }
+        self.arm(host, number);
+    }
+
+    /// The connections stop one by one, and are released in another order.
+    fn clog(&mut self, host: usize, dice: &mut Rng, lasts: u64) {
+        for number in self.links(host) {
+            let until = self.now + dice.below(lasts) + SEC;
+            if let Some(link) = self.hosts[host].links.get_mut(&number) {
+                link.down.shut(until);
+                link.up.shut(until);
+            }
+            self.arm(host, number);
+        }
+        self.oracles.disturb(host, self.now + lasts + FOUND_OUT);
+    }
+
+    /// The next message takes longer to arrive than a message may.
+    fn drip(&mut self, host: usize) {
+        let Some(number) = self.links(host).first().copied() else { return };
+        if let Some(link) = self.hosts[host].links.get_mut(&number) {
+            link.down.shut(self.now + 12 * SEC);
+        }
+        let step = Step::Break(number, "a message took longer than 10 s to arrive");
+        self.agenda.plan(self.now + 10 * SEC, Event::Step(host, step));
+        self.oracles.disturb(host, self.now + 30 * SEC);
+    }
+
+    fn set_wall(&mut self, kind: Own, dice: &mut Rng) {
+        let hours = if dice.below(2) == 0 { 1 } else { 24 };
+        let by = hours * 3_600 * SEC as i64 + dice.below(SEC) as i64;
+        if !self.still_clock {
+            self.clock.jump(if kind == Own::WallBack { -by } else { by });
+        }
+    }
+
+    fn crash(&mut self, host: usize, dice: &mut Rng) {
+        let now = self.now;
+        let Some(feed) = self.hosts[host].feed.take() else { return };
+        self.hosts[host].memory = Some(feed.into_memory());
+        for number in self.hosts[host].links.keys().copied().collect::<Vec<_>>() {
+            self.let_go(host, number, Up::Gone);
+        }
+        self.hosts[host].life += 1;
+        let at = now + dice.below(SEC);
+        self.agenda.plan(at, Event::Rebuild(host));
+        self.oracles.disturb(host, at + 30 * SEC);
+        self.oracles.crashed(host);
+    }
+
+    /// A crashed feed is rebuilt from its memory.
+    pub(super) fn rebuild(&mut self, host: usize) {
+        let place = &mut self.hosts[host];
+        let Some(memory) = place.memory.take() else { return };
+        let seed = place.seed.wrapping_add(u64::from(place.life) << 32);
+        place.feed = Some(Feed::new(place.venue.clone(), place.config.clone(), memory, seed));
+        place.dirty = true;
+        self.trace.tell(self.now, format!("host {host} is rebuilt"));
+    }
+
+    /// One subscription goes or comes.
+    fn churn(&mut self, host: usize) {
+        let habits = [Habit::Keeper, Habit::Sluggard, Habit::Watcher, Habit::Strict];
+        let habit = habits[self.dice.below(4) as usize];
+        let reader = self.reader_of(host, habit);
+        let topics = &self.plan.topics[host];
+        let topic = topics[self.dice.below(topics.len() as u64) as usize].clone();
+        if self.hosts[host].wishes.get(&topic).is_some_and(|wish| wish.readers.contains(&reader)) {
+            self.unsubscribe(reader, &topic);
+            let back = self.now + self.dice.below(90 * SEC);
+            self.agenda.plan(back, Event::Subscribe(reader, topic));
+        } else {
+            self.subscribe(reader, &topic, None);
+        }
+    }
+}
+
+const CLOSES: [u16; 14] =
+    [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 3000, 4000];
+const REFUSALS: [u16; 12] = [0, 200, 301, 400, 401, 403, 404, 408, 429, 451, 500, 503];
+const STATUSES: [u16; 8] = [301, 400, 401, 404, 408, 500, 502, 504];
+
+fn pick_of(dice: &mut Rng, from: &[u16]) -> u16 {
+    from[dice.below(from.len() as u64) as usize]
+}
+
+const fn is_frame(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Drop
+            | Kind::Duplicate
+            | Kind::Swap
+            | Kind::Delay
+            | Kind::Jump
+            | Kind::Truncate
+            | Kind::WrongType
+            | Kind::BadUtf8
+            | Kind::TwoValues
+            | Kind::Blank
+            | Kind::UnknownEvent
+            | Kind::UnknownFields
+            | Kind::NumberForString
+            | Kind::NullPrice
+            | Kind::Skew
+            | Kind::NoFinal
+            | Kind::Fragment
+    )
+}
