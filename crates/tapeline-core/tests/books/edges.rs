@@ -306,6 +306,20 @@ fn a_snapshot_that_arrives_while_the_line_is_cut_is_of_no_use() {
 }
 
 #[test]
+fn a_snapshot_without_a_level_is_of_no_use() {
+    spot(&[
+        ("delta 9..10", "buffered syncing"),
+        ("empty 10", "discarded(corrupt) syncing"),
+        ("wants", "first"),
+        ("snapshot 10", "synced 10 live"),
+        ("sent", "- 10 live"),
+        ("empty 10", "discarded(corrupt) 10 live"),
+        ("delta 11..11", "applied 11 live"),
+    ]);
+    futures(&[("empty 10", "discarded(corrupt) syncing")]);
+}
+
+#[test]
 fn a_snapshot_older_than_the_book_at_the_cut_is_of_no_use() {
     spot(&[
         ("delta 9..10", "buffered syncing"),

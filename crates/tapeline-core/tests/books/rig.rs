@@ -22,7 +22,7 @@ impl Rig {
 
     /// One step:
     /// `delta 11..12`, `delta 10>11..12` (linked to 10), either with `@5` = the venue's time ·
-    /// `snapshot 10` · `sent` (asked for one) · `failed` · `cut` · `open` · `ask` (an operator) ·
+    /// `snapshot 10` · `empty 10` (a snapshot without a level) · `sent` (asked for one) · `failed` · `cut` · `open` · `ask` (an operator) ·
     /// `wait 2000` (milliseconds) · `wants`.
     pub(crate) fn step(&mut self, step: &str) -> String {
         let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
@@ -34,6 +34,7 @@ impl Rig {
                 let (bids, asks) = ([level(900, 1), level(800, 1)], [level(2_100, 1), level(2_200, 1)]);
                 Some(self.book.snapshot(self.now, last, &bids, &asks))
             }
+            "empty" => Some(self.book.snapshot(self.now, number(rest), &[], &[])),
             "wait" => {
                 self.now += Duration::from_millis(number(rest));
                 self.book.tick(self.now)

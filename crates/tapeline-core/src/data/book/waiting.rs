@@ -19,6 +19,11 @@ impl BookSync {
         if self.cut {
             return self.discard(why);
         }
+        if bids.is_empty() && asks.is_empty() {
+            // A reply that lost its content: at its word, every level that no delta touches would be gone.
+            self.snapshot_failed();
+            return self.discard(Why::Corrupt);
+        }
         match self.phase {
             Phase::Synced { id, .. } => return self.refresh(now, id, last, bids, asks),
             Phase::Unsynced { resume: Some(id), .. } if last < id => {
