@@ -341,6 +341,7 @@ impl World {
             }
             Say::Pong(payload) => {
                 self.trace.tell(now, format!("host {host} line {line} < pong"));
+                self.oracles.ponged(now, host, line);
                 self.hosts[host].with(|feed| feed.handle(time, Input::Pong { line, payload: &payload }));
             }
             Say::Close { code, reason } => {

@@ -13,6 +13,8 @@ const PAUSES: u64 = 8;
 /// Until silence is noticed, beyond the patience itself: how often a line is looked at, and a ping that waits for
 /// its turn.
 const NOTICE: u64 = 3 * SEC;
+/// Pongs without data are borne for so much longer: subscribed anew once, then dialled anew.
+const MUTE: u64 = 6;
 /// The rhythm is judged by so much of the past.
 const PAST: u64 = 90 * SEC;
 
@@ -30,6 +32,8 @@ struct Rhythm {
     /// Data came on the present connection.
     proven: bool,
     last: u64,
+    /// When anything last showed that the line lives.
+    sign: u64,
     /// Seconds in which anything was observed, over all connections.
     observed: u64,
     /// Longest pause of each ten seconds of the past.
@@ -40,7 +44,12 @@ impl Fresh {
     /// A line opened.
     pub(crate) fn opened(&mut self, now: u64, slot: u32) {
         let line = self.lines.entry(slot).or_default();
-        (line.proven, line.last) = (false, now);
+        (line.proven, line.last, line.sign) = (false, now, now);
+    }
+
+    /// A pong came: the line lives, whatever its data does.
+    pub(crate) fn lives(&mut self, now: u64, slot: u32) {
+        self.lines.entry(slot).or_default().sign = now;
     }
 
     /// Data came.
@@ -48,7 +57,7 @@ impl Fresh {
         let line = self.lines.entry(slot).or_default();
         let pause = now - line.last;
         line.observed += pause;
-        (line.proven, line.last) = (true, now);
+        (line.proven, line.last, line.sign) = (true, now, now);
         match line.pauses.last_mut() {
             Some((since, longest)) if now - *since < 10 * SEC => *longest = pause.max(*longest),
             _ => line.pauses.push((now, pause)),
@@ -69,8 +78,9 @@ impl Fresh {
     /// Whether silence on a line must have been noticed by now.
     pub(crate) fn is_silent(&self, now: u64, slot: u32) -> bool {
         let Some(line) = self.lines.get(&slot).filter(|line| line.proven) else { return false };
-        let last = line.last.max(self.excused);
-        now > last + line.patience() + NOTICE
+        let (last, sign) = (line.last.max(self.excused), line.sign.max(self.excused));
+        let patience = line.patience();
+        now > sign + patience + NOTICE || now > last + MUTE * patience + 20 * SEC
     }
 }
 
@@ -108,6 +118,19 @@ mod tests {
         assert!((5..=8).contains(&noticed(20 * MS, 300)), "{}", noticed(20 * MS, 300));
         assert!((25..=45).contains(&noticed(3 * SEC, 300)), "{}", noticed(3 * SEC, 300));
         assert!(noticed(20 * MS, 2) > 20);
+    }
+
+    #[test]
+    fn pongs_without_data_are_borne_for_a_while_only() {
+        let mut fresh = Fresh::default();
+        fresh.opened(0, 0);
+        (0..20_000).for_each(|n| fresh.data(n * 20 * MS, 0));
+        let ends = 400 * SEC;
+        let noticed = (0..200).find(|s| {
+            fresh.lives(ends + s * SEC, 0);
+            fresh.is_silent(ends + s * SEC, 0)
+        });
+        assert!(noticed.is_some_and(|s| (30..60).contains(&s)), "{noticed:?}");
     }
 
     #[test]

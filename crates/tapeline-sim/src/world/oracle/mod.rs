@@ -193,7 +193,7 @@ impl Oracles {
     /// A dial failed, or a line ended; `beside` says that another of its slot is open.
     pub(crate) fn ended(&mut self, now: u64, host: usize, line: LineId, fault: Fault, beside: bool) {
         let watch = &mut self.watches[host];
-        watch.pace.ended(now, line.slot, fault, beside);
+        watch.pace.ended(now, line, fault, beside);
         watch.pace.forget(line);
     }
 
@@ -201,7 +201,7 @@ impl Oracles {
     pub(crate) fn heard(&mut self, now: u64, host: usize, line: LineId, bytes: &[u8], watcher: usize) {
         let Some(stream) = stream_of(bytes) else { return };
         let watch = &mut self.watches[host];
-        watch.pace.data(now, line.slot);
+        watch.pace.data(now, line);
         watch.fresh.data(now, line.slot);
         watch.proven.insert(line.slot, true);
         if watch.calm_since > now {
@@ -231,6 +231,11 @@ impl Oracles {
     pub(crate) fn blocked(&mut self, now: u64, host: usize, line: LineId) {
         self.watches[host].fresh.excuse(now);
         self.watches[host].pace.forget_ping(line);
+    }
+
+    /// The venue answers a ping: the line lives.
+    pub(crate) fn ponged(&mut self, now: u64, host: usize, line: LineId) {
+        self.watches[host].fresh.lives(now, line.slot);
     }
 
     /// The venue pings.

@@ -32,6 +32,8 @@ pub(crate) struct Pace {
     no_fetch_before: u64,
     endpoints: BTreeMap<usize, Endpoint>,
     lines: BTreeMap<u32, Line>,
+    /// Where each connection was dialled.
+    dialled: BTreeMap<LineId, usize>,
     pings: BTreeMap<LineId, (Vec<u8>, u64)>,
 }
 
@@ -47,7 +49,6 @@ struct Endpoint {
 /// What is known of one line's attempts.
 #[derive(Debug, Default)]
 struct Line {
-    endpoint: usize,
     /// Failures in a row, at least.
     failures: u32,
     /// When data began to come.
@@ -85,7 +86,7 @@ impl Pace {
         self.dials.push_back(now);
         let known = self.lines.entry(line.slot).or_default();
         let not_before = if beside { 0 } else { known.not_before };
-        known.endpoint = endpoint;
+        self.dialled.insert(line, endpoint);
         let open_until = self.endpoints.entry(endpoint).or_default().open_until;
         if self.dials.len() > DIALS {
             Err(format!("{} dials within five minutes", self.dials.len()))
@@ -119,12 +120,12 @@ impl Pace {
     }
 
     /// Data came on a line.
-    pub(crate) fn data(&mut self, now: u64, slot: u32) {
-        let line = self.lines.entry(slot).or_default();
+    pub(crate) fn data(&mut self, now: u64, id: LineId) {
+        let line = self.lines.entry(id.slot).or_default();
         let proven = *line.proven.get_or_insert(now);
         if !line.settled && now - proven >= PROOF {
             line.settled = true;
-            self.endpoints.insert(line.endpoint, Endpoint::default());
+            self.endpoints.insert(self.dialled.get(&id).copied().unwrap_or(0), Endpoint::default());
         }
     }
 
@@ -135,12 +136,14 @@ impl Pace {
     }
 
     /// A dial failed or a line ended; `beside` says that another of the line is open.
-    pub(crate) fn ended(&mut self, now: u64, slot: u32, fault: Fault, beside: bool) {
+    pub(crate) fn ended(&mut self, now: u64, id: LineId, fault: Fault, beside: bool) {
         self.hold(now, fault, false);
-        let line = self.lines.entry(slot).or_default();
-        let lived = line.proven.take().map_or(0, |since| now - since);
+        let line = self.lines.entry(id.slot).or_default();
+        let proven = if beside { None } else { line.proven.take() };
+        let lived = proven.map_or(0, |since| now - since);
         if fault.counts_for_breaker() && lived < PROOF {
-            self.endpoints.entry(line.endpoint).or_default().failed(now);
+            let endpoint = self.dialled.get(&id).copied().unwrap_or(0);
+            self.endpoints.entry(endpoint).or_default().failed(now);
         }
         if beside {
             return;
@@ -215,6 +218,7 @@ impl Pace {
     pub(crate) fn forget(&mut self, line: LineId) {
         self.pings.remove(&line);
         self.said.remove(&line);
+        self.dialled.remove(&line);
     }
 
     /// A ping need not be answered: nothing is read at the moment.
@@ -281,12 +285,12 @@ mod tests {
         let mut pace = Pace::default();
         for n in 0..5 {
             assert!(pace.dialled(n * 20 * SEC, LINE, 0, true).is_ok());
-            pace.ended(n * 20 * SEC, 0, Fault::Transient, true);
+            pace.ended(n * 20 * SEC, LINE, Fault::Transient, true);
         }
         assert!(pace.dialled(109 * SEC, LINE, 0, true).is_err());
         assert!(pace.dialled(109 * SEC, LINE, 1, true).is_ok());
         assert!(pace.dialled(110 * SEC, LINE, 0, true).is_ok());
-        pace.ended(111 * SEC, 0, Fault::Transient, true);
+        pace.ended(111 * SEC, LINE, Fault::Transient, true);
         assert!(pace.dialled(140 * SEC, LINE, 0, true).is_err());
     }
 
@@ -297,8 +301,8 @@ mod tests {
         for wait in [1, 2, 4] {
             assert!(pace.dialled(now, LINE, 0, false).is_ok());
             pace.opened(0);
-            pace.data(now, 0);
-            pace.ended(now, 0, Fault::Transient, false);
+            pace.data(now, LINE);
+            pace.ended(now, LINE, Fault::Transient, false);
             assert!(pace.dialled(now + wait * SEC / 2, LINE, 0, false).is_err(), "{wait}");
             now += wait * SEC;
         }
@@ -308,8 +312,8 @@ mod tests {
     fn service_makes_failures_good() {
         let mut pace = Pace::default();
         pace.opened(0);
-        pace.data(0, 0);
-        pace.ended(70 * SEC, 0, Fault::Transient, false);
+        pace.data(0, LINE);
+        pace.ended(70 * SEC, LINE, Fault::Transient, false);
         assert!(pace.dialled(70 * SEC, LINE, 0, false).is_ok());
     }
 
