@@ -54,6 +54,7 @@ impl Feed {
         if let Some(live) = line.live() {
             let lived = now.mono.since(live.since);
             line.stats.uptime += lived;
+            line.failures.interrupted(now.mono, &self.backoff);
         }
         if let Some(permit) = line.permit.take() {
             self.gate.streams[line.endpoint].breaker.release(permit, now.mono);

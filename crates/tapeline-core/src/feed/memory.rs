@@ -47,8 +47,15 @@ impl Feed {
         if let Some(memory) = self.memory {
             return Memory { gate: memory.gate.or(Some(self.gate)), ..memory };
         }
-        let failures =
-            self.lines.iter().map(|line| (line.group, line.id.slot, line.failures.clone())).collect();
+        let failures_of = |line: &super::line::Line| {
+            let mut failures = line.failures.clone();
+            if line.is_live() {
+                // It served until its last message; what follows is our own doing.
+                failures.interrupted(line.last_frame, &self.backoff);
+            }
+            (line.group, line.id.slot, failures)
+        };
+        let failures = self.lines.iter().map(failures_of).collect();
         let mut memory = Memory { gate: Some(self.gate), failures, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
             if entry.sequencing == Sequencing::Contiguous

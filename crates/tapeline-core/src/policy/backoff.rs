@@ -163,6 +163,13 @@ impl Failures {
         self.count = if self.spared { 0 } else { count.saturating_add(1) };
     }
 
+    /// A session ended at `now` through nobody's failure: the feed crashed, or nothing was wanted of the line any
+    /// more. What its service made good stays so; the time until the next session is no service.
+    pub fn interrupted(&mut self, now: Mono, backoff: &Backoff) {
+        self.count = self.count(now, backoff);
+        self.proven = None;
+    }
+
     /// Failures in a row that service has not made good by `now`.
     pub fn count(&self, now: Mono, backoff: &Backoff) -> u32 {
         let Some(since) = self.proven else { return self.count };

@@ -326,3 +326,16 @@ proptest! {
         prop_assert!(most <= 25, "{most} dials");
     }
 }
+
+#[test]
+fn the_time_between_two_sessions_is_no_service() {
+    let backoff = with(Jitter::None);
+    let mut failures = Failures::default();
+    (0..4).for_each(|_| failures.failed(at(0.0), Fault::Transient, &backoff));
+    failures.proven(at(10.0));
+    failures.interrupted(at(30.0), &backoff);
+    assert_eq!(failures.count(at(1_000.0), &backoff), 3, "20 s made one good");
+    failures.proven(at(1_000.0));
+    failures.failed(at(1_001.0), Fault::Transient, &backoff);
+    assert_eq!((failures.count(at(1_001.0), &backoff), failures.is_spared()), (4, false));
+}
