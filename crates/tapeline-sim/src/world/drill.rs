@@ -143,7 +143,7 @@ impl World {
             end,
             agenda: Agenda::new(),
             clock: Clock::default(),
-            trace: Trace::default(),
+            trace: Trace::keeping(drill.lines),
             oracles: Oracles::new(readers.len(), hosts.len(), &houses, &names),
             ticks: vec![0; hosts.len()],
             turns: 0,

@@ -10,8 +10,6 @@ use tapeline_core::venue::LineId;
 
 use super::clock::SEC;
 
-/// Lines kept for a report.
-const KEPT: usize = 2_000;
 /// How much of a message a line shows.
 const SHOWN: usize = 160;
 
@@ -80,10 +78,16 @@ pub(crate) enum Deed {
 pub(crate) struct Trace {
     digest: Digest,
     lines: VecDeque<(u64, Deed)>,
+    kept: usize,
     deeds: u64,
 }
 
 impl Trace {
+    /// A record that keeps the last `kept` lines.
+    pub(crate) fn keeping(kept: usize) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     /// Something happened at `now`.
     pub(crate) fn note(&mut self, now: u64, deed: Deed) {
         self.deeds += 1;
@@ -111,7 +115,7 @@ impl Trace {
                 }
             }
         }
-        if self.lines.len() >= KEPT {
+        if self.lines.len() >= self.kept.max(1) {
             self.lines.pop_front();
         }
         self.lines.push_back((now, deed));
@@ -216,9 +220,9 @@ mod tests {
 
     #[test]
     fn only_the_last_lines_are_kept() {
-        let mut trace = Trace::default();
+        let mut trace = Trace::keeping(50);
         (0..5_000).for_each(|n| trace.tell(n * SEC, format!("deed {n}")));
         assert_eq!(trace.last(2), ["1:23:18.000000 deed 4998", "1:23:19.000000 deed 4999"]);
-        assert_eq!((trace.last(9_000).len(), trace.deeds()), (KEPT, 5_000));
+        assert_eq!((trace.last(9_000).len(), trace.deeds()), (50, 5_000));
     }
 }

@@ -8,15 +8,19 @@ use super::super::clock::{MS, SEC};
 /// The shortest and the longest silence that is borne.
 const SHORTEST: u64 = 2 * SEC;
 const LONGEST: u64 = 60 * SEC;
-/// Silence is suspicious after so many mean pauses; the mean is never more than the longest pause.
-const PAUSES: u64 = 8;
+/// Silence is suspicious after so many mean pauses, each pause weighted by its own length.
+const PAUSES: f64 = 8.0;
 /// Until silence is noticed, beyond the patience itself: how often a line is looked at, and a ping that waits for
 /// its turn.
 const NOTICE: u64 = 3 * SEC;
 /// Pongs without data are borne for so much longer: subscribed anew once, then dialled anew.
 const MUTE: u64 = 6;
-/// The rhythm is judged by so much of the past.
-const PAST: u64 = 90 * SEC;
+/// What is past fades from the rhythm with this half-life, in seconds.
+const HALF_LIFE: f64 = 60.0;
+/// What is not known yet weighs so much, and is taken for the longest pause that is borne.
+const UNKNOWN: f64 = 0.115;
+/// The feed may know of fewer messages than we put into it: those it could not read.
+const LENIENCE: f64 = 1.4;
 
 /// What is known of the rhythm of a process's lines.
 #[derive(Debug, Default)]
@@ -27,17 +31,23 @@ pub(crate) struct Fresh {
 }
 
 /// The rhythm of one line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rhythm {
     /// Data came on the present connection.
     proven: bool,
     last: u64,
     /// When anything last showed that the line lives.
     sign: u64,
-    /// Seconds in which anything was observed, over all connections.
-    observed: u64,
-    /// Longest pause of each ten seconds of the past.
-    pauses: Vec<(u64, u64)>,
+    /// The faded sum of pauses times their weights, seconds.
+    sum: f64,
+    /// The weight of what is not known.
+    rest: f64,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self { proven: false, last: 0, sign: 0, sum: 0.0, rest: 1.0 }
+    }
 }
 
 impl Fresh {
@@ -55,14 +65,11 @@ impl Fresh {
     /// Data came.
     pub(crate) fn data(&mut self, now: u64, slot: u32) {
         let line = self.lines.entry(slot).or_default();
-        let pause = now - line.last;
-        line.observed += pause;
+        let pause = (now - line.last) as f64 / SEC as f64;
+        let weight = 1.0 - 0.5f64.powf(pause / HALF_LIFE);
+        line.sum += weight * (pause - line.sum);
+        line.rest -= weight * line.rest;
         (line.proven, line.last, line.sign) = (true, now, now);
-        match line.pauses.last_mut() {
-            Some((since, longest)) if now - *since < 10 * SEC => *longest = pause.max(*longest),
-            _ => line.pauses.push((now, pause)),
-        }
-        line.pauses.retain(|(since, _)| now - since < PAST);
     }
 
     /// The process did not run, or did not read, until `until`.
@@ -85,15 +92,12 @@ impl Fresh {
 }
 
 impl Rhythm {
-    /// The longest that silence can seem normal.
+    /// How long silence can seem normal.
     fn patience(&self) -> u64 {
-        let longest = self.pauses.iter().map(|(_, pause)| *pause).max().unwrap_or(LONGEST);
-        // With little seen the guess is near the longest, and comes down with a half-life of a minute.
-        let minutes = self.observed as f64 / (60.0 * SEC as f64);
-        let unknown = 0.5f64.powf(minutes) * 0.115;
-        let guess = unknown * 7.5 / (1.0 - unknown / 0.115 + unknown);
-        let mean = longest.saturating_add((guess * 1e3) as u64 * MS);
-        (PAUSES * mean).clamp(SHORTEST, LONGEST)
+        let unknown = self.rest * UNKNOWN;
+        let slowest = LONGEST as f64 / SEC as f64 / PAUSES;
+        let mean = (self.sum + unknown * slowest) / (1.0 - self.rest + unknown);
+        ((mean * PAUSES * LENIENCE * 1e3) as u64 * MS).clamp(SHORTEST, LONGEST)
     }
 }
 

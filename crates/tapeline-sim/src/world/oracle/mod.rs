@@ -172,7 +172,7 @@ impl Oracles {
             Action::Close { line, .. } => {
                 // A dial beside the line may be given up while the line goes on.
                 if !host.has_beside(*line) {
-                    watch.pace.let_go(line.slot);
+                    watch.pace.let_go(now, line.slot);
                 }
                 watch.pace.forget(*line);
                 Ok(())

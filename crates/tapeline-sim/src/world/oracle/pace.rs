@@ -20,6 +20,8 @@ const STREAK_WITHIN: u64 = 120 * SEC;
 const OPEN: u64 = 30 * SEC;
 /// So much data proves an endpoint.
 const PROOF: u64 = 5 * SEC;
+/// So much service makes everything good.
+const STABLE: u64 = 59 * SEC;
 /// A ping waits no longer for its answer, whatever else is said.
 const ANSWER: u64 = 3 * SEC;
 
@@ -148,20 +150,19 @@ impl Pace {
         if beside {
             return;
         }
-        let service = lived / SEC;
-        // Rounded in the line's favour: nobody but the line knows when it thinks data began.
-        line.failures =
-            if service >= 59 { 0 } else { line.failures.saturating_sub((service as u32 + 2) / 15) + 1 };
-        let spared = service >= 59 || matches!(fault, Fault::Planned) && line.failures <= 1;
+        let stable = lived >= STABLE;
+        line.failures = made_good(line.failures, lived) + u32::from(!stable);
+        let spared = stable || matches!(fault, Fault::Planned) && line.failures <= 1;
         let nominal = 1u64 << line.failures.saturating_sub(1).min(5);
         let progressive = matches!(fault, Fault::Transient | Fault::Server | Fault::Planned);
         line.not_before = if spared || !progressive { 0 } else { now + nominal.min(27) * SEC * 85 / 100 };
     }
 
     /// The feed itself gave a line up: nothing is known of its reasons, so the next dial is free.
-    pub(crate) fn let_go(&mut self, slot: u32) {
+    pub(crate) fn let_go(&mut self, now: u64, slot: u32) {
         if let Some(line) = self.lines.get_mut(&slot) {
-            (line.not_before, line.proven) = (0, None);
+            let lived = line.proven.take().map_or(0, |since| now - since);
+            (line.not_before, line.failures) = (0, made_good(line.failures, lived));
         }
     }
 
@@ -236,6 +237,11 @@ impl Pace {
         let late = self.pings.iter().find(|(_, (_, since))| now > since + ANSWER);
         late.map_or(Ok(()), |(line, _)| Err(format!("a ping on line {line} finds no answer")))
     }
+}
+
+/// What service leaves of failures, rounded in the line's favour: only the line knows when it thinks data began.
+fn made_good(failures: u32, lived: u64) -> u32 {
+    if lived >= STABLE { 0 } else { failures.saturating_sub(((lived / SEC) as u32 + 2) / 15) }
 }
 
 impl Endpoint {

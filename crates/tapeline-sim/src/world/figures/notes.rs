@@ -1,0 +1,152 @@
+//! What a rig notes of all that passes: dials, openings, requests, pings, data, and what readers are told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tapeline_core::data::event::BookState;
+use tapeline_core::data::topic::Topic;
+use tapeline_core::data::update::{Data, Level, Source, Update};
+use tapeline_core::venue::LineId;
+
+use super::super::clock::SEC;
+use super::rig::Waiting;
+
+/// What a rig notes.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) dials: Vec<(u64, LineId)>,
+    pub(super) opened: Vec<(u64, LineId)>,
+    /// Lines that ended without our doing.
+    pub(super) lost: Vec<(u64, LineId)>,
+    /// Lines that the feed closed.
+    pub(super) left: Vec<(u64, LineId)>,
+    /// Requests on sockets.
+    pub(super) asked: Vec<(u64, LineId, String)>,
+    /// The latest market data, and the latest sign of life, by slot.
+    pub(super) data: BTreeMap<u32, u64>,
+    pub(super) sign: BTreeMap<u32, u64>,
+    /// Messages of the process in the running second, by connection, and the most there ever were.
+    said: BTreeMap<LineId, VecDeque<u64>>,
+    pub(super) most_in_a_second: usize,
+    pings: BTreeMap<LineId, Waiting>,
+    pub(super) pinged: u64,
+    pub(super) answered: u64,
+    /// The longest that a ping waited for its answer.
+    pub(super) slowest_pong: u64,
+    /// Each topic as its reader sees it: how well, from where, since when.
+    pub(super) shown: BTreeMap<Topic, Shown>,
+    /// When each book was first live.
+    pub(super) live_books: BTreeMap<Topic, u64>,
+    /// What must not be.
+    pub(super) complaints: Vec<String>,
+}
+
+/// What a reader was told last of a topic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) flagged: bool,
+    pub(super) since: u64,
+    /// The latest data.
+    pub(super) data: u64,
+}
+
+impl Notes {
+    pub(super) fn complain(&mut self, words: String) {
+        // The first one tells it all.
+        if self.complaints.is_empty() {
+            self.complaints.push(words);
+        }
+    }
+
+    pub(super) fn dialled(&mut self, now: u64, line: LineId) {
+        self.dials.push((now, line));
+    }
+
+    pub(super) fn opened(&mut self, now: u64, line: LineId) {
+        self.opened.push((now, line));
+        self.sign.insert(line.slot, now);
+    }
+
+    pub(super) fn lost(&mut self, now: u64, line: LineId) {
+        self.lost.push((now, line));
+        self.forget(line);
+    }
+
+    pub(super) fn left(&mut self, now: u64, line: LineId) {
+        self.left.push((now, line));
+        self.forget(line);
+    }
+
+    fn forget(&mut self, line: LineId) {
+        self.said.remove(&line);
+        self.pings.remove(&line);
+    }
+
+    pub(super) fn asked(&mut self, now: u64, line: LineId, text: &str) {
+        self.asked.push((now, line, text.to_owned()));
+    }
+
+    /// The process says something on a line; everything counts.
+    pub(super) fn said(&mut self, now: u64, line: LineId) {
+        let said = self.said.entry(line).or_default();
+        said.push_back(now);
+        while said.front().is_some_and(|at| now - at >= SEC) {
+            said.pop_front();
+        }
+        self.most_in_a_second = self.most_in_a_second.max(said.len());
+    }
+
+    pub(super) fn pinged(&mut self, now: u64, line: LineId, payload: &[u8]) {
+        self.pinged += 1;
+        self.pings.entry(line).or_default().push_back((payload.to_vec(), now));
+    }
+
+    /// A pong answers its own ping and all before it, as RFC 6455 has it.
+    pub(super) fn ponged(&mut self, now: u64, line: LineId, payload: &[u8]) {
+        let Some(waiting) = self.pings.get_mut(&line) else { return };
+        let Some(place) = waiting.iter().position(|(sent, _)| sent == payload) else { return };
+        for (_, at) in waiting.drain(..=place) {
+            self.slowest_pong = self.slowest_pong.max(now - at);
+            self.answered += 1;
+        }
+    }
+
+    /// Pings older than `since` that still wait for an answer, on lines that are there.
+    pub(super) fn waiting_pings(&self, since: u64) -> usize {
+        self.pings.values().flatten().filter(|(_, at)| *at < since).count()
+    }
+
+    pub(super) fn heard(&mut self, now: u64, line: LineId, bytes: &[u8]) {
+        self.sign.insert(line.slot, now);
+        if bytes.starts_with(b"{\"stream\"") {
+            self.data.insert(line.slot, now);
+        }
+    }
+
+    pub(super) fn signed(&mut self, now: u64, line: LineId) {
+        self.sign.insert(line.slot, now);
+    }
+
+    pub(super) fn told(&mut self, now: u64, update: &Update) {
+        let shown = self.shown.entry(update.topic.clone()).or_insert(Shown {
+            flagged: false,
+            since: now,
+            data: 0,
+        });
+        match &update.data {
+            Data::Status(status) => {
+                let flagged = status.level >= Level::Degraded || status.source == Source::Cache;
+                if flagged != shown.flagged {
+                    (shown.flagged, shown.since) = (flagged, now);
+                }
+            }
+            Data::Gap(_) | Data::Empty {} => {}
+            Data::Book(book) => {
+                if book.state == BookState::Live {
+                    self.live_books.entry(update.topic.clone()).or_insert(now);
+                    shown.data = now;
+                }
+            }
+            _ => shown.data = now,
+        }
+    }
+}
