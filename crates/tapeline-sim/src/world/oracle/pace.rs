@@ -131,10 +131,10 @@ impl Pace {
         }
     }
 
-    /// A line opened.
-    pub(crate) fn opened(&mut self, slot: u32) {
-        let line = self.lines.entry(slot).or_default();
-        (line.proven, line.settled) = (None, false);
+    /// A line opened; perhaps in the place of one that is still open.
+    pub(crate) fn opened(&mut self, now: u64, slot: u32) {
+        self.let_go(now, slot);
+        self.lines.entry(slot).or_default().settled = false;
     }
 
     /// A dial failed or a line ended; `beside` says that another of the line is open.
@@ -306,7 +306,7 @@ mod tests {
         let mut now = SEC;
         for wait in [1, 2, 4] {
             assert!(pace.dialled(now, LINE, 0, false).is_ok());
-            pace.opened(0);
+            pace.opened(now, 0);
             pace.data(now, LINE);
             pace.ended(now, LINE, Fault::Transient, false);
             assert!(pace.dialled(now + wait * SEC / 2, LINE, 0, false).is_err(), "{wait}");
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn service_makes_failures_good() {
         let mut pace = Pace::default();
-        pace.opened(0);
+        pace.opened(0, 0);
         pace.data(0, LINE);
         pace.ended(70 * SEC, LINE, Fault::Transient, false);
         assert!(pace.dialled(70 * SEC, LINE, 0, false).is_ok());
