@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tapeline_core::data::channel::{Channel, Shape};
 use tapeline_core::data::topic::Topic;
+use tapeline_core::defect::Defect;
 use tapeline_venues::binance::Binance;
 
 use super::agenda::Agenda;
@@ -32,12 +33,14 @@ pub struct Drill {
     pub still_clock: bool,
     /// So many lines of what happened last are shown with a violation.
     pub lines: usize,
+    /// A mistake planted in every feed; it takes the feature `defects`.
+    pub defect: Option<Defect>,
 }
 
 impl Drill {
     /// The drill of a seed, with its faults.
     pub const fn new(seed: u64, seconds: u64) -> Self {
-        Self { seed, seconds, calm: false, still_clock: false, lines: 30 }
+        Self { seed, seconds, calm: false, still_clock: false, lines: 30, defect: None }
     }
 }
 
@@ -84,6 +87,8 @@ impl std::fmt::Display for Violation {
 
 /// Runs one drill.
 pub fn drill(drill: Drill) -> Outcome {
+    #[cfg(feature = "defects")]
+    tapeline_core::defect::plant(drill.defect);
     let mut world = World::new(drill);
     world.run();
     let violation = world.oracles.verdict.take().map(|(oracle, words)| Violation {

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use tapeline_core::defect::Defect;
 
 use super::drill::{Drill, Outcome, Violation, drill, twins};
 use super::kinds::fault_names;
 
 const USAGE: &str =
-    "usage: prove [--seeds FROM..TO] [--minutes N] [--calm] [--twice] [--threads N] [--lines N] [--for SECONDS]
+    "usage: prove [--seeds FROM..TO] [--minutes N] [--calm] [--twice] [--threads N] [--lines N] [--for SECONDS] [--defect NAME|all]
   --seeds    the seeds to run (0..64)
   --minutes  how long each world lasts (30)
   --calm     nothing goes wrong
   --twice    every seed again, and again with a wall clock that nobody sets: all must be equal
   --lines    how much of what happened is shown with a violation (30)
+  --defect   plant this mistake (or all, one by one) and say by whom and which seed it is caught
   --for      go on with new seeds for this long
 ";
 
@@ -30,14 +33,25 @@ struct Task {
     twice: bool,
     threads: usize,
     lines: usize,
+    /// Planted one after the other; nothing is proved of a program without mistakes then.
+    defects: Vec<Defect>,
     lasts: Option<Duration>,
 }
 
 impl Task {
     fn read(mut words: impl Iterator<Item = String>) -> Option<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut task =
-            Self { from: 0, to: 64, minutes: 30, calm: false, twice: false, threads, lines: 30, lasts: None };
+        let mut task = Self {
+            from: 0,
+            to: 64,
+            minutes: 30,
+            calm: false,
+            twice: false,
+            threads,
+            lines: 30,
+            defects: Vec::new(),
+            lasts: None,
+        };
         while let Some(word) = words.next() {
             let mut number = || words.next()?.parse::<u64>().ok();
             match word.as_str() {
@@ -45,6 +59,11 @@ impl Task {
                 "--lines" => task.lines = usize::try_from(number()?).ok()?,
                 "--threads" => task.threads = usize::try_from(number()?.max(1)).ok()?,
                 "--for" => task.lasts = Some(Duration::from_secs(number()?)),
+                "--defect" => {
+                    let name = words.next()?;
+                    let all = Defect::ALL.into_iter().filter(|known| name == "all" || known.name() == name);
+                    task.defects = Some(all.collect()).filter(|found: &Vec<_>| !found.is_empty())?;
+                }
                 "--calm" => task.calm = true,
                 "--twice" => task.twice = true,
                 "--seeds" => {
@@ -102,6 +121,9 @@ pub fn main() -> ExitCode {
     };
     // A panic of the feed is caught and judged; its usual report would only be in the way.
     std::panic::set_hook(Box::new(|_| {}));
+    if !task.defects.is_empty() {
+        return catch(&task);
+    }
     let account = Mutex::new(Account::default());
     let (next, begun) = (AtomicU64::new(task.from), Instant::now());
     std::thread::scope(|scope| {
@@ -112,6 +134,43 @@ pub fn main() -> ExitCode {
     let account = account.into_inner().unwrap_or_default();
     report(&account, begun.elapsed());
     if account.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plants one mistake after the other and says who catches it; all must be caught.
+fn catch(task: &Task) -> ExitCode {
+    if cfg!(not(feature = "defects")) {
+        say("this program was built without the feature `defects`\n");
+        return ExitCode::from(2);
+    }
+    let (next, missed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..task.threads {
+            scope.spawn(|| {
+                while let Some(defect) = task.defects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = (task.from..task.to).find_map(|seed| caught(task, *defect, seed));
+                    let name = defect.name();
+                    match found {
+                        Some(Violation { oracle, seed, at, words, .. }) => {
+                            say(&format!("{name:28} {oracle:24} seed {seed} at {at}: {words}\n"));
+                        }
+                        None => {
+                            missed.fetch_add(1, Ordering::Relaxed);
+                            say(&format!("{name:28} NOT CAUGHT by seeds {} to {}\n", task.from, task.to));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (missed, all) = (missed.into_inner(), task.defects.len());
+    say(&format!("{} of {all} planted mistakes caught\n", all - missed));
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn caught(task: &Task, defect: Defect, seed: u64) -> Option<Violation> {
+    let ask = Drill { defect: Some(defect), lines: task.lines, ..Drill::new(seed, task.minutes * 60) };
+    let outcome = drill(ask);
+    outcome.violation.clone().or_else(|| twins(ask, &outcome))
 }
 
 fn work(task: &Task, next: &AtomicU64, begun: Instant, account: &Mutex<Account>) {
