@@ -174,7 +174,9 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(slot: u32, group: u8, facts: &Group, limits: &Limits, now: Time) -> Self {
-        // One message is kept free for pongs, so with less than two nothing could ever be said.
+        // One message is kept free for pongs, so with less than two nothing could ever be said. The venue counts
+        // what arrives: what is held up on its way comes closer to what follows, so our stretch of time is longer
+        // than the venue's by a quarter.
         let count = limits.messages_per_second.min(facts.messages.count).max(2);
         Self {
             id: LineId { slot, dial: 0 },
@@ -189,7 +191,7 @@ impl Line {
             fault: None,
             names: Names::default(),
             wishes: Wishes::default(),
-            budget: SlidingWindow::new(Rate { count, per: facts.messages.per }),
+            budget: SlidingWindow::new(Rate { count, per: facts.messages.per * 5 / 4 }),
             pong: None,
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),

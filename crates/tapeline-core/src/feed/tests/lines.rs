@@ -65,8 +65,9 @@ fn requests_stay_in_the_budget_and_leave_room_for_pongs() {
     assert!(times.len() >= 12, "only {} messages", times.len());
     for (index, at) in times.iter().enumerate().skip(4) {
         assert!(
-            at.since(times[index - 4]) >= SECOND - SECOND / 10,
-            "more than four messages within a second"
+            // The venue counts what arrives: some of it is held up on its way, and the rest catches up.
+            at.since(times[index - 4]) >= SECOND + SECOND / 4 - SECOND / 10,
+            "more than four messages within a second and what the way may shorten it by"
         );
     }
 }
