@@ -109,7 +109,21 @@ impl Feed {
         let patience = if proven { silent_after.min(timing.ping_every) } else { timing.ping_every };
         let suspicious = proven && silence >= silent_after;
         if suspicious && silence >= silent_after * 3 && live.ping.is_none() && live.doubt.is_none() {
-            return self.mute(now, slot, silent_after);
+            let renewed = live.renewed.filter(|at| *at > line.last_data);
+            let lively = line.arrivals.is_lively(timing.silent_max);
+            match renewed {
+                None => {
+                    self.subscribe_anew(now, slot, patience);
+                    return true;
+                }
+                Some(at) if lively && now.mono.since(at) >= silent_after => {
+                    let cause = "pongs come but no data, also after subscribing again";
+                    self.cut(now, slot, Fault::Transient, cause);
+                    return false;
+                }
+                // A quiet line that answers is left alone: it may have nothing to say.
+                Some(_) => {}
+            }
         }
         if suspicious && unheard >= silent_after {
             live.check_at = now.mono + patience;
@@ -130,22 +144,17 @@ impl Feed {
         true
     }
 
-    /// Pongs come, data does not: subscribe once more, then dial anew.
-    fn mute(&mut self, now: Time, slot: usize, silent_after: Duration) -> bool {
+    /// Pongs come, data does not: everything is asked for once more.
+    fn subscribe_anew(&mut self, now: Time, slot: usize, patience: Duration) {
         let line = &mut self.lines[slot];
-        let Phase::Live(live) = &mut line.phase else { return false };
-        if live.renewed.is_some_and(|at| at > line.last_data) {
-            self.cut(now, slot, Fault::Transient, "pongs come but no data, also after subscribing again");
-            return false;
-        }
+        let Phase::Live(live) = &mut line.phase else { return };
         live.renewed = Some(now.mono);
-        live.check_at = now.mono + silent_after;
+        live.check_at = now.mono + patience;
         let streams: Vec<_> = line.wishes.iter().map(|(stream, _)| stream.clone()).collect();
         for stream in &streams {
             line.wishes.renew(stream);
         }
         self.events.record(now, &format!("line {slot}"), ("live", "live"), "mute: subscribing again");
-        true
     }
 
     /// Asks the venue for a sign of life; one that was asked before may get less time.

@@ -83,6 +83,12 @@ impl Arrivals {
         let mean = (self.sum + unknown * slowest) / (1.0 - self.rest + unknown);
         Duration::try_from_secs_f64(mean * GAPS).unwrap_or(max).min(max).max(min)
     }
+
+    /// Whether what comes is known to come so often that its absence for a few times `max` means something. A
+    /// line that is quieter may pause for hours: the last gaps say nothing of the next one.
+    pub fn is_lively(&self, max: Duration) -> bool {
+        self.rest <= 1.0 - KNOWN && self.silent_after(Duration::ZERO, max) < max
+    }
 }
 
 /// How much of the mean a stretch of so many seconds makes up.
@@ -101,6 +107,8 @@ const FADE_PER_SECOND: f64 = std::f64::consts::LN_2 / 60.0;
 const GAPS: f64 = 8.0;
 /// What is not known yet weighs as much as ten seconds of observation.
 const DOUBT: f64 = 0.115;
+/// So much must be known before a line is called lively (twenty seconds).
+const KNOWN: f64 = 0.2;
 
 /// Round trips of pings, for the deadline of the next pong.
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,7 @@ use super::url;
 use crate::feed::{Action, Command, DialError, Input, Stage};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
+use crate::venue::LineId;
 
 #[test]
 fn data_is_as_good_as_a_pong() {
@@ -38,6 +39,59 @@ fn a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects() {
         }
     }
     assert_eq!((sent, closed), (1, true));
+}
+
+#[test]
+fn a_quiet_line_that_answers_is_never_given_up_for_its_silence() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    let mut requests = 1;
+    for second in 0..20_000_u64 {
+        // A message, another one soon after it, and then nothing for more than an hour.
+        if matches!(second % 5_000, 0 | 40) {
+            bench.hear(line, &format!("t A {} 1", second + 1));
+        }
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Send { .. } => {
+                    requests += 1;
+                    bench.hear(line, &format!("ok {requests}"));
+                }
+                other => panic!("after {second} s: {other:?}"),
+            }
+        }
+    }
+    assert!(requests <= 9, "subscribed anew {requests} times");
+}
+
+#[test]
+fn a_quiet_line_that_dies_after_it_was_subscribed_anew_is_found_by_its_ping() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    for id in 1..=5 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(20 * SECOND);
+        answer_pings(&mut bench, line);
+    }
+    for _ in 0..200 {
+        bench.pass(SECOND);
+        if bench.todo.iter().any(|action| matches!(action, Action::Send { .. })) {
+            break;
+        }
+        answer_pings(&mut bench, line);
+    }
+    assert_eq!(bench.accept(line, 2), ["+t A -"]);
+    bench.todo.clear();
+    bench.pass(41 * SECOND);
+    assert!(bench.todo.iter().any(|action| matches!(action, Action::Close { .. })), "{:?}", bench.todo);
+}
+
+fn answer_pings(bench: &mut Bench, line: LineId) {
+    for action in std::mem::take(&mut bench.todo) {
+        if let Action::Ping { payload, .. } = action {
+            bench.input(Input::Pong { line, payload: &payload });
+        }
+    }
 }
 
 #[test]
