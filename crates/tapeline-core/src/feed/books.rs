@@ -22,10 +22,14 @@ use super::lines::REJECTED;
 use super::market::Epochs;
 use super::partial::changes;
 use super::snapshots::Urgency;
-use super::topics::{Seen, Service, State};
+use super::topics::{Entry, Seen, Service, State};
 
 /// Refusals of our keys in a row after which only an operator can help.
 const KEY_TRIES: u32 = 4;
+/// What requests for books that nobody waits for leave of the REST budget: the tenth part, or as much as those
+/// need that somebody waits for, up to a half.
+const LEFT: u32 = 10;
+const LEFT_AT_MOST: u32 = 2;
 
 /// A request on its way, and what is to be settled when it comes back.
 #[derive(Debug)]
@@ -272,7 +276,7 @@ impl Feed {
         // A book whose deadline has passed waits in the queue, not for the clock.
         let waiting = self.waiting_books.iter().filter_map(|id| self.book_deadline(*id));
         let books = waiting.filter(|at| *at > self.ticked).min();
-        let queue = self.snapshots.deadline(self.config.limits.snapshots_in_flight);
+        let queue = self.snapshots.deadline(self.config.limits.snapshots_in_flight, self.idle_fetch_at);
         let queue = queue.map(|at| at.max(self.fetch_at));
         let lost = self.fetches.values().map(|out| out.give_up).min();
         [books, queue, lost].into_iter().flatten().min()
@@ -280,10 +284,14 @@ impl Feed {
 
     /// Sends what is due of the queued snapshot requests, as far as the budgets go.
     pub(super) fn fetch_due(&mut self, now: Time) {
-        if self.stopping || now.mono < self.fetch_at {
+        if self.stopping {
             return;
         }
-        while let Some(id) = self.snapshots.due(now.mono, self.config.limits.snapshots_in_flight) {
+        let in_flight = self.config.limits.snapshots_in_flight;
+        while self.fetch_at <= now.mono
+            && let Some((urgency, id)) = self.snapshots.due(now.mono, in_flight, self.idle_fetch_at)
+        {
+            let awaited = if urgency == Urgency::Wanted { None } else { Some(self.awaited_books()) };
             let Some(entry) = self.topics.get_mut(id) else {
                 self.snapshots.forget(id);
                 continue;
@@ -301,11 +309,15 @@ impl Feed {
                 self.snapshots.withdraw(id);
                 continue;
             };
-            let (endpoint, permit) = match self.gate.fetch(now, cost, self.rest_endpoint) {
+            let limit = self.gate.weight.limit();
+            let left = awaited
+                .map_or(0, |count| cost.saturating_mul(count).max(limit / LEFT).min(limit / LEFT_AT_MOST));
+            let (endpoint, permit) = match self.gate.fetch(now, cost, left, self.rest_endpoint) {
                 Ok(found) => found,
                 Err(until) => {
-                    self.fetch_at = until.max(now.mono + Duration::from_millis(1));
-                    return;
+                    let waits = if awaited.is_some() { &mut self.idle_fetch_at } else { &mut self.fetch_at };
+                    *waits = until.max(now.mono + Duration::from_millis(1));
+                    continue;
                 }
             };
             let origin = &self.gate.rest[endpoint].origin;
@@ -322,6 +334,15 @@ impl Feed {
             let topic = entry.topic.clone();
             self.actions.push_back(Action::Fetch { id: fetch, topic, why: Fetch::Snapshot, request });
         }
+    }
+
+    /// How many books are read and not there yet.
+    fn awaited_books(&self) -> u32 {
+        let awaited = |entry: &Entry| {
+            let missing = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
+            missing && !entry.readers.is_empty() && entry.service.phase != REJECTED
+        };
+        self.topics.iter().filter(|(_, entry)| awaited(entry)).count() as u32
     }
 
     /// Requests whose reply got lost on our own side.
@@ -363,7 +384,7 @@ impl Feed {
                 self.refused_fetch(now, topic, out, &refusal);
             }
         }
-        self.fetch_at = Mono::default();
+        (self.fetch_at, self.idle_fetch_at) = (Mono::default(), Mono::default());
         self.fetch_due(now);
     }
 

@@ -58,7 +58,7 @@ impl Feed {
     fn reset(&mut self, now: Time) -> usize {
         let mut touched = self.gate.reset(now.mono);
         self.snapshots.forgive();
-        self.fetch_at = crate::time::Mono::default();
+        (self.fetch_at, self.idle_fetch_at) = Default::default();
         for slot in 0..self.lines.len() {
             self.lines[slot].failures.reset();
             if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {

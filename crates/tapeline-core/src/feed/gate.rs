@@ -65,17 +65,20 @@ impl Gate {
         Ok(found)
     }
 
-    /// The endpoint to ask now for `weight`, or when to ask again.
+    /// The endpoint to ask now for `weight` if as much as `left` remains, or when to ask again.
     pub(super) fn fetch(
         &mut self,
         now: Time,
         weight: u32,
+        left: u32,
         preferred: usize,
     ) -> Result<(usize, Permit), Mono> {
         if let Some(until) = self.rest_hold.held(now.mono) {
             return Err(until);
         }
-        let next = self.weight.next(now, weight);
+        // What never fits with something left has to fit without.
+        let whole = weight.saturating_add(left).min(self.weight.limit()).max(weight);
+        let next = self.weight.next(now, whole);
         if next > now.mono {
             return Err(next);
         }

@@ -89,6 +89,8 @@ pub struct Feed {
     rest_endpoint: usize,
     /// No request before: the REST budget or a hold said so.
     fetch_at: Mono,
+    /// No request for a book that nobody waits for before: the rest of the budget is left for others.
+    idle_fetch_at: Mono,
     /// Topics with a hole in their ids.
     holes: BTreeSet<TopicId>,
     /// Books that wait for time to pass.
@@ -157,6 +159,7 @@ impl Feed {
             fetches: BTreeMap::new(),
             rest_endpoint: 0,
             fetch_at: Mono::default(),
+            idle_fetch_at: Mono::default(),
             holes: BTreeSet::new(),
             waiting_books: BTreeSet::new(),
             decoded: Decoded::default(),

@@ -71,12 +71,16 @@ impl Snapshots {
         }
     }
 
-    /// The most urgent request that may go now.
-    pub(super) fn due(&self, now: Mono, in_flight: usize) -> Option<TopicId> {
+    /// The most urgent request that may go now; those that nobody waits for not before `idle_at`.
+    pub(super) fn due(&self, now: Mono, in_flight: usize, idle_at: Mono) -> Option<(Urgency, TopicId)> {
         if self.in_flight.len() >= in_flight {
             return None;
         }
-        self.queue.iter().map(|(.., topic)| *topic).find(|topic| self.ready_at(*topic) <= now)
+        let ready = |urgency: &Urgency, topic: &TopicId| {
+            self.ready_at(*topic) <= now && (*urgency == Urgency::Wanted || idle_at <= now)
+        };
+        let mut queue = self.queue.iter().map(|(urgency, _, topic)| (*urgency, *topic));
+        queue.find(|(urgency, topic)| ready(urgency, topic))
     }
 
     fn ready_at(&self, topic: TopicId) -> Mono {
@@ -119,12 +123,16 @@ impl Snapshots {
         self.waiting.insert(topic, (until, failures));
     }
 
-    /// When the next queued request may go, leaving budgets aside.
-    pub(super) fn deadline(&self, in_flight: usize) -> Option<Mono> {
+    /// When the next queued request may go, leaving budgets aside but for `idle_at`.
+    pub(super) fn deadline(&self, in_flight: usize, idle_at: Mono) -> Option<Mono> {
         if self.in_flight.len() >= in_flight {
             return None;
         }
-        self.queue.iter().map(|(.., topic)| self.ready_at(*topic)).min()
+        let ready = |(urgency, _, topic): &(Urgency, u64, TopicId)| {
+            let least = if *urgency == Urgency::Wanted { Mono::default() } else { idle_at };
+            self.ready_at(*topic).max(least)
+        };
+        self.queue.iter().map(ready).min()
     }
 
     /// Requests queued and in flight.
@@ -150,7 +158,7 @@ mod tests {
         snapshots.want(TopicId(3), Urgency::Wanted);
         snapshots.want(TopicId(4), Urgency::Wanted);
         let mut order = Vec::new();
-        while let Some(topic) = snapshots.due(Mono::default(), 10) {
+        while let Some((_, topic)) = snapshots.due(Mono::default(), 10, Mono::default()) {
             snapshots.send(topic);
             order.push(topic.0);
         }
@@ -163,9 +171,10 @@ mod tests {
         (0..5).for_each(|i| snapshots.want(TopicId(i), Urgency::Wanted));
         let first = snapshots.send(TopicId(0));
         snapshots.send(TopicId(1));
-        assert_eq!(snapshots.due(Mono::default(), 2), None);
+        assert_eq!(snapshots.due(Mono::default(), 2, Mono::default()), None);
         assert_eq!(snapshots.take(first), Some(TopicId(0)));
-        assert_eq!(snapshots.due(Mono::default(), 2), Some(TopicId(2)));
+        let next = Some((Urgency::Wanted, TopicId(2)));
+        assert_eq!(snapshots.due(Mono::default(), 2, Mono::default()), next);
     }
 
     #[test]
@@ -179,8 +188,10 @@ mod tests {
         snapshots.hold(TopicId(0), at(4), failures);
         snapshots.want(TopicId(0), Urgency::Wanted);
         snapshots.want(TopicId(1), Urgency::Warm);
-        assert_eq!(snapshots.due(at(1), 3), Some(TopicId(1)));
-        assert_eq!(snapshots.due(at(4), 3), Some(TopicId(0)));
+        assert_eq!(snapshots.due(at(1), 3, at(2)), None);
+        assert_eq!(snapshots.deadline(3, at(2)), Some(at(2)));
+        assert_eq!(snapshots.due(at(2), 3, at(2)), Some((Urgency::Warm, TopicId(1))));
+        assert_eq!(snapshots.due(at(4), 3, at(9)), Some((Urgency::Wanted, TopicId(0))));
         assert_eq!(snapshots.failures(TopicId(0)), 2);
     }
 

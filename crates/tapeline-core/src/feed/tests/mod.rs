@@ -4,6 +4,7 @@ mod doubt;
 mod health;
 mod lines;
 mod readers;
+mod snapshots;
 mod toy;
 
 use std::time::Duration;
