@@ -43,7 +43,8 @@ impl Feed {
         self.attach(now, id, how, to);
         let answer = self.resume(now, id, how, from, to);
         self.drive(now);
-        Ok(answer)
+        // What was made a moment ago is there; if not, the limit on topics is the nearest truth.
+        answer.ok_or(TopicError::Limit { limit: self.config.limits.topics, what: "topics" })
     }
 
     /// Subscribes `to` to every topic that matches, now and later; how many match now. If they are more
@@ -156,7 +157,7 @@ impl Feed {
         found
     }
 
-    /// Brings a new reader to the present: the tail of the history, or the state.
+    /// Brings a new reader to the present: the tail of the history, or the state. `None` if there is no such topic.
     fn resume(
         &mut self,
         now: Time,
@@ -164,12 +165,9 @@ impl Feed {
         how: Delivery,
         from: Option<Position>,
         to: &Subscriber,
-    ) -> Subscribed {
+    ) -> Option<Subscribed> {
         let slot = self.readers.enter(now.unix, to);
-        // `ensure` and `attach` have just made sure of it.
-        let Some(entry) = self.topics.get(id) else {
-            unreachable!("a topic that was just attached is there")
-        };
+        let entry = self.topics.get(id)?;
         let position = Position { epoch: entry.epoch, offset: entry.offset };
         let refused = match from {
             None => None,
@@ -184,12 +182,8 @@ impl Feed {
                             self.readers.stage(slot, how, update);
                         }
                         self.readers.stage(slot, how, entry.status(now));
-                        return Subscribed {
-                            topic: entry.topic.clone(),
-                            position,
-                            recovered: true,
-                            reason: None,
-                        };
+                        let (topic, reason) = (entry.topic.clone(), None);
+                        return Some(Subscribed { topic, position, recovered: true, reason });
                     }
                     None => Some("too_old"),
                 }
@@ -200,7 +194,7 @@ impl Feed {
             debug_assert_eq!(snapshot.kind, Kind::Snapshot);
             self.readers.stage(slot, how, snapshot);
         }
-        Subscribed { topic: entry.topic.clone(), position, recovered: false, reason: refused }
+        Some(Subscribed { topic: entry.topic.clone(), position, recovered: false, reason: refused })
     }
 
     /// The topic's slot; made, placed on a line and offered to patterns if it is new.
