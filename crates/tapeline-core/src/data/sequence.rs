@@ -1,7 +1,7 @@
 //! The id sequencer: what is next, what is a copy, what is missing. Written for several sources of
 //! the same ids (A/B lines, backfill); which one speaks does not matter, only the id does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::defect::{Defect, planted};
@@ -31,6 +31,46 @@ pub struct Missing {
     pub from: u64,
     /// Last missing id.
     pub to: u64,
+}
+
+/// What was declared missing lately and may still come, late. The oldest ranges are forgotten first.
+#[derive(Debug, Default)]
+pub struct Declared(VecDeque<Missing>);
+
+impl Declared {
+    /// Ranges remembered at most.
+    pub const RANGES: usize = 64;
+
+    /// Remembers what was declared.
+    pub fn add(&mut self, missing: Missing) {
+        if self.0.len() >= Self::RANGES {
+            self.0.pop_front();
+        }
+        self.0.push_back(missing);
+    }
+
+    /// Whether an id was declared missing and has not come since.
+    pub fn holds(&self, id: u64) -> bool {
+        self.0.iter().any(|missing| (missing.from..=missing.to).contains(&id))
+    }
+
+    /// An id has come after all; whether it was declared missing. It is so once.
+    pub fn take(&mut self, id: u64) -> bool {
+        let Some(at) = self.0.iter().position(|missing| (missing.from..=missing.to).contains(&id)) else {
+            return false;
+        };
+        let Missing { from, to } = self.0[at];
+        match (from == id, to == id) {
+            (true, true) => drop(self.0.remove(at)),
+            (true, false) => self.0[at].from = id + 1,
+            (false, true) => self.0[at].to = id - 1,
+            (false, false) => {
+                self.0[at].to = id - 1;
+                self.add(Missing { from: id + 1, to });
+            }
+        }
+        true
+    }
 }
 
 /// A sequence of contiguous ids; `T` is what is held back while a hole may still be filled.
@@ -245,6 +285,21 @@ mod tests {
         }
         sequence.restart(10);
         assert_eq!(sequence.rise(11, true), Verdict::Next);
+    }
+
+    #[test]
+    fn what_was_declared_may_come_once_each() {
+        let mut declared = Declared::default();
+        declared.add(Missing { from: 3, to: 6 });
+        declared.add(Missing { from: u64::MAX, to: u64::MAX });
+        assert!(declared.holds(3) && declared.holds(6) && !declared.holds(2) && !declared.holds(7));
+        for id in [4, 3, 6, 5, u64::MAX] {
+            assert!(declared.take(id), "{id}");
+            assert!(!declared.take(id), "{id} again");
+        }
+        assert!(declared.0.is_empty());
+        (0..200).for_each(|n| declared.add(Missing { from: 10 * n, to: 10 * n + 2 }));
+        assert!(declared.take(1_991) && declared.0.len() == Declared::RANGES && !declared.holds(1_360));
     }
 
     #[test]

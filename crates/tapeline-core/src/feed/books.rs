@@ -455,7 +455,8 @@ impl Feed {
 }
 
 fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
-    Draft { kind: Kind::Delta, source: Source::Live, time, received: now.unix, data: Data::Book(book) }
+    let (kind, source, received, data) = (Kind::Delta, Source::Live, now.unix, Data::Book(book));
+    Draft { kind, source, time, received, late: false, data }
 }
 
 /// Bids and asks in one allocation.

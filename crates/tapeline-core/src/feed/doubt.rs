@@ -53,7 +53,7 @@ impl Feed {
                 if doubted { (BookState::Stale, Source::Cache) } else { (state, Source::Live) };
             let flag = Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state };
             let data = Data::Book(flag);
-            let draft = Draft { kind: Kind::Delta, source, time: None, received: now.unix, data };
+            let draft = Draft { kind: Kind::Delta, source, time: None, received: now.unix, late: false, data };
             entry.publish(&mut self.readers, &self.config, draft);
         }
     }

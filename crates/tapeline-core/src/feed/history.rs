@@ -27,6 +27,8 @@ pub(super) struct Draft {
     pub(super) source: Source,
     pub(super) time: Option<Unix>,
     pub(super) received: Unix,
+    /// It was declared missing before.
+    pub(super) late: bool,
     pub(super) data: Data,
 }
 
@@ -156,7 +158,7 @@ impl Log {
     ) -> Option<Shared> {
         self.trim(draft.received, bound);
         self.oldest = self.oldest.min(draft.received);
-        let plain = draft.kind == Kind::Event && draft.source == Source::Live;
+        let plain = draft.kind == Kind::Event && draft.source == Source::Live && !draft.late;
         let (received, time) = (draft.received, draft.time);
         match (&mut self.ring, &draft.data) {
             (Ring::Trades(rows), Data::Trade(trade)) if plain => {
@@ -310,7 +312,7 @@ impl<T: Copy> Rows<T> {
             return self.aside.iter().find(|update| update.offset == place.offset).map(Arc::clone);
         };
         let (kind, source) = (Kind::Event, Source::Live);
-        Some(shared(place, Draft { kind, source, time, received, data: data(item) }))
+        Some(shared(place, Draft { kind, source, time, received, late: false, data: data(item) }))
     }
 }
 
@@ -329,7 +331,7 @@ fn shared(place: Place<'_>, draft: Draft) -> Shared {
         offset: place.offset,
         kind: draft.kind,
         source: draft.source,
-        late: false,
+        late: draft.late,
         merged: 0,
         time: draft.time,
         received: draft.received,
@@ -347,7 +349,7 @@ pub(super) fn unlogged(
     data: Data,
 ) -> Shared {
     let (time, received) = at;
-    shared(place, Draft { kind, source, time, received, data })
+    shared(place, Draft { kind, source, time, received, late: false, data })
 }
 
 /// An update that is not kept in any log and says something about now.
@@ -368,7 +370,8 @@ mod tests {
             let trade = Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy };
             let received = Unix(i64::try_from(offset).unwrap() * 1_000_000_000);
             let (kind, source) = (Kind::Event, Source::Live);
-            let draft = Draft { kind, source, time: Some(received), received, data: Data::Trade(trade) };
+            let (time, late, data) = (Some(received), false, Data::Trade(trade));
+            let draft = Draft { kind, source, time, received, late, data };
             let bound = Bound { bytes, age: Duration::from_secs(60) };
             let place = Place { topic: &topic, epoch: Epoch::new(7), offset };
             let update = history.append(place, draft, bound, offset % 2 == 0);
@@ -418,7 +421,8 @@ mod tests {
         let gap = Gap { kind: GapKind::Venue, from: 1, to: 2, reason: "test".into() };
         let received = Unix(4_000_000_000);
         let data = Data::Gap(Box::new(gap));
-        let draft = Draft { kind: Kind::Gap, source: Source::Live, time: None, received, data };
+        let (kind, source) = (Kind::Gap, Source::Live);
+        let draft = Draft { kind, source, time: None, received, late: false, data };
         let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
         let at = |offset| Place { topic: &topic, epoch: Epoch::new(7), offset };
         assert!(history.append(at(5), draft, bound, false).is_some());

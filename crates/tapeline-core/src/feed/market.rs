@@ -157,11 +157,7 @@ impl Feed {
         seen.last_at = Some(now);
         match judge(entry, now.mono, id, time, data.as_ref()) {
             Verdict::Next => {}
-            Verdict::Duplicate => {
-                Seen::of(&mut entry.seen).counts.duplicates += 1;
-                self.lines[slot].stats.duplicates += 1;
-                return;
-            }
+            Verdict::Duplicate => return self.again(now, slot, topic, id, time, data),
             Verdict::Ahead => {
                 entry.sequence.hold(now.mono, id, data.map(|data| (time, now.unix, data)));
                 let full = entry.sequence.held() > self.config.limits.reorder;
@@ -185,12 +181,40 @@ impl Feed {
                 source: Source::Live,
                 time,
                 received: now.unix,
+                late: false,
                 data,
             };
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }
         if entry.sequence.held() > 0 {
             self.release(topic);
+        }
+    }
+
+    /// An id that was here before, or that was declared missing and comes after all: late, and so marked.
+    #[cold]
+    fn again(
+        &mut self,
+        now: Time,
+        slot: usize,
+        topic: TopicId,
+        id: u64,
+        time: Option<Unix>,
+        data: Option<Data>,
+    ) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let counts = &mut Seen::of(&mut entry.seen).counts;
+        if entry.sequencing != Sequencing::Contiguous || !self.decoded.take_late(topic, id) {
+            counts.duplicates += 1;
+            self.lines[slot].stats.duplicates += 1;
+            return;
+        }
+        counts.lost = counts.lost.saturating_sub(1);
+        counts.repaired += 1;
+        if let Some(data) = data {
+            let (kind, source) = (kind_of(entry.shape, &data), Source::Live);
+            let draft = Draft { kind, source, time, received: now.unix, late: true, data };
+            entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
     }
 
@@ -205,6 +229,7 @@ impl Feed {
         entry.broken = true;
         // The id that told of it becomes the base.
         entry.sequence = Sequence::default();
+        self.decoded.restart(topic);
     }
 
     /// Delivers what a filled (or declared) hole held back.
@@ -214,8 +239,8 @@ impl Feed {
             self.decoded.see(topic, id);
             if let Some((time, received, data)) = held {
                 Seen::of(&mut entry.seen).renew(time);
-                let draft =
-                    Draft { kind: kind_of(entry.shape, &data), source: Source::Live, time, received, data };
+                let (kind, source) = (kind_of(entry.shape, &data), Source::Live);
+                let draft = Draft { kind, source, time, received, late: false, data };
                 entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
             }
         }
@@ -227,7 +252,9 @@ impl Feed {
     /// Gives up on the first hole of a topic: its subscribers are told what is missing.
     pub(super) fn declare(&mut self, now: Time, topic: TopicId) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
-        let Some(Missing { from, to }) = entry.sequence.give_up() else { return };
+        let Some(missing) = entry.sequence.give_up() else { return };
+        let Missing { from, to } = missing;
+        self.decoded.declare(topic, missing);
         let counts = &mut Seen::of(&mut entry.seen).counts;
         counts.gaps += 1;
         // Ids are the venue's word: two wild ones can miss more than there are numbers.
@@ -241,6 +268,7 @@ impl Feed {
             source: Source::Live,
             time: None,
             received: now.unix,
+            late: false,
             data: Data::Gap(Box::new(gap)),
         };
         entry.publish(&mut self.readers, &self.config, draft);

@@ -49,8 +49,10 @@ pub struct TopicCounts {
     pub spent: u64,
     /// Holes declared.
     pub gaps: u64,
-    /// Ids in them.
+    /// Ids in them that have not come.
     pub lost: u64,
+    /// Ids in them that came late.
+    pub repaired: u64,
     /// Books: times it had to be synchronised anew.
     pub resyncs: u64,
 }

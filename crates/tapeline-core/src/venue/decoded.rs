@@ -1,9 +1,10 @@
 //! What a frame or a reply said, and whose it is.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::data::event::Level;
-use crate::data::sequence::RESET_DISTANCE;
+use crate::data::sequence::{Declared, Missing, RESET_DISTANCE};
 use crate::data::update::Data;
 use crate::defect::{Defect, planted};
 use crate::policy::fault::Fault;
@@ -54,6 +55,8 @@ pub struct Decoded {
     pub levels: Vec<Level>,
     /// The id after the last delivered one by topic, kept by the feed, for [`Decoded::wants`]; 0 = none yet.
     pub(crate) next: Vec<u64>,
+    /// What was declared missing lately, by topic, kept by the feed, for [`Decoded::wants`].
+    pub(crate) declared: BTreeMap<TopicId, Declared>,
     /// Copies that [`Decoded::wants`] refused since the feed last looked.
     pub(crate) refused: u32,
 }
@@ -163,22 +166,46 @@ impl Decoded {
         self.next[index] = id.saturating_add(1);
     }
 
+    /// Notes what was declared missing: it is wanted still, if it comes late.
+    pub(crate) fn declare(&mut self, topic: TopicId, missing: Missing) {
+        self.declared.entry(topic).or_default().add(missing);
+    }
+
+    /// An id below the last one delivered has come; whether it was declared missing. It is so once.
+    pub(crate) fn take_late(&mut self, topic: TopicId, id: u64) -> bool {
+        self.declared.get_mut(&topic).is_some_and(|declared| declared.take(id))
+    }
+
+    /// The ids of a topic start over: nothing of what went before can come late.
+    pub(crate) fn restart(&mut self, topic: TopicId) {
+        self.declared.remove(&topic);
+    }
+
     /// Forgets a topic's ids: its slot may be given to another.
     pub(crate) fn forget(&mut self, topic: TopicId) {
+        self.restart(topic);
         if let Some(next) = self.next.get_mut(topic.0 as usize) {
             *next = 0;
         }
     }
 
     /// Whether the event with this id is still wanted. A copy from a second line is refused (and
-    /// counted) before it is fully decoded; ids far below are let through: the venue may have reset.
+    /// counted) before it is fully decoded; ids far below are let through: the venue may have reset. So are
+    /// those that were declared missing.
     #[inline]
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
         let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
         let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next;
-        let wanted = id >= next || id.saturating_add(RESET_DISTANCE + 1) < next || copies;
+        let wanted = id >= next || copies || self.wants_old(topic, id, next);
         self.refused += u32::from(!wanted);
         wanted
+    }
+
+    /// Whether an id below the next one is wanted: as a reset, or since it was declared missing.
+    #[cold]
+    fn wants_old(&self, topic: TopicId, id: u64, next: u64) -> bool {
+        id.saturating_add(RESET_DISTANCE + 1) < next
+            || self.declared.get(&topic).is_some_and(|declared| declared.holds(id))
     }
 }
 
@@ -200,5 +227,16 @@ mod tests {
         out.forget(topic);
         assert!(out.wants(topic, 0), "another topic in the same slot");
         assert_eq!(out.refused, 3);
+    }
+
+    #[test]
+    fn what_was_declared_missing_is_wanted_once() {
+        let (mut out, topic) = (Decoded::default(), TopicId(3));
+        out.declare(topic, Missing { from: 7, to: 8 });
+        out.see(topic, 9);
+        assert!(out.wants(topic, 8) && !out.wants(topic, 6));
+        assert!(out.take_late(topic, 8) && !out.wants(topic, 8));
+        out.restart(topic);
+        assert!(!out.wants(topic, 7) && !out.take_late(topic, 7));
     }
 }

@@ -86,11 +86,21 @@ fn a_hole_in_the_ids_is_declared_after_its_time_and_delivery_goes_on() {
     assert_eq!(market(&mut outbox), ["gap 3 3-3", "event 4 id=4", "event 5 id=5", "event 6 id=6"]);
     bench.hear(line, "t A 3 1");
     bench.hear(line, "t A 7 1");
+    bench.hear(line, "t A 3 1");
+    let told = ["event 7 id=3 late", "event 8 id=7"];
     assert_eq!(
         market(&mut outbox),
-        ["event 7 id=7"],
-        "what was declared is not delivered as if nothing had been"
+        told,
+        "what was declared comes once, and is not told as if nothing had been"
     );
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.gaps, counts.lost, counts.repaired, counts.duplicates), (1, 0, 1, 1));
+    let (other, mut second) = Bench::reader(2, Overflow::Gap);
+    let epoch = bench.feed.status(bench.now).topics[0].position.epoch;
+    let (topic, from) = ("toy:trade:A".parse().unwrap(), Some(Position { epoch, offset: 6 }));
+    assert!(bench.feed.subscribe(bench.now, topic, Delivery::Every, from, &other).unwrap().recovered);
+    bench.collect();
+    assert_eq!(market(&mut second), told, "in the log as well");
 }
 
 #[test]

@@ -337,5 +337,6 @@ fn short(update: &Shared) -> String {
         Kind::Status => "status",
         Kind::Tick => "tick",
     };
-    format!("{kind} {} {what}", update.offset).trim_end().to_lowercase()
+    let late = if update.late { " late" } else { "" };
+    format!("{kind} {} {what}{late}", update.offset).trim_end().to_lowercase()
 }
