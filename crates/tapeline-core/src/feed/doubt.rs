@@ -12,6 +12,7 @@ use super::Feed;
 use super::history::Draft;
 use super::io::{Action, DialError};
 use super::line::{Doubt, Phase, Spare};
+use super::market::Epochs;
 use super::topics::State;
 
 impl Feed {
@@ -25,7 +26,7 @@ impl Feed {
         self.dial_spare(now, slot);
     }
 
-    /// A doubted line has shown that it lives: what it carries goes on where it was.
+    /// A doubted line has shown that it lives: what it carries goes on where it was, books with a snapshot.
     #[cold]
     pub(super) fn believe(&mut self, now: Time, slot: usize, why: &str) {
         if let Some(spare) = self.take_spare(slot) {
@@ -48,13 +49,22 @@ impl Feed {
             }
             entry.doubted = doubted;
             let State::Book(book) = &entry.state else { continue };
-            let (Some(venue_id), state) = (book.last_id(), book.state()) else { continue };
-            let (state, source) =
-                if doubted { (BookState::Stale, Source::Cache) } else { (state, Source::Live) };
-            let flag = Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state };
-            let data = Data::Book(flag);
-            let draft = Draft { kind: Kind::Delta, source, time: None, received: now.unix, late: false, data };
-            entry.publish(&mut self.readers, &self.config, draft);
+            let Some(venue_id) = book.last_id() else { continue };
+            if doubted {
+                let state = BookState::Stale;
+                let data =
+                    Data::Book(Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state });
+                let (kind, source) = (Kind::Delta, Source::Cache);
+                let draft = Draft { kind, source, time: None, received: now.unix, late: false, data };
+                entry.publish(&mut self.readers, &self.config, draft);
+                continue;
+            }
+            // Whoever let go of a stale book waits for a snapshot. Ours was right all the time, so none is fetched.
+            entry.begin_epoch(Epochs(&mut self.rng).draw());
+            entry.service.source = Source::Live;
+            if let Some(snapshot) = entry.snapshot(now) {
+                entry.announce(&mut self.readers, &snapshot);
+            }
         }
     }
 

@@ -108,10 +108,20 @@ fn a_book_on_a_silent_line_is_stale_until_the_line_is_proven_and_needs_no_snapsh
         }
     }
     assert_eq!(told, [(Kind::Status, Source::Cache), (Kind::Snapshot, Source::Cache)]);
+    let before = bench.feed.status(bench.now).topics[0].position.epoch;
     bench.input(Input::Pong { line, payload: &payload });
-    assert_eq!(market(&mut outbox), ["delta 3 live 0+0"]);
+    let mut back = Vec::new();
+    while let Some(update) = outbox.try_next() {
+        if update.kind != Kind::Status {
+            back.push((update.kind, update.source, update.epoch, update.offset));
+        }
+    }
+    assert_eq!(back.len(), 1);
+    assert_eq!((back[0].0, back[0].1, back[0].3), (Kind::Snapshot, Source::Live, 0));
+    assert_ne!(back[0].2, before, "a reader that let go of the stale book begins anew");
+    assert_eq!(market(&mut newcomer), ["snapshot 0 live 2+1"]);
     bench.hear(line, "d A 12 12 96 1");
-    assert_eq!(market(&mut outbox), ["delta 4 live 1+0"]);
+    assert_eq!(market(&mut outbox), ["delta 1 live 1+0"]);
     assert_eq!(bench.feed.status(bench.now).snapshots_sent, 1);
 }
 
@@ -120,7 +130,7 @@ fn data_proves_a_silent_line_before_it_is_delivered() {
     let (mut bench, line, mut outbox, _, spare) = silent("toy:book:A");
     market(&mut outbox);
     bench.hear(line, "d A 12 12 96 1");
-    assert_eq!(market(&mut outbox), ["delta 3 live 0+0", "delta 4 live 1+0"]);
+    assert_eq!(market(&mut outbox), ["snapshot 0 live 2+1", "delta 1 live 1+0"]);
     assert_eq!(bench.todo.pop_front(), Some(Action::Close { line: spare, code: 1000 }));
 }
 
