@@ -428,7 +428,7 @@ impl Feed {
             && (refusal.fault == Fault::Configuration || tries > KEY_TRIES)
         {
             // Asking again cannot help: the topic stays without a book until an operator speaks.
-            self.snapshots.hold(id, Mono::NEVER, tries);
+            self.snapshots.hold(id, Mono::NEVER, tries, &refusal.detail);
             self.refuse_book(now, id, &refusal.detail);
         }
         self.want_snapshot(now, id);
@@ -438,7 +438,7 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("the venue refuses its snapshot: {detail}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
-        let (level, source) = (crate::data::update::Level::Critical, Source::Cache);
+        let (level, source) = (crate::data::update::Level::Critical, entry.kept());
         let service = Service { level, phase: REJECTED, source, reason };
         entry.serve(&mut self.readers, now, service);
     }
@@ -447,10 +447,11 @@ impl Feed {
     fn retry_snapshot(&mut self, now: Time, id: TopicId, why: &str) {
         let failures = self.snapshots.failures(id);
         let wait = delay(&self.backoff, failures, self.rng.roll());
-        self.snapshots.hold(id, now.mono + wait, failures);
+        self.snapshots.hold(id, now.mono + wait, failures, why);
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("snapshot of no use ({why}), again in {} ms", wait.as_millis());
         self.events.record(now, entry.topic.as_str(), ("syncing", "syncing"), &cause);
+        self.tell_topic(now, id);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::data::event::BookState;
 use crate::data::update::{Level, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::health::{
-    Breakers, LevelFilter, Reason, Rules, Sample, Silence, level, of_parts, reasons,
+    Breakers, LevelFilter, NOTHING_YET, Reason, Rules, Sample, Silence, level, of_parts, reasons,
 };
 use crate::time::{Mono, Time, Unix};
 use crate::venue::TopicId;
@@ -68,12 +68,14 @@ impl Record {
         Self { carried, shown, reconnects, readings, read_at: now + READ_EVERY }
     }
 
-    /// The line has been opened; `again` if it had been lost.
-    pub(super) fn opened(&mut self, now: Mono, again: bool) {
+    /// The line has been opened again after it had been lost.
+    pub(super) fn reconnected(&mut self, now: Mono) {
+        self.reconnects.add(now);
+    }
+
+    /// The line has shown that it carries data.
+    pub(super) fn proven(&mut self, now: Mono) {
         self.carried.get_or_insert(LevelFilter::new(Level::Healthy, now));
-        if again {
-            self.reconnects.add(now);
-        }
     }
 
     /// Nothing is wanted of the line: what comes after is a new beginning.
@@ -153,7 +155,7 @@ impl Feed {
                 let past = unheard.max(contract + Duration::from_nanos(1));
                 Sample { silence: silence(past), ..Sample::default() }
             }
-            Phase::Live(_) => Sample::default(),
+            Phase::Live(live) => Sample { unproven: live.proven.is_none(), ..Sample::default() },
         }
     }
 
@@ -313,25 +315,38 @@ impl Feed {
         let shown = line.health.carried.map(|filter| filter.level());
         let shown = shown.unwrap_or_else(|| level(&carried, &self.health_rules, now.mono));
         let own = entry.ailment.as_ref().map_or(Level::Healthy, |ailment| ailment.filter.level());
-        let syncing = state_of(entry).is_some_and(|state| state != BookState::Live);
-        let level = shown.max(own).max(if syncing { Level::Warning } else { Level::Healthy });
+        let unready = state_of(entry).filter(|state| *state != BookState::Live);
+        let level = shown.max(own).max(if unready.is_some() { Level::Warning } else { Level::Healthy });
         let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
         let reason: Box<str> = match &line.phase {
             Phase::Halted { .. } => why("halted"),
+            Phase::Idle if self.stopping => "stopped".into(),
             Phase::Idle => "".into(),
             Phase::Waiting { .. } | Phase::Dialling { .. } if line.health.carried.is_none() => {
                 why("connecting")
             }
             Phase::Waiting { .. } | Phase::Dialling { .. } => why("reconnecting"),
             Phase::Live(live) if live.doubt.is_some() => "the line is silent".into(),
-            Phase::Live(_) if syncing => "the book is being synchronised".into(),
-            Phase::Live(_) => self.own_reason(now, id, entry, level).into(),
+            Phase::Live(live) if live.proven.is_none() => NOTHING_YET.into(),
+            Phase::Live(_) => match unready {
+                Some(state) => self.unready_reason(id, state),
+                None => self.own_reason(now, id, entry, level).into(),
+            },
         };
-        // What is not carried now is what was.
-        let had = line.health.carried.is_some() || line.fault.is_some();
-        let cached = line.is_doubted() || (!line.is_live() && had);
-        let source = if cached { Source::Cache } else { Source::Live };
+        let carried = line.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some());
+        let source = if carried { Source::Live } else { entry.kept() };
         Service { level, phase: line.phase.name(), source, reason }
+    }
+
+    /// Why a book is not live.
+    fn unready_reason(&self, id: TopicId, state: BookState) -> Box<str> {
+        match (state, self.snapshots.refusal(id)) {
+            (BookState::Unverified, _) => "the book is not verified".into(),
+            (_, Some(why)) => {
+                format!("the book is being synchronised; its latest snapshot was of no use: {why}").into()
+            }
+            (_, None) => "the book is being synchronised".into(),
+        }
     }
 
     fn own_reason(&self, now: Time, id: TopicId, entry: &Entry, shown: Level) -> &'static str {

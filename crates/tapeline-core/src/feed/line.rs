@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Limits;
+use crate::config::{Limits, Timing};
 use crate::policy::backoff::Failures;
 use crate::policy::breaker::Permit;
 use crate::policy::budget::SlidingWindow;
@@ -35,6 +35,8 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Live {
     pub(super) since: Mono,
+    /// When the first request was acknowledged.
+    pub(super) acknowledged: Option<Mono>,
     /// When the first market event came.
     pub(super) proven: Option<Mono>,
     /// When silence becomes suspicious, or the next routine ping.
@@ -78,6 +80,9 @@ impl Live {
 
 /// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint.
 pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// A line that brings nothing is given up after twice the time each time, up to so many doublings.
+pub(super) const DOUBLINGS: u8 = 6;
 
 /// A ping that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +165,8 @@ pub(super) struct Line {
     pub(super) pong: Option<Box<[u8]>>,
     pub(super) arrivals: Arrivals,
     pub(super) round_trips: RoundTrips,
+    /// Sessions in a row that were given up since nothing came on them.
+    pub(super) fruitless: u8,
     /// The last message of any kind: a sign of life.
     pub(super) last_frame: Mono,
     /// The last market data, or when the line was opened.
@@ -195,6 +202,7 @@ impl Line {
             pong: None,
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),
+            fruitless: 0,
             last_frame: now.mono,
             last_data: now.mono,
             capacity: facts.streams_per_line,
@@ -215,6 +223,23 @@ impl Line {
             Phase::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// How long silence on it may last before it is suspicious.
+    pub(super) fn silent_after(&self, timing: &Timing) -> Duration {
+        self.arrivals.silent_after(timing.silent_min, timing.silent_max)
+    }
+
+    /// How long it may be left alone: until its silence is suspicious, or until a routine ping is due.
+    pub(super) fn patience(&self, timing: &Timing) -> Duration {
+        let judged = self.live().is_some_and(|live| live.proven.is_some())
+            || self.arrivals.is_lively(timing.silent_max);
+        if judged { self.silent_after(timing).min(timing.ping_every) } else { timing.ping_every }
+    }
+
+    /// How many times the usual patience it has while nothing has come: what carried its rhythm may be gone.
+    pub(super) fn leniency(&self) -> u32 {
+        if self.live().is_some_and(|live| live.proven.is_some()) { 1 } else { 1 << self.fruitless }
     }
 
     /// When it is dialled again, if it waits for that.

@@ -154,7 +154,9 @@ impl Feed {
         let line = &mut self.lines[slot];
         let again = line.stats.drops > 0;
         line.stats.reconnects += u64::from(again);
-        line.health.opened(now.mono, again);
+        if again {
+            line.health.reconnected(now.mono);
+        }
         line.last_frame = now.mono;
         line.last_data = now.mono;
         line.arrivals.resume(now.mono);
@@ -163,6 +165,7 @@ impl Feed {
             line.failures = Failures::default();
         }
         let unwatched = planted(Defect::StopTimerOnReconnect) && line.stats.drops > 0;
+        let first_look = now.mono + line.patience(&self.config.timing);
         if let Some(permit) = line.permit {
             // A probe that connected late still has its five seconds of data before it.
             let until = now.mono + self.config.timing.dial_within + SETTLED_AFTER;
@@ -171,7 +174,8 @@ impl Feed {
         let live = Live {
             since: now.mono,
             proven: None,
-            check_at: if unwatched { Mono::NEVER } else { now.mono + self.config.timing.ping_every },
+            acknowledged: None,
+            check_at: if unwatched { Mono::NEVER } else { first_look },
             ping: None,
             settled: false,
             speak_at: None,
@@ -315,6 +319,9 @@ impl Feed {
 
     pub(super) fn accepted(&mut self, now: Time, slot: usize, request: u64, handle: Option<u64>) {
         let topics = self.lines[slot].wishes.accepted(request);
+        if let Phase::Live(live) = &mut self.lines[slot].phase {
+            live.acknowledged.get_or_insert(now.mono);
+        }
         if let (true, Phase::Live(live)) =
             (planted(Defect::ProvenByAcknowledgement), &mut self.lines[slot].phase)
         {

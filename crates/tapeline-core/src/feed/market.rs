@@ -129,6 +129,9 @@ impl Feed {
                 line.failures = Failures::default();
             }
             line.fault = None;
+            line.fruitless = 0;
+            line.health.proven(now.mono);
+            self.tell_topics(now, slot);
         }
     }
 

@@ -18,6 +18,20 @@ pub(super) enum Urgency {
     Refresh,
 }
 
+/// What is kept of a refusal, in bytes.
+const WORDS: usize = 120;
+
+/// A book whose latest snapshots were of no use.
+#[derive(Debug)]
+struct Failed {
+    /// Not before this moment again.
+    until: Mono,
+    /// Failures in a row.
+    failures: u32,
+    /// What was wrong with the latest.
+    why: Box<str>,
+}
+
 /// The queue of snapshot requests.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
@@ -25,8 +39,8 @@ pub(super) struct Snapshots {
     queue: BTreeSet<(Urgency, u64, TopicId)>,
     queued: BTreeMap<TopicId, (Urgency, u64)>,
     in_flight: BTreeMap<FetchId, TopicId>,
-    /// Not before this moment (after a failure), and how many failures in a row.
-    waiting: BTreeMap<TopicId, (Mono, u32)>,
+    /// After a failure.
+    waiting: BTreeMap<TopicId, Failed>,
     next_fetch: u64,
     next_turn: u64,
     /// Requests sent, for the books' accounts.
@@ -84,7 +98,7 @@ impl Snapshots {
     }
 
     fn ready_at(&self, topic: TopicId) -> Mono {
-        self.waiting.get(&topic).map_or(Mono::default(), |(until, _)| *until)
+        self.waiting.get(&topic).map_or(Mono::default(), |failed| failed.until)
     }
 
     /// Marks a request as sent.
@@ -110,17 +124,23 @@ impl Snapshots {
     /// How many failures in a row, this one included.
     pub(super) fn failures(&mut self, topic: TopicId) -> u32 {
         self.failed += 1;
-        self.waiting.get(&topic).map_or(1, |(_, failures)| failures.saturating_add(1))
+        self.waiting.get(&topic).map_or(1, |failed| failed.failures.saturating_add(1))
     }
 
     /// Failures in a row so far.
     pub(super) fn tries(&self, topic: TopicId) -> u32 {
-        self.waiting.get(&topic).map_or(0, |(_, failures)| *failures)
+        self.waiting.get(&topic).map_or(0, |failed| failed.failures)
     }
 
-    /// Not before `until` again.
-    pub(super) fn hold(&mut self, topic: TopicId, until: Mono, failures: u32) {
-        self.waiting.insert(topic, (until, failures));
+    /// Why the latest snapshot was of no use; `None` once one was.
+    pub(super) fn refusal(&self, topic: TopicId) -> Option<&str> {
+        self.waiting.get(&topic).map(|failed| &*failed.why)
+    }
+
+    /// Not before `until` again, since the latest was of no use.
+    pub(super) fn hold(&mut self, topic: TopicId, until: Mono, failures: u32, why: &str) {
+        let why = why.get(..why.floor_char_boundary(WORDS)).unwrap_or_default().into();
+        self.waiting.insert(topic, Failed { until, failures, why });
     }
 
     /// When the next queued request may go, leaving budgets aside but for `idle_at`.
@@ -185,7 +205,7 @@ mod tests {
         let id = snapshots.send(TopicId(0));
         assert_eq!(snapshots.take(id), Some(TopicId(0)));
         let failures = snapshots.failures(TopicId(0));
-        snapshots.hold(TopicId(0), at(4), failures);
+        snapshots.hold(TopicId(0), at(4), failures, "no");
         snapshots.want(TopicId(0), Urgency::Wanted);
         snapshots.want(TopicId(1), Urgency::Warm);
         assert_eq!(snapshots.due(at(1), 3, at(2)), None);

@@ -375,10 +375,7 @@ impl Feed {
         entry.slot = None;
         let reason: Box<str> = format!("refused by the venue: {reason}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
-        entry.serve(
-            &mut self.readers,
-            now,
-            Service { level: Level::Critical, phase: REJECTED, source: Source::Cache, reason },
-        );
+        let service = Service { level: Level::Critical, phase: REJECTED, source: entry.kept(), reason };
+        entry.serve(&mut self.readers, now, service);
     }
 }

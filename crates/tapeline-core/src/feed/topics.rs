@@ -281,6 +281,18 @@ impl Entry {
         if self.doubted && book.last_id().is_some() { BookState::Stale } else { book.state() }
     }
 
+    /// Where what is shown comes from while no line is known to carry it: from memory, if there is any.
+    pub(super) fn kept(&self) -> Source {
+        let something = match &self.state {
+            State::Events => self.last_at().is_some(),
+            State::Latest(latest) => latest.is_some(),
+            State::Book(book) => book.state() != BookState::Syncing,
+            State::Depth(held) => held.is_some(),
+            State::Keyed(map) => !map.is_empty(),
+        };
+        if something { Source::Cache } else { Source::Live }
+    }
+
     /// When the last message came.
     pub(super) fn last_at(&self) -> Option<Time> {
         self.seen.as_ref()?.last_at

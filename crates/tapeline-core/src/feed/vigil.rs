@@ -8,7 +8,7 @@ use crate::time::Time;
 
 use super::Feed;
 use super::io::Action;
-use super::line::{Phase, PingOut};
+use super::line::{DOUBLINGS, Phase, PingOut};
 
 /// The least time between two looks at a line's silence.
 const LEAST_STEP: Duration = Duration::from_millis(1);
@@ -92,7 +92,6 @@ impl Feed {
     fn judge_silence(&mut self, now: Time, slot: usize) -> bool {
         let timing = &self.config.timing;
         let line = &mut self.lines[slot];
-        let silent_after = line.arrivals.silent_after(timing.silent_min, timing.silent_max);
         let Phase::Live(live) = &mut line.phase else { return false };
         if live.check_at > now.mono {
             return true;
@@ -104,11 +103,12 @@ impl Feed {
             return true;
         }
         // Data is what is missed; any sign of life, a pong too, says that the line itself stands.
-        let (silence, unheard) = (now.mono.since(line.last_data), now.mono.since(line.last_frame));
-        let proven = live.proven.is_some();
-        let patience = if proven { silent_after.min(timing.ping_every) } else { timing.ping_every };
-        let suspicious = proven && silence >= silent_after;
-        if suspicious && silence >= silent_after * 3 && live.ping.is_none() && live.doubt.is_none() {
+        let unheard = now.mono.since(line.last_frame);
+        let proven = line.live().is_some_and(|live| live.proven.is_some());
+        let (patience, silent_after) = (line.patience(timing), line.silent_after(timing));
+        if self.brings_nothing(now, slot, silent_after) {
+            let line = &mut self.lines[slot];
+            let Phase::Live(live) = &mut line.phase else { return false };
             let renewed = live.renewed.filter(|at| *at > line.last_data);
             let lively = line.arrivals.is_lively(timing.silent_max);
             match renewed {
@@ -116,7 +116,8 @@ impl Feed {
                     self.subscribe_anew(now, slot, patience);
                     return true;
                 }
-                Some(at) if lively && now.mono.since(at) >= silent_after => {
+                Some(at) if lively && now.mono.since(at) >= silent_after * line.leniency() => {
+                    line.fruitless += u8::from(!proven && line.fruitless < DOUBLINGS);
                     let cause = "pongs come but no data, also after subscribing again";
                     self.cut(now, slot, Fault::Transient, cause);
                     return false;
@@ -125,7 +126,9 @@ impl Feed {
                 Some(_) => {}
             }
         }
-        if suspicious && unheard >= silent_after {
+        let line = &mut self.lines[slot];
+        let Phase::Live(live) = &mut line.phase else { return false };
+        if proven && now.mono.since(line.last_data) >= silent_after && unheard >= silent_after {
             live.check_at = now.mono + patience;
             let within = line.round_trips.deadline(PONG_MIN, timing.pong_within);
             self.ping(now, slot, within);
@@ -140,8 +143,24 @@ impl Feed {
             self.ping(now, slot, within);
             return true;
         }
-        live.check_at = (line.last_frame + patience).max(now.mono + LEAST_STEP);
+        let next = line.last_frame + patience;
+        live.check_at = if next > now.mono { next } else { now.mono + patience.max(LEAST_STEP) };
         true
+    }
+
+    /// Whether a line that lives has brought no data for so long that something must be wrong. One that has brought
+    /// nothing since it was opened is judged by the rhythm it had before, and not at all without one: its market
+    /// may be quiet.
+    fn brings_nothing(&self, now: Time, slot: usize, silent_after: Duration) -> bool {
+        let line = &self.lines[slot];
+        let Some(live) = line.live().filter(|live| live.ping.is_none() && live.doubt.is_none()) else {
+            return false;
+        };
+        let lively = || line.arrivals.is_lively(self.config.timing.silent_max);
+        // What is not confirmed yet has a deadline of its own.
+        let judged = live.proven.is_some() || (line.wishes.deadline().is_none() && lively());
+        let since = line.last_data.max(live.acknowledged.unwrap_or(live.since));
+        judged && now.mono.since(since) >= silent_after * 3 * line.leniency()
     }
 
     /// Pongs come, data does not: everything is asked for once more.

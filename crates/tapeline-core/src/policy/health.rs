@@ -74,6 +74,8 @@ pub struct Sample {
     pub halted: bool,
     /// No line carries it now.
     pub down: bool,
+    /// Its line stands, but has not carried anything since it was opened: an acknowledgement proves nothing.
+    pub unproven: bool,
     /// How long nothing has come, and how long nothing may come.
     pub silence: Option<Silence>,
     /// Frames of the last 60 s that could not be decoded.
@@ -130,13 +132,16 @@ impl Breakers {
     }
 }
 
+/// What is said of a line that stands and has not carried anything yet.
+pub const NOTHING_YET: &str = "connected, but nothing has come yet";
+
 /// What a reason is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// Stopped by a terminal fault.
     Halted,
-    /// No line carries it.
+    /// No line carries it, or one that has not shown that it does.
     Connection,
     /// Nothing comes.
     Silence,
@@ -179,13 +184,21 @@ pub fn reasons(sample: &Sample, rules: &Rules, now: Mono) -> Vec<Reason> {
 fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 7] {
     [
         (Dimension::Halted, if sample.halted { Level::Critical } else { Level::Healthy }),
-        (Dimension::Connection, if sample.down { Level::Degraded } else { Level::Healthy }),
+        (Dimension::Connection, connection(sample)),
         (Dimension::Silence, sample.silence.map_or(Level::Healthy, |silence| silent(silence, rules))),
         (Dimension::Undecodable, undecodable(sample, rules)),
         (Dimension::Gaps, rules.gaps.reached(&sample.gaps)),
         (Dimension::Reconnects, rules.reconnects.reached(&sample.reconnects)),
         (Dimension::Breaker, breaker(sample.breakers, rules, now)),
     ]
+}
+
+const fn connection(sample: &Sample) -> Level {
+    match sample {
+        Sample { down: true, .. } => Level::Degraded,
+        Sample { unproven: true, .. } => Level::Warning,
+        _ => Level::Healthy,
+    }
 }
 
 fn silent(silence: Silence, rules: &Rules) -> Level {
@@ -218,7 +231,8 @@ fn breaker(breakers: Breakers, rules: &Rules, now: Mono) -> Level {
 fn detail(dimension: Dimension, sample: &Sample) -> String {
     match dimension {
         Dimension::Halted => "halted".into(),
-        Dimension::Connection => "no line carries it".into(),
+        Dimension::Connection if sample.down => "no line carries it".into(),
+        Dimension::Connection => NOTHING_YET.into(),
         Dimension::Silence => sample.silence.map_or_else(String::new, |silence| {
             let Silence { lasted, contract } = silence;
             format!(

@@ -4,11 +4,12 @@ use super::toy::{Bench, SECOND, chatter, live, read};
 use crate::data::event::BookState;
 use crate::data::update::{Data, Level, Source};
 use crate::feed::topics::Entry;
-use crate::feed::{Action, Command, Input, TopicStatus};
+use crate::feed::{Action, Command, DialError, Input, Stage, TopicStatus};
 use crate::outbox::{Outbox, Overflow};
+use crate::policy::fault::Fault;
 use crate::policy::health::{Dimension, Reason};
 use crate::time::Mono;
-use crate::venue::LineId;
+use crate::venue::{LineId, Refusal};
 
 /// The levels, phases, sources and reasons that a reader was told.
 fn told(outbox: &mut Outbox) -> Vec<String> {
@@ -46,11 +47,17 @@ fn flow(bench: &mut Bench, line: LineId, seconds: u64, mut text: impl FnMut(u64)
 
 #[test]
 fn a_topic_is_healthy_as_soon_as_it_is_first_carried() {
-    let (mut bench, _line, _who, mut outbox) = live("toy:trade:A");
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
     assert_eq!(
         told(&mut outbox),
-        ["degraded waiting live connecting", "degraded dialling live connecting", "healthy live live"]
+        [
+            "degraded waiting live connecting",
+            "degraded dialling live connecting",
+            "warning live live connected, but nothing has come yet"
+        ]
     );
+    bench.hear(line, "t A 1 1");
+    assert_eq!(told(&mut outbox), ["healthy live live"]);
     assert_eq!(bench.feed.status(bench.now).level, Level::Healthy);
 }
 
@@ -67,17 +74,19 @@ fn after_a_cut_a_topic_gets_better_one_level_at_a_time_and_says_so() {
     bench.accept(line, 2);
     let start = bench.now.mono;
     let mut seen = told(&mut outbox);
-    assert_eq!(seen.pop().unwrap(), "degraded live live recovering");
+    assert_eq!(seen.pop().unwrap(), "degraded live cache connected, but nothing has come yet");
     let mut steps = Vec::new();
     for index in 2..62 {
         flow(&mut bench, line, 1, |_| format!("t A {index} 1"));
         let now = bench.now.mono.since(start).as_secs();
         steps.extend(told(&mut outbox).into_iter().map(|line| (now, line)));
     }
-    assert_eq!(
-        steps,
-        [(30, "warning live live recovering".to_owned()), (40, "healthy live live".to_owned())]
-    );
+    let expected = [
+        (1, "degraded live live recovering"),
+        (30, "warning live live recovering"),
+        (40, "healthy live live"),
+    ];
+    assert_eq!(steps, expected.map(|(at, line)| (at, line.to_owned())));
 }
 
 #[test]
@@ -246,14 +255,21 @@ fn a_mute_topic_is_not_asked_for_without_end_and_a_slow_one_never() {
 #[test]
 fn a_book_that_broke_is_a_warning_until_it_has_held_again() {
     let (mut bench, line, _who, mut outbox) = live("toy:book:A");
-    assert_eq!(told(&mut outbox).pop().unwrap(), "warning live live the book is being synchronised");
+    assert_eq!(told(&mut outbox).pop().unwrap(), "warning live live connected, but nothing has come yet");
     bench.hear(line, "d A 10 10 95 1");
+    assert_eq!(told(&mut outbox), ["warning live live the book is being synchronised"]);
     let fetch = bench.fetch();
     bench.answer(fetch, 10);
     bench.hear(line, "d A 11 11 95 1");
     assert_eq!(told(&mut outbox), ["healthy live live"], "the first time there is nothing to recover from");
     bench.hear(line, "d A 13 13 95 1");
     assert_eq!(told(&mut outbox), ["warning live live the book is being synchronised"]);
+    let id = bench.fetch();
+    bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "503 from the venue")) });
+    let syncing = "warning live live the book is being synchronised";
+    let why = "its latest snapshot was of no use: 503 from the venue";
+    assert_eq!(told(&mut outbox), [format!("{syncing}; {why}")]);
+    bench.pass(2 * SECOND);
     let fetch = bench.fetch();
     bench.answer(fetch, 13);
     bench.hear(line, "d A 14 14 95 1");
@@ -261,6 +277,37 @@ fn a_book_that_broke_is_a_warning_until_it_has_held_again() {
     flow(&mut bench, line, 12, |index| format!("d A {} {} 95 1", 15 + index, 15 + index));
     assert_eq!(told(&mut outbox), ["healthy live live"]);
     assert_eq!(topic(&mut bench, 0).book.unwrap().state, BookState::Live);
+}
+
+#[test]
+fn a_book_that_no_delta_confirms_is_called_unverified_and_not_syncing() {
+    let (mut bench, line, who, mut outbox) = live("toy:book:A");
+    bench.subscribe("toy:trade:B", &who);
+    bench.accept(line, 2);
+    bench.hear(line, "t B 1 1");
+    bench.pass(3 * SECOND);
+    let fetch = bench.fetch();
+    bench.answer(fetch, 13);
+    bench.pass(30 * SECOND);
+    assert_eq!(topic(&mut bench, 0).book.unwrap().state, BookState::Unverified);
+    assert_eq!(told(&mut outbox).pop().unwrap(), "warning live live the book is not verified");
+}
+
+#[test]
+fn what_was_never_there_is_not_called_cached_and_a_stop_says_so() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.dial();
+    let (stage, fault, detail) = (Stage::Tcp, Fault::Transient, "refused".into());
+    bench.input(Input::Failed { line, why: DialError { stage, fault, detail } });
+    assert_eq!(told(&mut outbox).pop().unwrap(), "degraded waiting live tcp: refused");
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t A 1 1");
+    bench.feed.command(bench.now, Command::Shutdown);
+    assert_eq!(told(&mut outbox).pop().unwrap(), "degraded idle cache stopped");
 }
 
 #[test]

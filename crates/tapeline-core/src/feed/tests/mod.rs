@@ -3,6 +3,7 @@
 mod doubt;
 mod health;
 mod lines;
+mod proof;
 mod readers;
 mod snapshots;
 mod toy;
@@ -33,6 +34,7 @@ fn a_subscription_dials_asks_and_delivers() {
         [
             "status 0 waiting connecting",
             "status 0 dialling connecting",
+            "status 0 live connected, but nothing has come yet",
             "status 0 live",
             "event 1 id=5",
             "event 2 id=6"

@@ -1,0 +1,109 @@
+//! Scenarios of lines that are open and bring nothing: an acknowledgement proves nothing.
+
+use super::toy::{Bench, SECOND, chatter, live};
+use crate::data::update::{Data, Level, Source};
+use crate::feed::{Action, Input};
+use crate::outbox::{Outbox, Subscriber};
+use crate::venue::LineId;
+
+/// What a line without data was asked in `seconds`, with the second: everything but pings is noted. The venue accepts
+/// and answers, dials as well.
+fn play(bench: &mut Bench, line: &mut LineId, requests: &mut u64, seconds: u64) -> Vec<(u64, &'static str)> {
+    let (start, mut asked) = (bench.now.mono, Vec::new());
+    for _ in 0..seconds {
+        for action in std::mem::take(&mut bench.todo) {
+            let at = bench.now.mono.since(start).as_secs();
+            match action {
+                Action::Ping { line, payload } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Send { line, .. } => {
+                    *requests += 1;
+                    bench.hear(line, &format!("ok {requests}"));
+                    asked.push((at, "subscribe"));
+                }
+                Action::Dial { line: next, .. } => {
+                    *line = next;
+                    bench.input(Input::Opened { line: next });
+                    asked.push((at, "dial"));
+                }
+                Action::Close { .. } => asked.push((at, "close")),
+                _ => {}
+            }
+        }
+        bench.pass(SECOND);
+    }
+    asked
+}
+
+/// The levels, sources and reasons that a reader was told.
+fn told(outbox: &mut Outbox) -> Vec<(Level, Source, String)> {
+    let mut out = Vec::new();
+    while let Some(update) = outbox.try_next() {
+        if let Data::Status(status) = &update.data {
+            out.push((status.level, status.source, status.reason.to_string()));
+        }
+    }
+    out
+}
+
+/// A line that carried `before`, was cut and is open again.
+fn reopened(before: impl FnOnce(&mut Bench, LineId)) -> (Bench, LineId, Subscriber, Outbox) {
+    let (mut bench, line, who, mut outbox) = live("toy:trade:A");
+    before(&mut bench, line);
+    while outbox.try_next().is_some() {}
+    bench.todo.clear();
+    bench.cut(line);
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    (bench, line, who, outbox)
+}
+
+#[test]
+fn a_line_that_brings_nothing_after_a_reconnect_is_not_called_healthy_and_is_left() {
+    let (mut bench, mut line, _who, mut outbox) = reopened(chatter);
+    let mut requests = 1;
+    let asked = play(&mut bench, &mut line, &mut requests, 120);
+    let expected = [(0, "subscribe"), (6, "subscribe"), (8, "close"), (9, "dial")];
+    assert_eq!(asked[..4], expected, "asked anew once, then left");
+    let left: Vec<u64> = asked.iter().filter(|(_, what)| *what == "close").map(|(at, _)| *at).collect();
+    let waits: Vec<u64> = left.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "more patient each time: {left:?}");
+    let told = told(&mut outbox);
+    assert!(
+        told.iter().all(|(level, source, _)| *level >= Level::Warning && *source == Source::Cache),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|(.., reason)| reason == "connected, but nothing has come yet"), "{told:?}");
+    assert!(!bench.feed.status(bench.now).lines[0].proven);
+}
+
+#[test]
+fn data_ends_the_doubt_about_a_line_that_brought_nothing() {
+    let (mut bench, mut line, _who, mut outbox) = reopened(chatter);
+    let mut requests = 1;
+    play(&mut bench, &mut line, &mut requests, 5);
+    told(&mut outbox);
+    bench.hear(line, "t A 6001 1");
+    let (level, source, reason) = told(&mut outbox).remove(0);
+    assert_eq!((level, source, &*reason), (Level::Degraded, Source::Live, "recovering"));
+}
+
+#[test]
+fn a_first_connection_to_a_quiet_market_is_kept() {
+    let (mut bench, mut line, _who, mut outbox) = live("toy:trade:A");
+    let asked = play(&mut bench, &mut line, &mut 1, 3_600);
+    assert_eq!(asked, []);
+    let last = told(&mut outbox).pop().unwrap();
+    assert_eq!(last, (Level::Warning, Source::Live, "connected, but nothing has come yet".to_owned()));
+}
+
+#[test]
+fn a_line_whose_rhythm_is_slow_is_kept_after_a_reconnect() {
+    let before = |bench: &mut Bench, mut line: LineId| {
+        for id in 1..=20 {
+            bench.hear(line, &format!("t A {id} 1"));
+            play(bench, &mut line, &mut 1, 50);
+        }
+    };
+    let (mut bench, mut line, _who, _outbox) = reopened(before);
+    assert_eq!(play(&mut bench, &mut line, &mut 1, 3_600), [(0, "subscribe")]);
+}
