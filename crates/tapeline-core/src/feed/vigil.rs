@@ -112,10 +112,7 @@ impl Feed {
             let renewed = live.renewed.filter(|at| *at > line.last_data);
             let lively = line.arrivals.is_lively(timing.silent_max);
             match renewed {
-                None => {
-                    self.subscribe_anew(now, slot, patience);
-                    return true;
-                }
+                None => self.subscribe_anew(now, slot),
                 Some(at) if lively && now.mono.since(at) >= silent_after * line.leniency() => {
                     line.fruitless += u8::from(!proven && line.fruitless < DOUBLINGS);
                     let cause = "pongs come but no data, also after subscribing again";
@@ -126,6 +123,7 @@ impl Feed {
                 Some(_) => {}
             }
         }
+        let timing = &self.config.timing;
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return false };
         if proven && now.mono.since(line.last_data) >= silent_after && unheard >= silent_after {
@@ -164,11 +162,10 @@ impl Feed {
     }
 
     /// Pongs come, data does not: everything is asked for once more.
-    fn subscribe_anew(&mut self, now: Time, slot: usize, patience: Duration) {
+    fn subscribe_anew(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
         live.renewed = Some(now.mono);
-        live.check_at = now.mono + patience;
         let streams: Vec<_> = line.wishes.iter().map(|(stream, _)| stream.clone()).collect();
         for stream in &streams {
             line.wishes.renew(stream);
