@@ -163,6 +163,8 @@ pub(super) struct Line {
     pub(super) budget: SlidingWindow,
     /// The latest ping not yet answered for want of budget; only the latest needs an answer.
     pub(super) pong: Option<Box<[u8]>>,
+    /// What was said last was a pong.
+    pub(super) ponged: bool,
     pub(super) arrivals: Arrivals,
     pub(super) round_trips: RoundTrips,
     /// Sessions in a row that were given up since nothing came on them.
@@ -200,6 +202,7 @@ impl Line {
             wishes: Wishes::default(),
             budget: SlidingWindow::new(Rate { count, per: facts.messages.per * 5 / 4 }),
             pong: None,
+            ponged: false,
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),
             fruitless: 0,

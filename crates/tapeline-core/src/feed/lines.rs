@@ -292,21 +292,29 @@ impl Feed {
         let group = &self.venue.profile().groups[usize::from(line.group)];
         let Phase::Live(live) = &mut line.phase else { return };
         live.speak_at = None;
-        if line.pong.is_some() && !planted(Defect::AnswerPingLate) {
-            if !planted(Defect::MiscountPongs) && !line.budget.try_take(now.mono, 1) {
-                live.speak_at = Some(line.budget.next(now.mono));
+        loop {
+            // Pings may come faster than they can be answered: then pongs and requests take turns.
+            let turn = line.pong.is_some() && line.ponged && line.wishes.outstanding();
+            if line.pong.is_some() && !turn && !planted(Defect::AnswerPingLate) {
+                if !planted(Defect::MiscountPongs) && !line.budget.try_take(now.mono, 1) {
+                    live.speak_at = Some(line.budget.next(now.mono));
+                    return;
+                }
+                if let Some(payload) = line.pong.take() {
+                    line.stats.sent += 1;
+                    line.ponged = true;
+                    self.actions.push_back(Action::Pong { line: line.id, payload });
+                }
+            }
+            if !line.wishes.outstanding() {
                 return;
             }
-            if let Some(payload) = line.pong.take() {
-                line.stats.sent += 1;
-                self.actions.push_back(Action::Pong { line: line.id, payload });
-            }
-        }
-        while line.wishes.outstanding() {
-            if !line.budget.try_take_keeping(now.mono, 1, PONG_RESERVE) {
-                live.speak_at = Some(line.budget.next_keeping(now.mono, 1, PONG_RESERVE));
+            let reserve = if turn { 0 } else { PONG_RESERVE };
+            if !line.budget.try_take_keeping(now.mono, 1, reserve) {
+                live.speak_at = Some(line.budget.next_keeping(now.mono, 1, reserve));
                 return;
             }
+            line.ponged = false;
             let within = self.config.timing.confirm_within;
             let Some(request) = line.wishes.next_request(now.mono, &*self.venue, line.group, group, within)
             else {

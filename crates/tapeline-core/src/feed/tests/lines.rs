@@ -91,6 +91,32 @@ fn a_quiet_line_that_dies_is_found_by_its_ping_whether_or_not_it_is_just_subscri
     quiet_death(false);
 }
 
+#[test]
+fn pings_without_end_do_not_keep_requests_back() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:S0", &who);
+    let line = bench.open();
+    let mut said = Vec::new();
+    for step in 0..50 {
+        bench.input(Input::Ping { line, payload: &[step] });
+        if step % 10 == 5 && step < 30 {
+            bench.subscribe(&format!("toy:trade:S{step}"), &who);
+        }
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Send { text, .. } => said.push(text),
+                Action::Pong { .. } => said.push("pong".to_owned()),
+                _ => {}
+            }
+        }
+        bench.pass(SECOND / 10);
+    }
+    let pongs = said.iter().filter(|text| *text == "pong").count();
+    assert_eq!(said.len() - pongs, 4, "{said:?}");
+    assert!(pongs >= 10, "{said:?}");
+}
+
 /// Whether there was a ping.
 fn answer_pings(bench: &mut Bench, line: LineId) -> bool {
     let before = bench.todo.len();
