@@ -16,6 +16,10 @@ const LEAST_PER_SECOND: f32 = 0.75;
 const MEMORY: f32 = 60.0;
 /// So much of the mean must be known before anything is concluded from it (six seconds).
 const LEAST_KNOWN: f32 = 0.1;
+/// Pauses of so many looks are usual for a topic that flows.
+const STEADY: f32 = 2.5;
+/// One that is used to longer pauses is borne so many of them.
+const PAUSES: f32 = 4.0;
 /// A topic that stays mute is asked for again after twice the time each time, up to so many doublings.
 const DOUBLINGS: u8 = 6;
 
@@ -28,6 +32,8 @@ pub(super) struct Pace {
     /// Messages per second, times what is known of the mean.
     sum: f32,
     known: f32,
+    /// How long the pauses between looks that find something are, in seconds, each weighted by its length.
+    pause: f32,
     /// When it was last subscribed again, and how often since its last message.
     asked: Mono,
     tries: u8,
@@ -46,6 +52,7 @@ impl Pace {
             let weight = 1.0 - (-seconds / MEMORY).exp();
             self.sum += weight * (new as f32 / seconds - self.sum);
             self.known += weight * (1.0 - self.known);
+            self.pause += weight * (seconds - self.pause);
         }
         (self.counted, self.at, self.tries) = (received, now, 0);
         true
@@ -53,6 +60,14 @@ impl Pace {
 
     fn is_known_to_flow(&self) -> bool {
         self.known >= LEAST_KNOWN && self.sum >= LEAST_PER_SECOND * self.known
+    }
+
+    /// How long it may be silent: as long as any, or so many of its own pauses if it comes in bursts.
+    fn patience(&self, usual: Duration) -> Duration {
+        if self.pause <= self.known * STEADY * (usual / LOOKS).as_secs_f32() {
+            return usual;
+        }
+        Duration::try_from_secs_f32(PAUSES * self.pause / self.known).map_or(usual, |own| own.max(usual))
     }
 
     /// It was subscribed again.
@@ -111,7 +126,8 @@ impl Feed {
             && now.mono.since(line.last_data) < patience
             && !self.is_blocked(line.id);
         let since = last.mono.max(live.since).max(seen.pace.asked);
-        siblings_flow && now.mono.since(since) >= timing.mute_after * (1 << seen.pace.tries)
+        siblings_flow
+            && now.mono.since(since) >= seen.pace.patience(timing.mute_after) * (1 << seen.pace.tries)
     }
 
     fn subscribe_again(&mut self, now: Time, id: TopicId) {
@@ -151,6 +167,20 @@ mod tests {
         assert!(pace.is_known_to_flow());
         pace.ask(at(60));
         assert!(!pace.is_known_to_flow());
+    }
+
+    #[test]
+    fn a_topic_that_comes_in_bursts_is_borne_its_own_pauses() {
+        let after = |pause: usize, burst: u64| {
+            let mut pace = Pace::default();
+            for (index, second) in (1..900).step_by(pause).enumerate() {
+                pace.look(Mono::default() + Duration::from_secs(second), burst * index as u64);
+            }
+            assert!(pace.is_known_to_flow());
+            pace.patience(Duration::from_secs(20)).as_secs()
+        };
+        assert_eq!((after(5, 5), after(10, 50)), (20, 20));
+        assert!((195..=200).contains(&after(50, 100)), "{}", after(50, 100));
     }
 
     #[test]
