@@ -105,9 +105,9 @@ const FOLD_EVERY: u64 = 50_000_000;
 const FADE_PER_SECOND: f64 = std::f64::consts::LN_2 / 60.0;
 /// Silence of this many mean gaps is suspicious.
 const GAPS: f64 = 8.0;
-/// What is not known yet weighs as much as two and a half seconds of observation, so that the rhythm of a line that
+/// What is not known yet weighs as much as two seconds of observation, so that the rhythm of a line that
 /// is stable, after a minute, is its own.
-const DOUBT: f64 = 0.03;
+const DOUBT: f64 = 0.025;
 /// So much must be known before a line is called lively (twenty seconds).
 const KNOWN: f64 = 0.2;
 
