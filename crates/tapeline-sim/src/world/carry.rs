@@ -330,7 +330,8 @@ impl World {
                 }
                 self.figures.frames += 1;
                 let watcher = self.reader_of(host, Habit::Watcher);
-                self.oracles.heard(now, host, line, &bytes, watcher);
+                let whole = is_json(&bytes);
+                self.oracles.heard(now, host, line, &bytes, (watcher, whole));
                 self.hosts[host].with(|feed| feed.handle(time, Input::Frame { line, bytes: &bytes }));
                 self.trace.note(now, Deed::Frame(host, line, bytes));
             }
@@ -445,6 +446,12 @@ impl World {
         }
         self.hosts[host].with(|feed| feed.handle(time, Input::Fetched { id, result }));
     }
+}
+
+/// Whether a message is one whole JSON value.
+fn is_json(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes);
+    text.is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
 
 fn nanos(duration: Duration) -> u64 {

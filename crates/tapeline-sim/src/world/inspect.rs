@@ -53,6 +53,13 @@ impl World {
             self.inspect_topic(host, &status, topic);
         }
         self.inspect_tables(host, &status);
+        let undecodable: u64 = status.decode_errors.values().sum();
+        let watch = &self.oracles.watches[host];
+        if undecodable > watch.spoilt && !watch.odd {
+            let words =
+                format!("host {host}: {undecodable} messages are undecodable, {} were spoilt", watch.spoilt);
+            self.oracles.object(Oracle::Accounting, words);
+        }
         if status.decode_panics > 0 {
             self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
         }
@@ -115,6 +122,19 @@ impl World {
             let words = format!(
                 "host {host}: line {} is {why}, and {name} is called {level:?} (live: {live})",
                 line.id
+            );
+            return self.oracles.object(Oracle::Staleness, words);
+        }
+        let flow = sight.flow.is_busy();
+        let mute_after = 2 * self.hosts[host].config.timing.mute_after.as_nanos() as u64 + 5 * SEC;
+        let links = self.hosts[host].open_links().filter(|(_, link)| link.line.slot == line.id);
+        let opened = links.map(|(_, link)| link.since).max().unwrap_or(now);
+        let quiet_since = data_at.max(opened).max(self.hosts[host].changed);
+        let others = self.oracles.watches[host].fresh.flows(now, line.id, quiet_since);
+        if flow && others && now > quiet_since + mute_after && level == Level::Healthy {
+            let seconds = (now - quiet_since) / SEC;
+            let words = format!(
+                "host {host}: {name} is mute for {seconds} s while others flow, and called {level:?}"
             );
             return self.oracles.object(Oracle::Staleness, words);
         }

@@ -101,6 +101,10 @@ enum Step {
     Churn,
     /// A link is broken.
     Break(u64, &'static str),
+    /// The peer vanishes on every connection.
+    Vanish,
+    /// Our own network is gone for so long.
+    Offline(u64),
     /// A message that was held back goes on.
     Late(u64, Bytes),
 }

@@ -11,7 +11,7 @@ use super::plan::Strike;
 use super::reader::{DAWDLE, Habit};
 use super::trace::Moment;
 use super::{Event, Step, World};
-use crate::house::{Kind, Scope, Trouble, When};
+use crate::house::{Kind, Say, Scope, Trouble, When};
 use crate::rng::Rng;
 
 /// Until a connection that only seems to live has been found out, at the worst.
@@ -46,7 +46,15 @@ impl World {
         let symbols = super::plan::symbols(&self.plan.houses[house]);
         let symbol = symbols[dice.below(2) as usize].clone();
         match kind {
-            Kind::Stall => until += FOUND_OUT,
+            Kind::Stall => {
+                if dice.below(2) == 0 {
+                    // One symbol falls mute alone, and for longer.
+                    trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
+                    trouble.lasts = Some(Duration::from_nanos(lasts + 70 * SEC));
+                    until += 70 * SEC;
+                }
+                until += FOUND_OUT;
+            }
             Kind::Freeze => {
                 trouble.scope = Scope { socket: self.some_socket(host, &mut dice), ..Scope::default() };
                 until += FOUND_OUT;
@@ -96,6 +104,9 @@ impl World {
                 until += 20 * SEC;
             }
         }
+        if is_odd(kind) {
+            self.oracles.watches[host].odd = true;
+        }
         self.oracles.disturb(host, until);
         self.trace.tell(self.now, format!("the venue of host {host}: {trouble}"));
         self.houses[house].trouble(self.now, trouble);
@@ -129,6 +140,20 @@ impl World {
             Own::HalfOpen => self.shut_some(host, &mut dice, u64::MAX),
             Own::Clog => self.clog(host, &mut dice, lasts),
             Own::Drip => self.drip(host),
+            Own::PingFlood => self.ping_flood(host),
+            Own::MuteThenGone => {
+                self.hosts[host].weather.begin(now, kind, until);
+                self.break_links(host, "connection reset by peer");
+                self.agenda.plan(until, Event::Step(host, Step::Vanish));
+                self.oracles.disturb(host, until + FOUND_OUT);
+            }
+            Own::Moves => {
+                let gone = now + 18 * SEC + lasts / 2;
+                self.hosts[host].weather.begin(now, Own::Refused, gone);
+                self.break_links(host, "connection reset by peer");
+                self.agenda.plan(gone, Event::Step(host, Step::Offline(30 * SEC)));
+                self.oracles.disturb(host, gone + 30 * SEC);
+            }
             Own::Crash => self.crash(host, &mut dice),
             Own::Pause => {
                 let until = now + lasts + dice.below(30 * SEC);
@@ -184,6 +209,18 @@ impl World {
             Step::Forgive => self.forgive(host),
             Step::Churn => self.churn(host),
             Step::Break(link, why) => self.break_link(host, link, why),
+            Step::Vanish => {
+                for number in self.links(host) {
+                    if let Some(link) = self.hosts[host].links.get_mut(&number) {
+                        link.down.shut(u64::MAX);
+                        link.up.shut(u64::MAX);
+                    }
+                }
+            }
+            Step::Offline(lasts) => {
+                let now = self.now;
+                self.hosts[host].weather.begin(now, Own::NoNetwork, now + lasts);
+            }
             Step::Late(link, bytes) => self.late(host, link, bytes),
         }
     }
@@ -256,6 +293,20 @@ impl World {
             link.up.shut(until);
         }
         self.arm(host, number);
+    }
+
+    /// The venue pings ten times within a second on every connection.
+    fn ping_flood(&mut self, host: usize) {
+        for number in self.links(host) {
+            for n in 0..10 {
+                let at = self.now + n * SEC / 10;
+                if let Some(link) = self.hosts[host].links.get_mut(&number) {
+                    link.down.send(at, Down::Said(Say::Ping(n.to_string().into())));
+                }
+            }
+            self.arm(host, number);
+        }
+        self.oracles.disturb(host, self.now + 5 * SEC);
     }
 
     /// The connections stop one by one, and are released in another order.
@@ -338,6 +389,22 @@ const STATUSES: [u16; 8] = [301, 400, 401, 404, 408, 500, 502, 504];
 
 fn pick_of(dice: &mut Rng, from: &[u16]) -> u16 {
     from[dice.below(from.len() as u64) as usize]
+}
+
+/// Whether it makes messages that are JSON and yet nothing that a decoder can read.
+const fn is_odd(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Jump
+            | Kind::WrongType
+            | Kind::UnknownEvent
+            | Kind::UnknownFields
+            | Kind::NumberForString
+            | Kind::NullPrice
+            | Kind::WrongId
+            | Kind::ErrorWithoutId
+            | Kind::Huge
+    )
 }
 
 const fn is_frame(kind: Kind) -> bool {

@@ -19,8 +19,16 @@ pub(crate) struct Account {
     above: Option<u64>,
     /// Declared missing, newest last.
     missing: VecDeque<(u64, u64)>,
+    /// Delivered late, newest last.
+    late: VecDeque<u64>,
+    /// The first id seen: what was missing before it was declared to others.
+    first: Option<u64>,
+    /// Something was lost on the way to the reader, perhaps a declaration.
+    lossy: bool,
     /// Put into the feed while nothing went wrong.
     arrived: VecDeque<u64>,
+    /// Of which only a spoilt message has told yet.
+    spoilt: VecDeque<u64>,
 }
 
 impl Account {
@@ -36,8 +44,22 @@ impl Account {
     /// The reader begins anew: what was missed meanwhile is nobody's loss.
     pub(crate) fn begin(&mut self) {
         self.above = self.last.max(self.above);
-        self.last = None;
+        (self.last, self.first) = (None, None);
         self.arrived.clear();
+    }
+
+    /// A message with an id was put into the feed, spoilt or `whole`.
+    pub(crate) fn heard(&mut self, id: u64, whole: bool) {
+        if whole {
+            if !self.spoilt.is_empty() {
+                self.spoilt.retain(|spoilt| *spoilt != id);
+            }
+        } else if self.last.is_some_and(|last| id > last) {
+            self.spoilt.push_back(id);
+            if self.spoilt.len() > ARRIVED {
+                self.spoilt.pop_front();
+            }
+        }
     }
 
     /// An id was put into the feed, whole, and the topic is read.
@@ -58,7 +80,7 @@ impl Account {
         let Data::Gap(gap) = update.data else { return Ok(()) };
         if gap.kind == GapKind::Delivery {
             self.above = self.last.max(self.above);
-            self.last = None;
+            (self.last, self.lossy) = (None, true);
             return Ok(());
         }
         self.declared(gap.from, gap.to, unused)
@@ -71,8 +93,10 @@ impl Account {
             return Err(format!("id {id} comes again: {above} was before it"));
         }
         let last = self.last.replace(id);
+        self.first.get_or_insert(id);
         self.arrived.retain(|arrived| *arrived > id);
         match last {
+            _ if self.spoilt.contains(&id) => Err(format!("id {id} came in a spoilt message only")),
             Some(last) if id <= last => Err(format!("id {id} comes after {last}")),
             Some(last) => Self::all_unused(last + 1, id, unused),
             None => Ok(()),
@@ -101,7 +125,17 @@ impl Account {
     }
 
     fn repaired(&mut self, id: u64) -> Result<(), String> {
+        if self.late.contains(&id) {
+            return Err(format!("id {id} is late twice"));
+        }
+        if self.late.len() >= ARRIVED {
+            self.late.pop_front();
+        }
+        self.late.push_back(id);
         let Some(at) = self.missing.iter().position(|(from, to)| (*from..=*to).contains(&id)) else {
+            if self.lossy || self.first.is_none_or(|first| id < first) {
+                return Ok(());
+            }
             return Err(format!("id {id} is called late and was not missing"));
         };
         let Some((from, to)) = self.missing.remove(at) else { return Ok(()) };
@@ -154,13 +188,27 @@ mod tests {
 
     #[test]
     fn what_is_late_was_missing_and_comes_once() {
-        check(&[trade(5), missing(6, 8), late(7), late(7), late(4)], &[true, true, true, false, false]);
+        check(&[trade(5), missing(6, 8), late(7), late(7)], &[true, true, true, false]);
+        check(&[trade(5), trade(6), late(6)], &[true, true, false]);
+        // Missing before this reader came, or declared in what it lost.
+        check(&[trade(5), late(4), gap(1, 2, 3), trade(9), late(7)], &[true; 5]);
     }
 
     #[test]
     fn a_loss_on_the_way_to_the_reader_is_no_excuse_for_copies() {
         check(&[trade(5), gap(1, 2, 3), trade(9)], &[true; 3]);
         check(&[trade(5), gap(1, 2, 3), trade(5)], &[true, true, false]);
+    }
+
+    #[test]
+    fn what_came_spoilt_only_is_not_delivered() {
+        let mut account = Account::default();
+        assert!(account.judge(&trade(5).seen(), |_| false).is_ok());
+        account.heard(6, false);
+        account.heard(7, false);
+        account.heard(7, true);
+        assert!(account.judge(&trade(6).seen(), |_| false).is_err());
+        assert!(account.judge(&trade(7).seen(), |_| false).is_ok());
     }
 
     #[test]

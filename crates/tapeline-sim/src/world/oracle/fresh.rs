@@ -15,6 +15,8 @@ const PAUSES: f64 = 8.0;
 const NOTICE: u64 = 3 * SEC;
 /// Pongs without data are borne for so much longer: subscribed anew once, then dialled anew.
 const MUTE: u64 = 6;
+/// A line that brought nothing yet is asked whether it lives, and left after so long at the latest.
+const UNPROVEN: u64 = 60 * SEC;
 /// What is past fades from the rhythm with this half-life, in seconds.
 const HALF_LIFE: f64 = 60.0;
 /// What is not known yet weighs so much, and is taken for the longest pause that is borne.
@@ -28,6 +30,28 @@ pub(crate) struct Fresh {
     lines: BTreeMap<u32, Rhythm>,
     /// Until then nothing is concluded: we ourselves did not run.
     excused: u64,
+}
+
+/// How fast the messages of one topic come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flow {
+    sum: f64,
+    known: f64,
+}
+
+impl Flow {
+    /// A message came at `now`, after one at `before`.
+    pub(crate) fn pass(&mut self, now: u64, before: u64) {
+        let pause = now.saturating_sub(before) as f64 / SEC as f64;
+        let weight = 1.0 - 0.5f64.powf(pause / HALF_LIFE);
+        self.sum += weight * (pause - self.sum);
+        self.known += weight * (1.0 - self.known);
+    }
+
+    /// Whether it is known to come at least every second or so.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.known > 0.5 && self.sum < 0.7 * self.known
+    }
 }
 
 /// The rhythm of one line.
@@ -82,9 +106,18 @@ impl Fresh {
         self.lines.clear();
     }
 
+    /// Whether data flows on a line, and has since `since` not been kept from us.
+    pub(crate) fn flows(&self, now: u64, slot: u32, since: u64) -> bool {
+        let flows = |line: &Rhythm| line.proven && now < line.last + SEC;
+        self.excused < since && self.lines.get(&slot).is_some_and(flows)
+    }
+
     /// Whether silence on a line must have been noticed by now.
     pub(crate) fn is_silent(&self, now: u64, slot: u32) -> bool {
-        let Some(line) = self.lines.get(&slot).filter(|line| line.proven) else { return false };
+        let Some(line) = self.lines.get(&slot) else { return false };
+        if !line.proven {
+            return now > line.sign.max(self.excused) + UNPROVEN;
+        }
         let (last, sign) = (line.last.max(self.excused), line.sign.max(self.excused));
         let patience = line.patience();
         now > sign + patience + NOTICE || now > last + MUTE * patience + 20 * SEC
@@ -141,7 +174,7 @@ mod tests {
     fn our_own_pause_and_an_unproven_line_prove_nothing() {
         let mut fresh = Fresh::default();
         fresh.opened(0, 0);
-        assert!(!fresh.is_silent(500 * SEC, 0));
+        assert!(!fresh.is_silent(UNPROVEN, 0) && fresh.is_silent(UNPROVEN + 1, 0));
         fresh.data(SEC, 0);
         fresh.excuse(100 * SEC);
         assert!(!fresh.is_silent(150 * SEC, 0) && fresh.is_silent(170 * SEC, 0));

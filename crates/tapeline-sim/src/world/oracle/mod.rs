@@ -25,7 +25,7 @@ use tapeline_core::venue::{LineId, Map};
 
 use self::account::Account;
 use self::book::{Copy, Scales};
-use self::fresh::Fresh;
+use self::fresh::{Flow, Fresh};
 use self::ledger::Ledger;
 use self::order::Place;
 use self::pace::Pace;
@@ -84,6 +84,8 @@ pub(crate) struct Sight {
     pub(crate) level: Option<Level>,
     /// When data last came.
     pub(crate) data_at: u64,
+    /// How fast it comes.
+    pub(crate) flow: Flow,
 }
 
 /// What is known of one process.
@@ -96,6 +98,10 @@ pub(crate) struct Watch {
     pub(crate) calm_since: u64,
     /// Lines that carried data on their present connection.
     pub(crate) proven: BTreeMap<u32, bool>,
+    /// Messages put into the feed that were no JSON.
+    pub(crate) spoilt: u64,
+    /// There were others that no decoder can be expected to read.
+    pub(crate) odd: bool,
 }
 
 /// The truth of one symbol.
@@ -197,15 +203,23 @@ impl Oracles {
         watch.pace.forget(line);
     }
 
-    /// A message reached a feed, whole; `peace` says that nothing is wrong at the moment.
-    pub(crate) fn heard(&mut self, now: u64, host: usize, line: LineId, bytes: &[u8], watcher: usize) {
-        let Some(stream) = stream_of(bytes) else { return };
+    /// A message reached a feed; `whole` says that it is one JSON value.
+    pub(crate) fn heard(
+        &mut self,
+        now: u64,
+        host: usize,
+        line: LineId,
+        bytes: &[u8],
+        (watcher, whole): (usize, bool),
+    ) {
         let watch = &mut self.watches[host];
-        watch.pace.data(now, line);
-        watch.fresh.data(now, line.slot);
-        watch.proven.insert(line.slot, true);
-        if watch.calm_since > now {
-            return;
+        watch.spoilt += u64::from(!whole);
+        let Some(stream) = stream_of(bytes) else { return };
+        let calm = whole && watch.calm_since <= now;
+        if whole {
+            watch.pace.data(now, line);
+            watch.fresh.data(now, line.slot);
+            watch.proven.insert(line.slot, true);
         }
         let key: &[u8] = match stream.rsplit(|byte| *byte == b'@').next() {
             Some(b"trade") => b"\"t\":",
@@ -217,7 +231,10 @@ impl Oracles {
         let symbol = stream.split(|byte| *byte == b'@').next().unwrap_or_default();
         for (topic, sight) in &mut self.sights[watcher] {
             if topic.channel() == channel && topic.raw_symbol().as_bytes().eq_ignore_ascii_case(symbol) {
-                sight.account.arrives(id);
+                sight.account.heard(id, whole);
+                if calm {
+                    sight.account.arrives(id);
+                }
             }
         }
     }
@@ -252,6 +269,7 @@ impl Oracles {
             copy: Copy::default(),
             level: None,
             data_at: 0,
+            flow: Flow::default(),
         });
         sight.place.moved(position);
         if !answer.recovered {
@@ -284,7 +302,10 @@ impl Oracles {
         match seen.data {
             Data::Status(status) => sight.level = Some(status.level),
             Data::Empty {} => {}
-            _ => sight.data_at = now,
+            _ => {
+                sight.flow.pass(now, sight.data_at);
+                sight.data_at = now;
+            }
         }
         let symbol = update.topic.symbol();
         let truth = self.truths[at].get_mut(&*symbol);
@@ -344,6 +365,7 @@ impl Oracles {
         watch.phases.restart();
         watch.fresh.restart();
         watch.proven.clear();
+        (watch.spoilt, watch.odd) = (0, false);
         watch.pace.restart();
     }
 
