@@ -105,7 +105,8 @@ impl Loop {
     /// Time passes, then whatever is to be done is begun.
     fn advance(&mut self, wiring: &Wiring) {
         let now = wiring.clock.now();
-        // By the clock, not by the timer: a busy socket must not starve the deadlines.
+        // By the clock, not by the timer: a busy socket must not starve the deadlines. If we did not run for a
+        // while, the feed judges nobody before the sockets have had their turn.
         if self.feed.deadline().is_some_and(|at| at <= now.mono) {
             self.feed.tick(now);
         }

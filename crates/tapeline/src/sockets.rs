@@ -162,13 +162,14 @@ impl Socket {
         if pause {
             return Reading::Idle;
         }
-        if self.due.is_some_and(|due| due <= Instant::now()) {
-            let detail = format!("a message took longer than {:?} to arrive", self.message_within);
-            return Reading::Over(Closed { code: None, fault: Fault::Transient, detail });
-        }
         // What came behind the answer to the upgrade lies in the buffer already.
         if !std::mem::take(&mut self.fresh) {
             match self.connection.poll_fill(context) {
+                // The rest of a message is late only if it does not lie here already: we may not have run.
+                Poll::Pending if self.due.is_some_and(|due| due <= Instant::now()) => {
+                    let detail = format!("a message took longer than {:?} to arrive", self.message_within);
+                    return Reading::Over(Closed { code: None, fault: Fault::Transient, detail });
+                }
                 Poll::Pending => return Reading::Idle,
                 Poll::Ready(Ok(0)) => {
                     let detail = "the connection ended without a goodbye".to_owned();

@@ -13,6 +13,7 @@ use super::topics::{Entry, State};
 impl Feed {
     /// An operator speaks; how many things it touched.
     pub fn command(&mut self, now: Time, command: Command) -> usize {
+        self.notice(now);
         self.start(now);
         let touched = match command {
             Command::Reconnect { slot } => self.reconnect(now, slot),

@@ -37,6 +37,8 @@ impl Feed {
     /// A line that rests is dialled, now that something is wanted of it.
     pub(super) fn wake_line(&mut self, now: Time, slot: usize) {
         if self.lines[slot].phase == Phase::Idle && !self.stopping {
+            // Levels are looked at from now on; while nothing was wanted nobody did.
+            (self.look_at, self.pace_at) = (self.look_at.max(now.mono), self.pace_at.max(now.mono));
             self.enter(now, slot, Phase::Waiting { until: now.mono }, "a topic is wanted");
         }
     }
@@ -93,7 +95,7 @@ impl Feed {
             match self.lines[slot].phase.clone() {
                 Phase::Idle => {}
                 Phase::Waiting { until } if until <= now.mono => self.dial(now, slot),
-                Phase::Dialling { give_up } if give_up <= now.mono => {
+                Phase::Dialling { give_up } if give_up <= now.mono && self.may_judge(now) => {
                     let id = self.lines[slot].id;
                     self.actions.push_back(Action::Close { line: id, code: 1000 });
                     self.down(now, slot, Fault::Transient, None, "the dial took too long");
@@ -357,6 +359,7 @@ impl Feed {
         fault: Fault,
         reason: &str,
     ) {
+        self.notice(now);
         let line = &mut self.lines[slot];
         let full = matches!(fault, Fault::RateLimited { .. });
         match line.wishes.refused(&mut line.names, request) {

@@ -5,6 +5,7 @@
 //! - `io`: what goes in and what comes out
 //! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
 //!   live, and what follows when one is silent
+//! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
 //! - `market`, `copies`, `books`, `partial`: from a frame to the topics
@@ -23,6 +24,7 @@ mod gate;
 mod health;
 mod history;
 mod io;
+mod lateness;
 mod line;
 mod lines;
 mod market;
@@ -66,6 +68,7 @@ use self::books::FetchOut;
 use self::events::Events;
 use self::gate::Gate;
 use self::health::Recent;
+use self::lateness::Lateness;
 use self::line::Line;
 use self::readers::Readers;
 use self::snapshots::Snapshots;
@@ -122,6 +125,7 @@ pub struct Feed {
     logs_due: bool,
     /// When the clock was last seen by `tick`.
     ticked: Mono,
+    lateness: Lateness,
     sweep_at: Mono,
     idle_tick_at: Mono,
     stopping: bool,
@@ -179,6 +183,7 @@ impl Feed {
             local_retry: Mono::default(),
             logs_due: false,
             ticked: Mono::default(),
+            lateness: Lateness::default(),
             sweep_at: Mono::default(),
             idle_tick_at: Mono::default(),
             stopping: false,
@@ -210,8 +215,12 @@ impl Feed {
 
     /// The world speaks.
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        if let Input::Frame { line, bytes } = input {
+            return self.frame(now, line, bytes);
+        }
+        self.notice(now);
         match input {
-            Input::Frame { line, bytes } => self.frame(now, line, bytes),
+            Input::Frame { .. } => {}
             Input::Opened { line } => match self.spare_of(line) {
                 Some(slot) => self.spare_opened(now, slot),
                 None => self.on(line, |feed, slot| feed.opened(now, slot)),
@@ -233,9 +242,14 @@ impl Feed {
         }
     }
 
-    /// The deadline has passed.
+    /// The deadline has passed. If it has long passed, we were not running: then what waits in the sockets is to be
+    /// read first, and [`Feed::deadline`] says when to come back.
     pub fn tick(&mut self, now: Time) {
+        self.notice(now);
         self.start(now);
+        if !self.may_judge(now) {
+            return;
+        }
         self.ticked = now.mono;
         self.declare_due(now);
         self.tick_books(now);
@@ -278,6 +292,11 @@ impl Feed {
             // Not started yet: at once.
             return Some(Mono::default());
         }
+        self.due().map(|due| self.not_too_soon(due))
+    }
+
+    /// When the first thing is due.
+    fn due(&self) -> Option<Mono> {
         let fixed = [self.sweep_at, self.idle_tick_at];
         let waits =
             [self.lines_deadline(), self.books_deadline(), self.holes_deadline(), self.look_deadline()];

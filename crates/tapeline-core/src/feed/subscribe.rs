@@ -31,6 +31,7 @@ impl Feed {
         from: Option<Position>,
         to: &Subscriber,
     ) -> Result<Subscribed, TopicError> {
+        self.notice(now);
         self.start(now);
         let topic = self.venue.canonical(topic)?;
         let reading = self.readers.slot(to.id()).and_then(|slot| self.readers.get(slot));

@@ -24,6 +24,10 @@ impl Feed {
             self.postpone(now, slot);
             return;
         }
+        if !self.may_judge(now) {
+            self.speak(now, slot);
+            return;
+        }
         self.expire_spare(now, slot);
         if self.lines[slot].wishes.deadline().is_some_and(|at| at <= now.mono)
             && !self.lines[slot].wishes.expire(now.mono)
@@ -94,12 +98,6 @@ impl Feed {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return false };
         if live.check_at > now.mono {
-            return true;
-        }
-        let late = now.mono.since(live.check_at);
-        if late >= timing.silent_min / 4 {
-            // We ourselves were not running: what the venue said meanwhile waits in the socket.
-            live.check_at = now.mono + timing.silent_min / 4;
             return true;
         }
         // Data is what is missed; any sign of life, a pong too, says that the line itself stands.

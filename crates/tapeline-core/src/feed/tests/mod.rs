@@ -2,6 +2,7 @@
 
 mod doubt;
 mod health;
+mod lateness;
 mod lines;
 mod proof;
 mod readers;
