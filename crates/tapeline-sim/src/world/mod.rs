@@ -7,6 +7,7 @@
 //! - `kinds`, `plan`, `strike`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
+//! - `figures`: how soon, how often and how reliably a feed does what it promises
 //!
 //! Only this part of the crate uses the product's own code, since it is what is judged; the venues and the judges
 //! share nothing with it.
@@ -15,6 +16,7 @@ mod agenda;
 mod carry;
 mod clock;
 mod drill;
+pub mod figures;
 mod host;
 mod inspect;
 mod kinds;

@@ -1,14 +1,14 @@
 //! How long five hundred books take to be synchronised when the venue enforces its request weights.
 
 use tapeline_core::config::FeedConfig;
-use tapeline_core::data::topic::Topic;
 use tapeline_core::data::event::BookState;
+use tapeline_core::data::topic::Topic;
 use tapeline_venues::binance::Market;
 
 use super::super::clock::{DAWN_MS, SEC};
 use super::rig::{Rig, usual_way};
 use super::{Row, Samples, Tell};
-use crate::exchange::{MarketOptions, Symbol};
+use crate::exchange::{MarketOptions, Symbol, Temper};
 use crate::house::{House, HouseOptions};
 use crate::rng::Rng;
 
@@ -45,11 +45,15 @@ fn synchronise(seed: u64, found: &mut Found) {
     let second = if seed == 0 { 0 } else { Rng::new(seed, 60).below(60) };
     let mut options = MarketOptions::new(false);
     let first = Symbol::ten(false).remove(0);
-    options.symbols = (0..WARM + READ).map(|n| Symbol { name: format!("S{n}USDT"), ..first.clone() }).collect();
+    // As on the venue, most symbols are quiet.
+    let temper = |n| if n < 100 { Temper::Usual } else { Temper::Quiet };
+    let symbol = |n| Symbol { name: format!("S{n}USDT"), ..first.clone() }.with_temper(temper(n));
+    options.symbols = (0..WARM + READ).map(symbol).collect();
     (options.seed, options.rate, options.levels, options.truth) = (seed, 1, 60, 64);
     options.start_ms = Some(DAWN_MS + second * 1_000);
     let topic = |n: usize| format!("binance:book:S{n}USDT").parse::<Topic>().ok();
-    let config = FeedConfig { warm: (READ..READ + WARM).filter_map(topic).collect(), ..FeedConfig::default() };
+    let config =
+        FeedConfig { warm: (READ..READ + WARM).filter_map(topic).collect(), ..FeedConfig::default() };
     let house = House::new(HouseOptions::new(options));
     let mut rig = Rig::new(house, Market::Spot, config, usual_way(seed), seed);
     rig.clock.jump((second * SEC) as i64);
@@ -59,8 +63,12 @@ fn synchronise(seed: u64, found: &mut Found) {
     let mut live = false;
     while !live && rig.now < AT_MOST {
         rig.run(rig.now + SEC);
+        if rig.far.report().snapshots.len() < WARM + READ {
+            continue;
+        }
         let status = rig.feed.status(rig.time());
-        live = status.topics.iter().all(|topic| topic.book.as_ref().is_some_and(|book| book.state == BookState::Live));
+        let is_live = |state| state == Some(BookState::Live);
+        live = status.topics.iter().all(|topic| is_live(topic.book.as_ref().map(|book| book.state)));
     }
     found.all.add(if live { rig.now } else { AT_MOST });
     let report = rig.far.report();

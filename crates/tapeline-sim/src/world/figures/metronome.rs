@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::clock::{DAWN_MS, MS, SEC};
-use super::rig::Far;
+use super::far::Far;
 use crate::dialect::{Change, Session};
 use crate::house::{Reply, Said, Say, SocketId};
 use crate::rng::Rng;

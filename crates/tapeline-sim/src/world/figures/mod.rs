@@ -1,7 +1,7 @@
 //! Measured drills in virtual time: how fast, how often and how reliably a feed does what it promises, each figure
 //! beside its bound.
 //!
-//! - `rig`, `notes`: a feed and a venue with the way between them, and what is noted
+//! - `rig`, `far`, `notes`: a feed and a venue with the way between them, and what is noted
 //! - `metronome`: a venue of prescribed rhythms, where a whole exchange would be too much
 //! - `flapping`, `pacing`, `books`, `stalls`, `mutes`, `calm`, `outages`, `speed`: one figure each
 //!
@@ -9,6 +9,7 @@
 
 mod books;
 mod calm;
+mod far;
 mod flapping;
 mod metronome;
 mod mutes;
@@ -56,7 +57,11 @@ impl Row {
 
 /// As few digits as tell it.
 fn short(value: f64) -> String {
-    if value.fract().abs() < 1e-9 || value.abs() >= 1_000.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+    if value.fract().abs() < 1e-9 || value.abs() >= 1_000.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.3}")
+    }
 }
 
 /// Durations that were measured, in nanoseconds.
@@ -200,7 +205,11 @@ fn say(text: &str) {
 
 #[cfg(test)]
 fn assert_holds(rows: &[Row]) {
-    assert!(rows.iter().any(|row| !row.bound.is_empty()) && rows.iter().all(|row| row.holds), "\n{}", table(rows));
+    assert!(
+        rows.iter().any(|row| !row.bound.is_empty()) && rows.iter().all(|row| row.holds),
+        "\n{}",
+        table(rows)
+    );
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use super::rig::Waiting;
 pub(super) struct Notes {
     pub(super) dials: Vec<(u64, LineId)>,
     pub(super) opened: Vec<(u64, LineId)>,
+    /// Dials that failed.
+    pub(super) failed: Vec<(u64, LineId)>,
     /// Lines that ended without our doing.
     pub(super) lost: Vec<(u64, LineId)>,
     /// Lines that the feed closed.
@@ -127,11 +129,8 @@ impl Notes {
     }
 
     pub(super) fn told(&mut self, now: u64, update: &Update) {
-        let shown = self.shown.entry(update.topic.clone()).or_insert(Shown {
-            flagged: false,
-            since: now,
-            data: 0,
-        });
+        let shown =
+            self.shown.entry(update.topic.clone()).or_insert(Shown { flagged: false, since: now, data: 0 });
         match &update.data {
             Data::Status(status) => {
                 let flagged = status.level >= Level::Degraded || status.source == Source::Cache;

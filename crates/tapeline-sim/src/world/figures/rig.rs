@@ -2,7 +2,6 @@
 //! measured on. No habits, no judges and no faults but those that the figure itself makes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use tapeline_core::config::FeedConfig;
@@ -20,62 +19,13 @@ use super::super::agenda::Agenda;
 use super::super::clock::{Clock, SEC};
 use super::super::host::text_of;
 use super::super::weather::{Errand, Passage, Weather, broken};
+use super::far::Far;
 use super::notes::Notes;
-use crate::house::{House, Reply, Said, Say, SocketId};
+use crate::house::{Reply, Said, Say, SocketId};
 use crate::rng::Rng;
 
-/// Our address.
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// Nothing can happen so often at one moment.
 const STILL: u32 = 1_000_000;
-
-/// A venue as a rig sees it.
-pub(super) trait Far {
-    /// An upgrade request arrives.
-    fn connect(&mut self, now: u64, url: &str) -> Result<SocketId, Reply>;
-    /// Something arrives on a socket.
-    fn receive(&mut self, now: u64, socket: SocketId, said: Said<'_>);
-    /// A socket is gone.
-    fn gone(&mut self, now: u64, socket: SocketId);
-    /// A REST request arrives.
-    fn request(&mut self, now: u64, url: &str) -> Reply;
-    /// Everything due until `now` happens.
-    fn advance(&mut self, now: u64);
-    /// When something happens next by itself.
-    fn deadline(&self) -> u64;
-    /// What is said next.
-    fn next_output(&mut self) -> Option<(SocketId, Say)>;
-}
-
-impl Far for House {
-    fn connect(&mut self, now: u64, url: &str) -> Result<SocketId, Reply> {
-        Self::connect(self, now, HERE, url)
-    }
-
-    fn receive(&mut self, now: u64, socket: SocketId, said: Said<'_>) {
-        Self::receive(self, now, socket, said);
-    }
-
-    fn gone(&mut self, now: u64, socket: SocketId) {
-        Self::gone(self, now, socket);
-    }
-
-    fn request(&mut self, now: u64, url: &str) -> Reply {
-        Self::request(self, now, HERE, url)
-    }
-
-    fn advance(&mut self, now: u64) {
-        Self::advance(self, now);
-    }
-
-    fn deadline(&self) -> u64 {
-        Self::deadline(self).unwrap_or(u64::MAX)
-    }
-
-    fn next_output(&mut self) -> Option<(SocketId, Say)> {
-        Self::next_output(self)
-    }
-}
 
 #[derive(Debug)]
 enum Up {
@@ -411,6 +361,7 @@ impl<V: Far> Rig<V> {
             }
             Err(why) => {
                 self.links.remove(&number);
+                self.notes.failed.push((self.now, line));
                 self.input(Input::Failed { line, why });
             }
         }
