@@ -41,69 +41,13 @@ impl World {
         let Strike { host, lasts, pick, .. } = strike;
         let mut dice = Rng::new(pick, 3);
         let house = self.hosts[host].house;
-        let mut trouble = Trouble { lasts: Some(Duration::from_nanos(lasts)), ..Trouble::new(kind) };
-        let mut until = self.now + lasts + 5 * SEC;
         let symbols = super::plan::symbols(&self.plan.houses[house]);
         let symbol = symbols[dice.below(2) as usize].clone();
-        match kind {
-            Kind::Stall => {
-                if dice.below(2) == 0 {
-                    // One symbol falls mute alone, and for longer.
-                    trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
-                    trouble.lasts = Some(Duration::from_nanos(lasts + 70 * SEC));
-                    until += 70 * SEC;
-                }
-                until += FOUND_OUT;
-            }
-            Kind::Freeze => {
-                trouble.scope = Scope { socket: self.some_socket(host, &mut dice), ..Scope::default() };
-                until += FOUND_OUT;
-            }
-            Kind::Reset | Kind::Fin | Kind::Close | Kind::Shutdown => {
-                trouble.scope = Scope { socket: self.some_socket(host, &mut dice), ..Scope::default() };
-                trouble.code = (kind == Kind::Close).then(|| pick_of(&mut dice, &CLOSES));
-                until += 30 * SEC;
-            }
-            Kind::NoPing | Kind::NoPong => {
-                trouble.lasts = Some(Duration::from_nanos(6 * lasts));
-                until = self.now + 6 * lasts + FOUND_OUT;
-            }
-            Kind::Refuse | Kind::Flap => {
-                trouble.code = (kind == Kind::Refuse).then(|| pick_of(&mut dice, &REFUSALS));
-                self.break_links(host, "connection reset by peer");
-            }
-            Kind::LateAck | Kind::LostAck | Kind::AckAfterData | Kind::WrongId | Kind::ErrorWithoutId => {
-                self.break_links(host, "connection reset by peer");
-                until += 45 * SEC;
-            }
-            Kind::RepeatTrades => self.break_links(host, "connection reset by peer"),
-            Kind::Teapot => {
-                trouble.times = Some(1);
-                self.break_links(host, "connection reset by peer");
-            }
-            Kind::Restart | Kind::TradeHole | Kind::ZeroTrade => {
-                trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
-                until += 20 * SEC;
-            }
-            Kind::Huge => {
-                trouble.when = When::OneIn { n: 20, seed: pick };
-                trouble.times = Some(1 + dice.below(2));
-                until += 30 * SEC;
-            }
-            _ if is_frame(kind) => {
-                trouble.when = When::OneIn { n: 4 + dice.below(30), seed: pick };
-                if dice.below(2) == 0 {
-                    trouble.scope = Scope { symbol: Some(symbol.clone()), ..Scope::default() };
-                }
-                until += 30 * SEC;
-            }
-            // What is wrong with replies matters when there are some.
-            _ => {
-                trouble.code = (kind == Kind::Status).then(|| pick_of(&mut dice, &STATUSES));
-                self.break_links(host, "connection reset by peer");
-                until += 20 * SEC;
-            }
+        if needs_dials(kind) {
+            self.break_links(host, "connection reset by peer");
         }
+        let mut trouble = Trouble { lasts: Some(Duration::from_nanos(lasts)), ..Trouble::new(kind) };
+        let until = self.now + lasts + self.aim(&mut trouble, host, &symbol, strike, &mut dice);
         if is_odd(kind) {
             self.oracles.watches[host].odd = true;
         }
@@ -113,6 +57,63 @@ impl World {
         self.houses[house].advance(self.now);
         if kind == Kind::Restart {
             self.oracles.restarted(house, &self.houses[house], &symbol);
+        }
+    }
+
+    /// Decides whom a trouble hits and how hard; how long after its end its consequences may last.
+    fn aim(&self, trouble: &mut Trouble, host: usize, symbol: &str, strike: Strike, dice: &mut Rng) -> u64 {
+        let Strike { lasts, pick, .. } = strike;
+        let alone = Scope { symbol: Some(symbol.to_owned()), ..Scope::default() };
+        match trouble.kind {
+            Kind::Stall if dice.below(2) == 0 => {
+                // One symbol falls mute alone, and for longer.
+                trouble.scope = alone;
+                trouble.lasts = Some(Duration::from_nanos(lasts + 70 * SEC));
+                75 * SEC + FOUND_OUT
+            }
+            Kind::Stall => FOUND_OUT,
+            Kind::Freeze => {
+                trouble.scope = Scope { socket: self.some_socket(host, dice), ..Scope::default() };
+                FOUND_OUT
+            }
+            Kind::Reset | Kind::Fin | Kind::Close | Kind::Shutdown => {
+                trouble.scope = Scope { socket: self.some_socket(host, dice), ..Scope::default() };
+                trouble.code = (trouble.kind == Kind::Close).then(|| pick_of(dice, &CLOSES));
+                35 * SEC
+            }
+            Kind::NoPing | Kind::NoPong => {
+                trouble.lasts = Some(Duration::from_nanos(6 * lasts));
+                5 * lasts + FOUND_OUT
+            }
+            Kind::Refuse => {
+                trouble.code = Some(pick_of(dice, &REFUSALS));
+                5 * SEC
+            }
+            Kind::LateAck | Kind::LostAck | Kind::AckAfterData | Kind::WrongId | Kind::ErrorWithoutId => {
+                50 * SEC
+            }
+            Kind::Flap | Kind::RepeatTrades => 5 * SEC,
+            Kind::Restart | Kind::TradeHole | Kind::ZeroTrade => {
+                trouble.scope = alone;
+                25 * SEC
+            }
+            Kind::Huge => {
+                trouble.when = When::OneIn { n: 20, seed: pick };
+                trouble.times = Some(1 + dice.below(2));
+                35 * SEC
+            }
+            kind if is_frame(kind) => {
+                trouble.when = When::OneIn { n: 4 + dice.below(30), seed: pick };
+                if dice.below(2) == 0 {
+                    trouble.scope = alone;
+                }
+                35 * SEC
+            }
+            kind => {
+                trouble.times = (kind == Kind::Teapot).then_some(1);
+                trouble.code = (kind == Kind::Status).then(|| pick_of(dice, &STATUSES));
+                25 * SEC
+            }
         }
     }
 
@@ -141,19 +142,7 @@ impl World {
             Own::Clog => self.clog(host, &mut dice, lasts),
             Own::Drip => self.drip(host),
             Own::PingFlood => self.ping_flood(host),
-            Own::MuteThenGone => {
-                self.hosts[host].weather.begin(now, kind, until);
-                self.break_links(host, "connection reset by peer");
-                self.agenda.plan(until, Event::Step(host, Step::Vanish));
-                self.oracles.disturb(host, until + FOUND_OUT);
-            }
-            Own::Moves => {
-                let gone = now + 18 * SEC + lasts / 2;
-                self.hosts[host].weather.begin(now, Own::Refused, gone);
-                self.break_links(host, "connection reset by peer");
-                self.agenda.plan(gone, Event::Step(host, Step::Offline(30 * SEC)));
-                self.oracles.disturb(host, gone + 30 * SEC);
-            }
+            Own::MuteThenGone | Own::Moves => self.in_stages(host, kind, lasts),
             Own::Crash => self.crash(host, &mut dice),
             Own::Pause => {
                 let until = now + lasts + dice.below(30 * SEC);
@@ -200,6 +189,22 @@ impl World {
                 self.break_links(host, "connection reset by peer");
                 self.oracles.disturb(host, until + 15 * SEC);
             }
+        }
+    }
+
+    /// One thing goes wrong after the other.
+    fn in_stages(&mut self, host: usize, kind: Own, lasts: u64) {
+        let now = self.now;
+        self.break_links(host, "connection reset by peer");
+        if kind == Own::Moves {
+            let gone = now + 18 * SEC + lasts / 2;
+            self.hosts[host].weather.begin(now, Own::Refused, gone);
+            self.agenda.plan(gone, Event::Step(host, Step::Offline(30 * SEC)));
+            self.oracles.disturb(host, gone + 30 * SEC);
+        } else {
+            self.hosts[host].weather.begin(now, kind, now + lasts);
+            self.agenda.plan(now + lasts, Event::Step(host, Step::Vanish));
+            self.oracles.disturb(host, now + lasts + FOUND_OUT);
         }
     }
 
@@ -405,6 +410,26 @@ const fn is_odd(kind: Kind) -> bool {
             | Kind::ErrorWithoutId
             | Kind::Huge
     )
+}
+
+/// Whether it matters only when something is dialled, subscribed or fetched.
+const fn needs_dials(kind: Kind) -> bool {
+    let elsewhere = matches!(
+        kind,
+        Kind::Stall
+            | Kind::Freeze
+            | Kind::Reset
+            | Kind::Fin
+            | Kind::Close
+            | Kind::Shutdown
+            | Kind::NoPing
+            | Kind::NoPong
+            | Kind::Restart
+            | Kind::TradeHole
+            | Kind::ZeroTrade
+            | Kind::Huge
+    );
+    !elsewhere && !is_frame(kind)
 }
 
 const fn is_frame(kind: Kind) -> bool {

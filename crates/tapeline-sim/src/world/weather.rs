@@ -135,9 +135,8 @@ impl Weather {
         if self.spells.is_empty() {
             return Fate::Pass;
         }
-        if self.has(now, Own::MuteThenGone) && bytes.starts_with(b"{\"stream\"") {
-            Fate::Lost
-        } else if self.has(now, Own::ProxyDrop) && self.dice.below(12) == 0 {
+        let mute = self.has(now, Own::MuteThenGone) && bytes.starts_with(b"{\"stream\"");
+        if mute || self.has(now, Own::ProxyDrop) && self.dice.below(12) == 0 {
             Fate::Lost
         } else if self.has(now, Own::ProxyDouble) && self.dice.below(6) == 0 {
             Fate::Twice
