@@ -53,8 +53,15 @@ fn mute(seed: u64, found: &mut Found) {
     let mut rig = Rig::new(Metronome::new(streams, seed), Market::Spot, config, usual_way(seed), seed);
     let topic = |n: u64| format!("binance:trade:S{n}USDT").parse::<Topic>().ok();
     rig.read((0..TOPICS).filter_map(topic));
-    rig.run(60 * SEC + dice.below(60 * SEC));
-    let (chosen, before) = (dice.below(LIVELY), rig.notes.asked.len());
+    rig.run(SEC + dice.below(60 * SEC));
+    let count =
+        |rig: &Rig<Metronome>, n| topic(n).and_then(|t| Some(rig.notes.shown.get(&t)?.count)).unwrap_or(0);
+    let counts: Vec<u64> = (0..LIVELY).map(|n| count(&rig, n)).collect();
+    rig.run(rig.now + 60 * SEC);
+    // One that had a message a second, as counted.
+    let lively: Vec<u64> = (0..LIVELY).filter(|n| count(&rig, *n) >= counts[*n as usize] + 60).collect();
+    let chosen = lively[dice.below(lively.len() as u64) as usize];
+    let before = rig.notes.asked.len();
     rig.far.deafen(&stream(chosen));
     rig.run(rig.now + SEC / 4);
     let data =

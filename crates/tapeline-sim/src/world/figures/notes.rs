@@ -49,6 +49,8 @@ pub(super) struct Shown {
     pub(super) since: u64,
     /// The latest data.
     pub(super) data: u64,
+    /// How much of it there was, but for books.
+    pub(super) count: u64,
 }
 
 impl Notes {
@@ -129,8 +131,12 @@ impl Notes {
     }
 
     pub(super) fn told(&mut self, now: u64, update: &Update) {
-        let shown =
-            self.shown.entry(update.topic.clone()).or_insert(Shown { flagged: false, since: now, data: 0 });
+        let shown = self.shown.entry(update.topic.clone()).or_insert(Shown {
+            flagged: false,
+            since: now,
+            data: 0,
+            count: 0,
+        });
         match &update.data {
             Data::Status(status) => {
                 let flagged = status.level >= Level::Degraded || status.source == Source::Cache;
@@ -145,7 +151,10 @@ impl Notes {
                     shown.data = now;
                 }
             }
-            _ => shown.data = now,
+            _ => {
+                shown.data = now;
+                shown.count += 1;
+            }
         }
     }
 }
