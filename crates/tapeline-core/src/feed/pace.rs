@@ -70,13 +70,21 @@ impl Pace {
         Duration::try_from_secs_f32(PAUSES * self.pause / self.known).map_or(usual, |own| own.max(usual))
     }
 
+    /// How long it may be silent after it was last heard, or last subscribed again: the same once more, then longer
+    /// each time.
+    fn borne(&self, usual: Duration) -> Duration {
+        self.patience(usual) * (1 << self.tries.saturating_sub(1))
+    }
+
     /// It was subscribed again.
     fn ask(&mut self, now: Mono) {
         self.asked = now;
         self.tries = (self.tries + 1).min(DOUBLINGS);
         // What it was like before counts less each time, so that a topic that has just become rare is
-        // left alone in the end.
-        self.sum *= 0.5;
+        // left alone in the end; but what the first try did not bring, the second may.
+        if self.tries > 1 {
+            self.sum *= 0.5;
+        }
     }
 }
 
@@ -126,20 +134,20 @@ impl Feed {
             && now.mono.since(line.last_data) < patience
             && !self.is_blocked(line.id);
         let since = last.mono.max(live.since).max(seen.pace.asked);
-        siblings_flow
-            && now.mono.since(since) >= seen.pace.patience(timing.mute_after) * (1 << seen.pace.tries)
+        siblings_flow && now.mono.since(since) >= seen.pace.borne(timing.mute_after)
     }
 
     fn subscribe_again(&mut self, now: Time, id: TopicId) {
         let Some(route) = self.route_of(id) else { return };
         let Some(entry) = self.topics.get_mut(id) else { return };
         let Some(slot) = entry.slot.map(|slot| slot as usize) else { return };
-        if let Some(seen) = entry.seen.as_deref_mut() {
-            seen.pace.ask(now.mono);
-        }
+        let Some(seen) = entry.seen.as_deref_mut() else { return };
+        seen.pace.ask(now.mono);
+        // To ask once more loses nothing; to leave it first loses what comes meanwhile, if it was not mute after all.
+        let leave = seen.pace.tries > 1;
         let cause = "mute while others flow: subscribing again";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
-        self.lines[slot].wishes.reopen(&route.stream);
+        self.lines[slot].wishes.reopen(&route.stream, leave);
         if let Some(ailment) = self.ailment(now, id) {
             ailment.mute = true;
         }
@@ -164,6 +172,7 @@ mod tests {
         assert!(pace.is_known_to_flow());
         assert!(!pace.look(at(20), 25));
         pace.ask(at(20));
+        pace.ask(at(40));
         assert!(pace.is_known_to_flow());
         pace.ask(at(60));
         assert!(!pace.is_known_to_flow());

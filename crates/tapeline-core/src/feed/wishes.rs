@@ -272,12 +272,14 @@ impl Wishes {
         }
     }
 
-    /// Leaves one stream and asks for it anew, since it has fallen mute.
-    pub(super) fn reopen(&mut self, stream: &StreamName) {
+    /// Asks for one stream anew, since it has fallen mute, and may `leave` it before.
+    pub(super) fn reopen(&mut self, stream: &StreamName, leave: bool) {
         if let Some(wish) = self.wanted.get(stream)
             && wish.standing == Standing::Confirmed
         {
-            self.remove.insert(stream.clone());
+            if leave {
+                self.remove.insert(stream.clone());
+            }
             self.renew(stream);
         }
     }
