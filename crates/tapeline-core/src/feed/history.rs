@@ -52,7 +52,10 @@ pub(super) struct History(Option<Box<Log>>);
 #[derive(Debug)]
 struct Log {
     ring: Ring,
+    /// What the updates take, without the room that is kept for more.
     bytes: usize,
+    /// What they may take for the sake of other logs.
+    most: usize,
     /// When the oldest update was received.
     oldest: Unix,
 }
@@ -103,9 +106,21 @@ impl History {
         log.append(place, draft, bound, wanted)
     }
 
-    /// Shortens the log to `bytes`; returns how many bytes that freed.
+    /// Shortens the log to `bytes`, for as long as others need the room; how much memory that freed.
     pub(super) fn shorten(&mut self, bytes: usize) -> usize {
         self.0.as_mut().map_or(0, |log| log.shorten(bytes))
+    }
+
+    /// Whether the log was shortened for the sake of others.
+    pub(super) fn is_shortened(&self) -> bool {
+        self.0.as_ref().is_some_and(|log| log.most < usize::MAX)
+    }
+
+    /// A log that was shortened may hold twice as much again.
+    pub(super) fn lengthen(&mut self) {
+        if let Some(log) = &mut self.0 {
+            log.most = log.most.saturating_mul(2);
+        }
     }
 
     /// Everything after `place.offset`, if the ring still holds all of it. `last` is the newest offset
@@ -130,9 +145,9 @@ impl History {
         }
     }
 
-    /// Bytes held.
+    /// Bytes of memory held, the room that is kept for more included.
     pub(super) fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |log| log.bytes)
+        self.0.as_ref().map_or(0, |log| log.held())
     }
 }
 
@@ -143,7 +158,7 @@ impl Log {
             Channel::AggTrade => Ring::AggTrades(Rows::default()),
             _ => Ring::Shared(VecDeque::new()),
         };
-        Self { ring, bytes: 0, oldest: Unix(i64::MAX) }
+        Self { ring, bytes: 0, most: usize::MAX, oldest: Unix(i64::MAX) }
     }
 
     /// Appends an update and trims what no longer fits. It is made for readers only if it is `wanted`
@@ -190,8 +205,9 @@ impl Log {
     fn trim(&mut self, now: Unix, bound: Bound) {
         let age = i64::try_from(bound.age.as_nanos()).unwrap_or(i64::MAX);
         let horizon = Unix(now.0.saturating_sub(age));
-        if self.bytes >= bound.bytes || self.oldest < horizon {
-            self.drop_oldest(bound.bytes, horizon);
+        let bytes = bound.bytes.min(self.most);
+        if self.bytes >= bytes || self.oldest < horizon {
+            self.drop_oldest(bytes, horizon);
         }
     }
 
@@ -222,15 +238,28 @@ impl Log {
         }
     }
 
+    /// The memory of a busy log is given back once: what it may hold from then on fits what it keeps, so that it
+    /// need not grow anew, which would cost more than all its rows.
     fn shorten(&mut self, bytes: usize) -> usize {
-        let before = self.bytes;
+        let before = self.held();
+        self.most = bytes;
         self.drop_oldest(bytes, Unix(i64::MIN));
         match &mut self.ring {
-            Ring::Trades(rows) => slim(&mut rows.ring),
-            Ring::AggTrades(rows) => slim(&mut rows.ring),
-            Ring::Shared(ring) => slim(ring),
+            Ring::Trades(rows) => rows.slim(bytes),
+            Ring::AggTrades(rows) => rows.slim(bytes),
+            Ring::Shared(ring) => ring.shrink_to_fit(),
         }
-        before - self.bytes
+        before.saturating_sub(self.held())
+    }
+
+    /// The memory held: the updates, and the room for more of them.
+    fn held(&self) -> usize {
+        let room = match &self.ring {
+            Ring::Trades(rows) => rows.room(),
+            Ring::AggTrades(rows) => rows.room(),
+            Ring::Shared(ring) => ring.capacity() * size_of::<(Shared, usize)>(),
+        };
+        self.bytes + room
     }
 
     fn share(&self, index: usize, place: Place<'_>) -> Option<Shared> {
@@ -245,7 +274,7 @@ impl Log {
         match &mut self.ring {
             Ring::Trades(rows) => *rows = Rows::default(),
             Ring::AggTrades(rows) => *rows = Rows::default(),
-            Ring::Shared(ring) => ring.clear(),
+            Ring::Shared(ring) => *ring = VecDeque::new(),
         }
         self.bytes = 0;
         self.oldest = Unix(i64::MAX);
@@ -301,6 +330,18 @@ impl<T: Copy> Rows<T> {
         bytes
     }
 
+    /// Gives back what rows of so many `bytes` never need.
+    fn slim(&mut self, bytes: usize) {
+        self.ring.shrink_to(bytes / size_of::<Row<T>>() + 2 * FRESH);
+        self.aside.shrink_to_fit();
+    }
+
+    /// The memory that is kept for more rows.
+    fn room(&self) -> usize {
+        let rows = self.ring.capacity() - self.ring.len() + self.fresh.capacity() - self.fresh.len();
+        rows * size_of::<Row<T>>() + self.aside.capacity() * size_of::<Shared>()
+    }
+
     fn oldest(&self) -> Option<Unix> {
         self.ring.front().or_else(|| self.fresh.first()).map(|row| row.received)
     }
@@ -313,14 +354,6 @@ impl<T: Copy> Rows<T> {
         };
         let (kind, source) = (Kind::Event, Source::Live);
         Some(shared(place, Draft { kind, source, time, received, late: false, data: data(item) }))
-    }
-}
-
-/// Gives memory back that is far more than what is held needs. A busy log that is halved again and again
-/// keeps it: to give it back and grow into it anew costs more than all its rows.
-fn slim<T>(ring: &mut VecDeque<T>) {
-    if ring.len() < ring.capacity() / 4 {
-        ring.shrink_to(ring.len() * 2);
     }
 }
 
@@ -358,77 +391,4 @@ pub(super) fn notice(place: Place<'_>, kind: Kind, now: Time, data: Data) -> Sha
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::event::Side;
-    use crate::data::update::{Gap, GapKind};
-
-    fn log(count: u64, bytes: usize) -> (History, Topic) {
-        let topic: Topic = "toy:trade:A".parse().unwrap();
-        let mut history = History::default();
-        for offset in 1..=count {
-            let trade = Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy };
-            let received = Unix(i64::try_from(offset).unwrap() * 1_000_000_000);
-            let (kind, source) = (Kind::Event, Source::Live);
-            let (time, late, data) = (Some(received), false, Data::Trade(trade));
-            let draft = Draft { kind, source, time, received, late, data };
-            let bound = Bound { bytes, age: Duration::from_secs(60) };
-            let place = Place { topic: &topic, epoch: Epoch::new(7), offset };
-            let update = history.append(place, draft, bound, offset % 2 == 0);
-            assert_eq!(update.is_some(), offset % 2 == 0, "made only for readers");
-        }
-        (history, topic)
-    }
-
-    fn tail(history: &History, topic: &Topic, offset: u64, last: u64) -> Option<Vec<(u64, u64)>> {
-        let place = Place { topic, epoch: Epoch::new(7), offset };
-        let id = |update: &Shared| match &update.data {
-            Data::Trade(trade) => trade.id,
-            _ => 0,
-        };
-        Some(history.after(place, last)?.map(|update| (update.offset, id(&update))).collect())
-    }
-
-    #[test]
-    fn the_tail_is_whole_or_there_is_none() {
-        let (history, topic) = log(10, 1 << 20);
-        assert_eq!(tail(&history, &topic, 8, 10), Some(vec![(9, 109), (10, 110)]));
-        assert_eq!(tail(&history, &topic, 10, 10), Some(vec![]));
-        assert_eq!(tail(&history, &topic, 0, 10).unwrap().len(), 10);
-        assert_eq!(tail(&history, &topic, 11, 10), None);
-    }
-
-    #[test]
-    fn what_is_too_old_goes() {
-        let (history, topic) = log(100, 1 << 20);
-        assert_eq!(tail(&history, &topic, 38, 100), None);
-        assert_eq!(tail(&history, &topic, 39, 100).unwrap().len(), 61);
-    }
-
-    #[test]
-    fn what_is_too_much_goes() {
-        let row = size_of::<Row<Trade>>();
-        let (history, topic) = log(50, 10 * row);
-        let held = history.bytes() / row;
-        assert!((8..=10).contains(&held), "{held} rows");
-        assert_eq!(tail(&history, &topic, 49 - held as u64, 50), None);
-        assert_eq!(tail(&history, &topic, 50 - held as u64, 50).unwrap().len(), held);
-    }
-
-    #[test]
-    fn a_gap_stands_among_the_trades_and_goes_with_them() {
-        let (mut history, topic) = log(4, 1 << 20);
-        let gap = Gap { kind: GapKind::Venue, from: 1, to: 2, reason: "test".into() };
-        let received = Unix(4_000_000_000);
-        let data = Data::Gap(Box::new(gap));
-        let (kind, source) = (Kind::Gap, Source::Live);
-        let draft = Draft { kind, source, time: None, received, late: false, data };
-        let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
-        let at = |offset| Place { topic: &topic, epoch: Epoch::new(7), offset };
-        assert!(history.append(at(5), draft, bound, false).is_some());
-        let kinds: Vec<Kind> = history.after(at(3), 5).unwrap().map(|update| update.kind).collect();
-        assert_eq!(kinds, [Kind::Event, Kind::Gap]);
-        history.shorten(1);
-        assert_eq!(history.bytes(), 0);
-    }
-}
+mod tests;

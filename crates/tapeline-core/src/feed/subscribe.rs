@@ -333,8 +333,10 @@ impl Feed {
         self.logs_due = false;
         let bound = self.config.limits.logs_bytes;
         let mut total: usize = self.topics.iter().map(|(_, entry)| entry.history.bytes()).sum();
+        // A little below the bound, so that this is not needed again with the next message.
+        let target = bound - bound / 8;
         if total <= bound {
-            return;
+            return self.lengthen_logs(total, target);
         }
         let mut order: Vec<(bool, usize, TopicId)> = self
             .topics
@@ -342,17 +344,27 @@ impl Feed {
             .map(|(id, entry)| (!entry.readers.is_empty(), usize::MAX - entry.history.bytes(), id))
             .collect();
         order.sort_unstable();
-        // A little below the bound, so that this is not needed again with the next message.
-        let target = bound - bound / 8;
         while total > target {
             let before = total;
             for (_, _, id) in &order {
                 let Some(entry) = self.topics.get_mut(*id).filter(|_| total > target) else { continue };
                 let half = entry.history.bytes() / 2;
-                total -= entry.history.shorten(half);
+                total = total.saturating_sub(entry.history.shorten(half));
             }
             if total == before {
                 return;
+            }
+        }
+    }
+
+    /// Logs that were shortened may grow again if there is room for all of them to do so.
+    fn lengthen_logs(&mut self, total: usize, target: usize) {
+        let shortened = |entry: &Entry| entry.history.is_shortened();
+        let more: usize =
+            self.topics.iter().filter(|(_, e)| shortened(e)).map(|(_, e)| e.history.bytes()).sum();
+        if more > 0 && total + more <= target {
+            for (_, entry) in self.topics.iter_mut().filter(|(_, entry)| shortened(entry)) {
+                entry.history.lengthen();
             }
         }
     }
