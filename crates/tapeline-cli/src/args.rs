@@ -95,7 +95,7 @@ pub(crate) struct Demo {
 /// `tapeline watch`.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// Topics such as binance:trade:BTCUSDT, or patterns such as 'binance:trade:*'
+    /// Topics such as binance:trade:BTCUSDT, or patterns such as 'binance:trade:*' (which match topics in use)
     #[arg(required = true, value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     /// One JSON object per line, also on a terminal

@@ -40,6 +40,7 @@ pub(crate) async fn run(args: Watch, global: &Global, stop: &mut Stop) -> Result
         made = subscribe => made.map_err(|error| refused(&error))?,
         exit = stop.asked() => return Ok(exit),
     };
+    hint_at_lonely_patterns(&hub, &wishes).await;
     if !table {
         return lines(&hub, &mut subscription, stop).await;
     }
@@ -53,6 +54,29 @@ pub(crate) async fn run(args: Watch, global: &Global, stop: &mut Stop) -> Result
         return Err(ended(&subscription));
     }
     leave(&hub, stop, exit).await
+}
+
+/// A hub of our own has no topics but those that are named here or kept warm: a pattern alone waits for ever.
+async fn hint_at_lonely_patterns(hub: &Hub, wishes: &[Wish]) {
+    let patterns = wishes.iter().filter_map(|wish| match wish {
+        Wish::Pattern(pattern) => Some(pattern),
+        Wish::Topic(_) => None,
+    });
+    let mut patterns = patterns.peekable();
+    if patterns.peek().is_none() {
+        return;
+    }
+    let feeds: Vec<_> = hub.status().await.venues.into_iter().filter_map(|venue| venue.feed).collect();
+    let topics = feeds.iter().flat_map(|feed| &feed.topics).map(|topic| &topic.topic);
+    for pattern in patterns {
+        if !topics.clone().any(|topic| pattern.matches(topic)) {
+            let pattern = pattern.as_str();
+            log::say(&format!(
+                "{pattern} matches no topic yet; patterns match topics that are in use: name some beside it, or \
+                 keep them warm by `warm` in the configuration of the venue"
+            ));
+        }
+    }
 }
 
 /// What was asked for; every text that is no topic is told.

@@ -116,3 +116,17 @@ fn a_symbol_that_the_venue_refuses_is_told_and_disturbs_nobody() {
     watch.told(|line| line.contains("binance:book:NOPEUSDT: refused by the venue"));
     watch.line_where(|line| line.contains("binance:trade:BTCUSDT") && line.contains("\"event\""));
 }
+
+#[test]
+fn a_pattern_that_matches_nothing_says_so_and_one_beside_topics_does_not() {
+    let (_simulator, port) = simulator(&[]);
+    let lonely = Running::start(&mut watch(port, &["binance:trade:*", "--json"]));
+    let told = lonely.told(|line| line.contains("binance:trade:*"));
+    assert!(told.starts_with("tapeline: binance:trade:* matches no topic yet"), "{told}");
+    let arguments = ["binance:trade:*", "binance:trade:BTCUSDT", "binance:book:*"];
+    let mut mixed = Running::start(&mut watch(port, &arguments));
+    mixed.line_where(|line| line.contains("\"event\""));
+    let told = mixed.told(|line| line.contains("matches no topic"));
+    assert!(told.starts_with("tapeline: binance:book:*"), "{told}");
+    mixed.close_stdout();
+}
