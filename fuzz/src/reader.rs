@@ -1,7 +1,7 @@
 //! A reader that counts: offsets follow each other, ids are delivered once or declared missing, and a
 //! live book is the venue's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::event::{Book, BookState};
@@ -27,6 +27,8 @@ pub(crate) struct Reader {
 struct Seen {
     at: Option<(Epoch, u64)>,
     next_id: Option<u64>,
+    /// The ids of the epoch so far.
+    delivered: BTreeSet<u64>,
     bids: Side,
     asks: Side,
 }
@@ -94,6 +96,7 @@ impl Seen {
         }
         if same.is_none() {
             self.next_id = None;
+            self.delivered.clear();
         }
         self.at = Some((*epoch, *offset));
     }
@@ -101,9 +104,15 @@ impl Seen {
     /// Ids: each one once, or declared missing.
     fn count(&mut self, update: &Update) {
         match &update.data {
+            Data::Trade(trade) if update.late => {
+                let (topic, id) = (&update.topic, trade.id);
+                assert!(self.next_id.is_none_or(|next| id < next), "{topic}: {id} is late before its time");
+                assert!(self.delivered.insert(id), "{topic}: {id} comes twice");
+            }
             Data::Trade(trade) => {
                 let expected = self.next_id.unwrap_or(trade.id);
                 assert_eq!(trade.id, expected, "{}: no id is skipped in silence", update.topic);
+                assert!(self.delivered.insert(trade.id), "{}: {} comes twice", update.topic, trade.id);
                 self.next_id = trade.id.checked_add(1);
             }
             Data::Gap(gap) => {
