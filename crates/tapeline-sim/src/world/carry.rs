@@ -1,20 +1,19 @@
 //! The way of everything that leaves a process or reaches it: dials, messages, requests and their answers.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::feed::{Action, Closed, DialError, FetchId, Input, Stage};
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::venue::{Decoded, DialRequest, Fetch, HttpReply, HttpRequest, LineId, Refusal};
+use tapeline_core::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal};
 
 use super::clock::SEC;
+use super::edge;
 use super::host::{Down, Link, Up, text_of};
 use super::reader::Habit;
 use super::trace::Deed;
 use super::weather::{Errand, Fate, Passage, Spoil, broken};
 use super::{Event, World};
-use crate::house::{Reply, Said, Say, SocketId};
+use crate::house::{Reply, Say, SocketId, nanos};
 
 /// A line that the venue or the way ended is not missed before so long.
 const LOST: u64 = 20 * SEC;
@@ -55,8 +54,7 @@ impl World {
         let number = place.add_link(Link::new(line, place.life, now, request.max_message));
         match place.weather.dial(now, endpoint) {
             Passage::Open => {
-                // Name, socket and TLS take three round trips, the upgrade half of the fourth.
-                let delay = 7 * place.weather.delay(now);
+                let delay = place.weather.handshake(now);
                 if now + delay < give_up {
                     self.agenda.plan(now + delay, Event::Knock(host, number, url.clone()));
                 } else {
@@ -133,10 +131,7 @@ impl World {
 
     /// The refusal of an upgrade reaches the process.
     pub(super) fn refuse(&mut self, host: usize, number: u64, reply: &Reply) {
-        let header = |name: &str| reply.header(name);
-        let fault = Fault::from_reply(reply.status, header("retry-after"), header("date"), self.time().unix);
-        let detail = format!("status {}", reply.status);
-        self.answer(host, number, Err(DialError { stage: Stage::Upgrade, fault, detail }));
+        self.answer(host, number, Err(edge::refused(reply, self.time().unix)));
     }
 
     /// Puts an event off while a process does not run; whether it did.
@@ -203,14 +198,11 @@ impl World {
             let Some(what) = link.up.take(now) else { break };
             let Some(socket) = link.socket else { continue };
             let house = &mut self.houses[house];
-            match &what {
-                Up::Text(text) => house.receive(now, socket, Said::Text(text)),
-                Up::Ping(payload) => house.receive(now, socket, Said::Ping(payload)),
-                Up::Pong(payload) => house.receive(now, socket, Said::Pong(payload)),
-                Up::Bye => house.receive(now, socket, Said::Close),
-                Up::Gone => house.gone(now, socket),
+            match what.said() {
+                Some(said) => house.receive(now, socket, said),
+                None => house.gone(now, socket),
             }
-            if matches!(what, Up::Bye | Up::Gone) {
+            if what.is_last() {
                 link.socket = None;
             }
         }
@@ -346,8 +338,7 @@ impl World {
                 self.hosts[host].with(|feed| feed.handle(time, Input::Pong { line, payload: &payload }));
             }
             Say::Close { code, reason } => {
-                let fault = Fault::from_close(Some(code), reason);
-                self.broke(host, number, line, Closed { code: Some(code), fault, detail: reason.to_owned() });
+                self.broke(host, number, line, edge::closed(code, reason));
             }
             Say::Reset(_) => self.broke(host, number, line, broken("connection reset by peer")),
             Say::Fin => self.broke(host, number, line, broken("the connection ended without a goodbye")),
@@ -376,7 +367,7 @@ impl World {
         let until = now + nanos(request.timeout);
         match place.weather.errand(now) {
             Errand::Open { more, spoil } => {
-                let at = now + 4 * place.weather.delay(now);
+                let at = now + place.weather.request(now);
                 let life = place.life;
                 let asked = Asked { host, life, id, topic, why, request, spoil, more, until };
                 self.agenda.plan(at, Event::Ask(Box::new(asked)));
@@ -410,19 +401,8 @@ impl World {
             Spoil::Page => reply.body = Bytes::from_static(b"<html><body>Please log in</body></html>"),
             Spoil::Cut => reply.cut = true,
         }
-        let result = if reply.status == Reply::NO_CONNECTION {
-            Err(Refusal::new(Fault::Transient, "connection refused"))
-        } else if reply.cut {
-            Err(Refusal::new(Fault::Transient, "the connection ended in the middle of the body"))
-        } else {
-            let headers: Vec<(String, String)> =
-                reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-            let now = self.time().unix;
-            let read = HttpReply { status: reply.status, headers: &headers, body: &reply.body, now };
-            let mut out = Decoded::default();
-            let venue = &self.hosts[host].venue;
-            venue.decode_fetch(asked.why, &asked.topic, &read, &mut out).map(|()| out)
-        };
+        let venue = &*self.hosts[host].venue;
+        let result = edge::fetched(venue, (asked.why, &asked.topic), &reply, self.time().unix);
         self.fetched(host, life, id, result);
     }
 
@@ -452,8 +432,4 @@ impl World {
 fn is_json(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(bytes);
     text.is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -15,7 +15,7 @@ use tapeline_core::venue::{LineId, Venue};
 
 use super::pipe::Pipe;
 use super::weather::Weather;
-use crate::house::{Say, SocketId};
+use crate::house::{Said, Say, SocketId};
 
 /// What goes up a connection.
 #[derive(Debug)]
@@ -27,6 +27,24 @@ pub(crate) enum Up {
     Bye,
     /// The socket is gone.
     Gone,
+}
+
+impl Up {
+    /// What the venue hears of it; `None` if it only finds the socket gone.
+    pub(crate) fn said(&self) -> Option<Said<'_>> {
+        Some(match self {
+            Self::Text(text) => Said::Text(text),
+            Self::Ping(payload) => Said::Ping(payload),
+            Self::Pong(payload) => Said::Pong(payload),
+            Self::Bye => Said::Close,
+            Self::Gone => return None,
+        })
+    }
+
+    /// Whether nothing follows it.
+    pub(crate) const fn is_last(&self) -> bool {
+        matches!(self, Self::Bye | Self::Gone)
+    }
 }
 
 /// What comes down a connection.

@@ -2,7 +2,7 @@
 //! every habit, and judges who watch all of it. One seed, one course of events.
 //!
 //! - `agenda`, `clock`, `trace`: what happens when, and the record of it
-//! - `pipe`, `weather`, `carry`: the way between a process and its venue
+//! - `pipe`, `weather`, `carry`, `edge`: the way between a process and its venue
 //! - `host`, `reader`, `reading`: a process with its feed, and those who read it
 //! - `kinds`, `plan`, `strike`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`: the judges, and when they look
@@ -16,6 +16,7 @@ mod agenda;
 mod carry;
 mod clock;
 mod drill;
+mod edge;
 pub mod figures;
 mod host;
 mod inspect;

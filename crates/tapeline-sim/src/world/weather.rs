@@ -100,6 +100,17 @@ impl Weather {
         delay
     }
 
+    /// How long a dial takes to reach the venue's answer: name, socket and TLS are three round trips, the upgrade
+    /// half of the fourth.
+    pub(crate) fn handshake(&mut self, now: u64) -> u64 {
+        7 * self.delay(now)
+    }
+
+    /// How long a REST request takes to reach the venue, on a connection of its own.
+    pub(crate) fn request(&mut self, now: u64) -> u64 {
+        4 * self.delay(now)
+    }
+
     /// What becomes of a dial to the endpoint of this number.
     pub(crate) fn dial(&mut self, now: u64, endpoint: usize) -> Passage {
         let fails = |after: u64, stage: Stage, fault: Fault, detail: &str| {

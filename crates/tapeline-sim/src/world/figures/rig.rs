@@ -8,33 +8,24 @@ use tapeline_core::config::FeedConfig;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::Shared;
-use tapeline_core::feed::{Action, Closed, DialError, Feed, FetchId, Input, Memory, Stage};
+use tapeline_core::feed::{Action, Closed, DialError, Feed, FetchId, Input, Memory};
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
-use tapeline_core::policy::fault::Fault;
 use tapeline_core::time::Time;
-use tapeline_core::venue::{Decoded, Fetch, HttpReply, HttpRequest, LineId, Refusal, Venue};
+use tapeline_core::venue::{Decoded, Fetch, HttpRequest, LineId, Refusal, Venue};
 use tapeline_venues::binance::{Binance, Market};
 
 use super::super::agenda::Agenda;
 use super::super::clock::{Clock, SEC};
-use super::super::host::text_of;
+use super::super::edge;
+use super::super::host::{Up, text_of};
 use super::super::weather::{Errand, Passage, Weather, broken};
 use super::far::Far;
 use super::notes::Notes;
-use crate::house::{Reply, Said, Say, SocketId};
+use crate::house::{Reply, Say, SocketId};
 use crate::rng::Rng;
 
 /// Nothing can happen so often at one moment.
 const STILL: u32 = 1_000_000;
-
-#[derive(Debug)]
-enum Up {
-    Text(String),
-    Ping([u8; 8]),
-    Pong(Box<[u8]>),
-    Bye,
-    Gone,
-}
 
 #[derive(Debug)]
 enum Event {
@@ -229,7 +220,7 @@ impl<V: Far> Rig<V> {
                 let asked = Box::new(Asked { id, topic, why, request });
                 match self.weather.errand(self.now) {
                     Errand::Open { .. } => {
-                        let at = self.now + 4 * self.weather.delay(self.now);
+                        let at = self.now + self.weather.request(self.now);
                         self.agenda.plan(at, Event::Ask(asked));
                     }
                     Errand::Fails(after, fault, detail) => {
@@ -255,8 +246,7 @@ impl<V: Far> Rig<V> {
         self.links.insert(number, link);
         match self.weather.dial(now, 0) {
             Passage::Open => {
-                // Name, socket and TLS take three round trips, the upgrade half of the fourth.
-                let delay = 7 * self.weather.delay(now);
+                let delay = self.weather.handshake(now);
                 self.agenda.plan(now + delay, Event::Knock(number, url));
             }
             Passage::Fails(after, why) => {
@@ -306,11 +296,7 @@ impl<V: Far> Rig<V> {
             Event::Knock(number, url) => self.knock(number, &url),
             Event::Answer(number, answer) => self.answer(number, answer.map_err(|why| *why)),
             Event::Refusal(number, reply) => {
-                let header = |name: &str| reply.header(name);
-                let unix = self.time().unix;
-                let fault = Fault::from_reply(reply.status, header("retry-after"), header("date"), unix);
-                let detail = format!("status {}", reply.status);
-                self.answer(number, Err(DialError { stage: Stage::Upgrade, fault, detail }));
+                self.answer(number, Err(edge::refused(&reply, self.time().unix)));
             }
             Event::Ask(asked) => {
                 let reply = self.far.request(self.now, &asked.request.url);
@@ -318,13 +304,9 @@ impl<V: Far> Rig<V> {
                 self.agenda.plan(at, Event::Reply(asked, reply));
             }
             Event::Reply(asked, reply) => {
-                let headers: Vec<(String, String)> =
-                    reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
                 let now = self.time().unix;
-                let read = HttpReply { status: reply.status, headers: &headers, body: &reply.body, now };
-                let mut out = Decoded::default();
-                let read = self.venue.decode_fetch(asked.why, &asked.topic, &read, &mut out);
-                self.input(Input::Fetched { id: asked.id, result: read.map(|()| out) });
+                let result = edge::fetched(&*self.venue, (asked.why, &asked.topic), &reply, now);
+                self.input(Input::Fetched { id: asked.id, result });
             }
             Event::Fetched(id, result) => self.input(Input::Fetched { id, result: *result }),
         }
@@ -370,7 +352,7 @@ impl<V: Far> Rig<V> {
     fn arrive(&mut self, number: u64, what: &Up) {
         let Some(link) = self.links.get_mut(&number) else { return };
         let Some(socket) = link.socket.filter(|_| !link.dead) else {
-            if matches!(what, Up::Bye | Up::Gone) {
+            if what.is_last() {
                 // Nobody hears it; the venue is left with a socket that it will find out by itself.
                 if let Some(socket) = link.socket.take() {
                     self.far.gone(self.now, socket);
@@ -380,14 +362,11 @@ impl<V: Far> Rig<V> {
             return;
         };
         let now = self.now;
-        match what {
-            Up::Text(text) => self.far.receive(now, socket, Said::Text(text)),
-            Up::Ping(payload) => self.far.receive(now, socket, Said::Ping(payload)),
-            Up::Pong(payload) => self.far.receive(now, socket, Said::Pong(payload)),
-            Up::Bye => self.far.receive(now, socket, Said::Close),
-            Up::Gone => self.far.gone(now, socket),
+        match what.said() {
+            Some(said) => self.far.receive(now, socket, said),
+            None => self.far.gone(now, socket),
         }
-        if matches!(what, Up::Bye | Up::Gone) {
+        if what.is_last() {
             self.links.remove(&number);
         }
     }
@@ -411,8 +390,7 @@ impl<V: Far> Rig<V> {
                 self.input(Input::Pong { line, payload: &payload });
             }
             Say::Close { code, reason } => {
-                let fault = Fault::from_close(Some(code), reason);
-                self.lose(number, Closed { code: Some(code), fault, detail: reason.to_owned() });
+                self.lose(number, edge::closed(code, reason));
             }
             Say::Reset(_) | Say::Fin => self.lose(number, broken("connection reset by peer")),
             _ => {}
