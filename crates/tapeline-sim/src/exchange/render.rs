@@ -49,6 +49,11 @@ impl Pen<'_> {
         self.open("aggTrade");
         self.name();
         self.int("a", id);
+        self.aggregate(first, last, fills);
+    }
+
+    /// What both say of an aggregate behind its id.
+    fn aggregate(&mut self, first: &Fill, last: &Fill, fills: &[Fill]) {
         self.price("p", first.tick);
         self.size("q", fills.iter().map(|fill| u128::from(fill.lots)).sum());
         self.int("f", first.id);
@@ -264,13 +269,7 @@ impl Pen<'_> {
         let (Some(first), Some(last)) = (fills.first(), fills.last()) else { return };
         self.raw(br#"{"a":"#);
         push_int(self.out, id);
-        self.price("p", first.tick);
-        self.size("q", fills.iter().map(|fill| u128::from(fill.lots)).sum());
-        self.int("f", first.id);
-        self.int("l", last.id);
-        self.int("T", self.now);
-        self.flag("m", first.buyer_maker);
-        self.close_trade();
+        self.aggregate(first, last, fills);
     }
 
     /// An element of the REST reply to `klines`.
