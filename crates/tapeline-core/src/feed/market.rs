@@ -179,14 +179,7 @@ impl Feed {
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {
-            let draft = Draft {
-                kind: kind_of(entry.shape, &data),
-                source: Source::Live,
-                time,
-                received: now.unix,
-                late: false,
-                data,
-            };
+            let draft = streamed(entry.shape, time, now.unix, data);
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }
         if entry.sequence.held() > 0 {
@@ -215,8 +208,7 @@ impl Feed {
         counts.lost = counts.lost.saturating_sub(1);
         counts.repaired += 1;
         if let Some(data) = data {
-            let (kind, source) = (kind_of(entry.shape, &data), Source::Live);
-            let draft = Draft { kind, source, time, received: now.unix, late: true, data };
+            let draft = Draft { late: true, ..streamed(entry.shape, time, now.unix, data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
     }
@@ -242,8 +234,7 @@ impl Feed {
             self.decoded.see(topic, id);
             if let Some((time, received, data)) = held {
                 Seen::of(&mut entry.seen).renew(time);
-                let (kind, source) = (kind_of(entry.shape, &data), Source::Live);
-                let draft = Draft { kind, source, time, received, late: false, data };
+                let draft = streamed(entry.shape, time, received, data);
                 entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
             }
         }
@@ -372,6 +363,12 @@ fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option
             if heard { Verdict::Duplicate } else { Verdict::Next }
         }
     }
+}
+
+/// What a line has brought, in its time.
+#[inline]
+fn streamed(shape: Shape, time: Option<Unix>, received: Unix, data: Data) -> Draft {
+    Draft { kind: kind_of(shape, &data), source: Source::Live, time, received, late: false, data }
 }
 
 fn kind_of(shape: Shape, data: &Data) -> Kind {
