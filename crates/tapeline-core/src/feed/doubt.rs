@@ -134,9 +134,10 @@ impl Feed {
     pub(super) fn spare_failed(&mut self, now: Time, slot: usize, why: &DialError) {
         let Some(spare) = self.take_spare(slot) else { return };
         let roll = self.rng.roll();
+        let begun = self.dialled_at(spare.give_up);
         let breaker = &mut self.gate.streams[spare.endpoint].breaker;
         if why.fault.counts_for_breaker() {
-            breaker.failure(now.mono, roll);
+            breaker.failure(begun, roll);
         } else {
             breaker.release(spare.permit, now.mono);
         }

@@ -205,13 +205,14 @@ impl Feed {
     /// A dial failed or a session ended: enters it into the accounts.
     pub(super) fn ended(&mut self, now: Time, slot: usize, fault: Fault, detail: &str) {
         let roll = self.rng.roll();
+        let begun = self.begun(now, slot);
         let line = &mut self.lines[slot];
         let breaker = &mut self.gate.streams[line.endpoint].breaker;
         let settled = line
             .live()
             .is_some_and(|live| live.settled || live.settles_at().is_some_and(|at| at <= now.mono));
         if fault.counts_for_breaker() && !settled {
-            breaker.failure(now.mono, roll);
+            breaker.failure(begun, roll);
             line.permit = None;
         } else if let Some(permit) = line.permit.take() {
             breaker.release(permit, now.mono);
@@ -229,9 +230,28 @@ impl Feed {
         line.id = line.next_dial();
     }
 
+    /// From when on the venue has had its pause, if the dial or session of a line ends now. A dial that hangs and
+    /// a ping that nobody answers are part of it: the venue may come back just after they have begun.
+    fn begun(&self, now: Time, slot: usize) -> Mono {
+        let line = &self.lines[slot];
+        match &line.phase {
+            Phase::Dialling { give_up } => self.dialled_at(*give_up),
+            Phase::Live(live) if live.ping.as_ref().is_some_and(|ping| ping.deadline <= now.mono) => {
+                line.last_frame
+            }
+            _ => now.mono,
+        }
+    }
+
+    /// When a dial began that is given up at `give_up`.
+    pub(super) fn dialled_at(&self, give_up: Mono) -> Mono {
+        give_up - self.config.timing.dial_within
+    }
+
     /// A dial failed or a session ended: judges it and decides when to dial again.
     pub(super) fn down(&mut self, now: Time, slot: usize, fault: Fault, code: Option<u16>, detail: &str) {
         let spare = self.take_spare(slot);
+        let begun = self.begun(now, slot);
         self.ended(now, slot, fault, detail);
         if let Some(spare) = spare {
             if fault.recovery() == Recovery::Progressive && spare.give_up > now.mono {
@@ -245,18 +265,20 @@ impl Feed {
         let line = &mut self.lines[slot];
         let count = self.gate.streams.len();
         let roll = self.rng.roll();
+        // A short wait of its own (a fast first retry) is kept as it is.
+        let after = |wait: Duration| (begun + wait).max(now.mono + wait.min(self.config.timing.backoff_min));
         let phase = match step(fault, code, &line.failures, &self.backoff, roll) {
             Step::RetryAfter(wait) if fault == Fault::Local => {
                 // What is wrong here is wrong for every line: they try again together, not one by one.
                 if self.local_retry <= now.mono {
-                    self.local_retry = now.mono + wait;
+                    self.local_retry = after(wait);
                 }
                 Phase::Waiting { until: self.local_retry }
             }
-            Step::RetryAfter(wait) => Phase::Waiting { until: now.mono + wait },
+            Step::RetryAfter(wait) => Phase::Waiting { until: after(wait) },
             Step::NextEndpoint(wait) => {
                 line.endpoint = (line.endpoint + 1) % count.max(1);
-                Phase::Waiting { until: now.mono + wait }
+                Phase::Waiting { until: after(wait) }
             }
             Step::Hold(wait) => {
                 self.gate.hold_dials(now.mono, wait, fault);

@@ -201,7 +201,7 @@ impl Breaker {
     }
 
     /// An attempt failed for which [`super::fault::Fault::counts_for_breaker`]; `roll` is uniform in
-    /// `[0, 1)`.
+    /// `[0, 1)`. `now` is when the venue's pause begins: for a dial that hung, when it began.
     pub fn failure(&mut self, now: Mono, roll: f64) {
         match self.phase {
             Phase::Closed => {

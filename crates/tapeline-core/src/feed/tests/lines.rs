@@ -41,30 +41,6 @@ fn a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects() {
     assert_eq!((sent, closed), (1, true));
 }
 
-#[test]
-fn a_quiet_line_that_answers_is_never_given_up_for_its_silence() {
-    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
-    let mut requests = 1;
-    for second in 0..20_000_u64 {
-        // A message, another one soon after it, and then nothing for more than an hour.
-        if matches!(second % 5_000, 0 | 40) {
-            bench.hear(line, &format!("t A {} 1", second + 1));
-        }
-        bench.pass(SECOND);
-        for action in std::mem::take(&mut bench.todo) {
-            match action {
-                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
-                Action::Send { .. } => {
-                    requests += 1;
-                    bench.hear(line, &format!("ok {requests}"));
-                }
-                other => panic!("after {second} s: {other:?}"),
-            }
-        }
-    }
-    assert!(requests <= 9, "subscribed anew {requests} times");
-}
-
 /// A quiet line dies with its answer to having been subscribed anew, or with its last pong before that.
 fn quiet_death(answered: bool) {
     let (mut bench, line, _who, _outbox) = live("toy:trade:A");
@@ -196,6 +172,27 @@ fn a_dial_that_never_answers_is_given_up() {
     bench.input(Input::Opened { line });
     assert_eq!(bench.todo, [], "what the old dial says late is not taken for the new one's word");
     assert_eq!(bench.feed.status(bench.now).stray_inputs, 1);
+}
+
+#[test]
+fn a_dial_that_hangs_is_part_of_the_pause_after_it() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let mut dials = Vec::new();
+    while dials.len() < 9 {
+        let line = bench.dial();
+        dials.push(bench.now.mono);
+        bench.pass(7 * SECOND);
+        let why = DialError { stage: Stage::Tcp, fault: Fault::Transient, detail: "no answer".into() };
+        bench.input(Input::Failed { line, why });
+        while bench.todo.is_empty() {
+            bench.pass(SECOND / 100);
+        }
+    }
+    let waits: Vec<_> = dials.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect();
+    assert!(waits[..3].iter().all(|wait| (7.1..8.2).contains(wait)), "at once, but not too soon: {waits:?}");
+    assert!(waits[5..].iter().all(|wait| (25.0..=33.1).contains(wait)), "half a minute at most: {waits:?}");
 }
 
 fn fail(bench: &mut Bench, fault: Fault) {

@@ -34,8 +34,6 @@ struct Found {
     missed: u64,
     /// By way: from the return of the venue to the dial that succeeds.
     first: [Samples; WAYS.len()],
-    /// The same from the end of the dial that hung when the venue came back: it is a handshake too.
-    free: [Samples; WAYS.len()],
     all: [Samples; WAYS.len()],
     longest: u64,
 }
@@ -48,10 +46,8 @@ pub(super) fn measure(outages: u64, tell: Tell<'_>) -> Vec<Row> {
         suffer(seed, EACH.min(outages - seed * EACH), &mut found);
     }
     for (place, (_, name)) in WAYS.iter().enumerate() {
-        let what = format!("{name} ({}): first line, without handshakes", found.free[place].len());
-        rows.push(Row::at_most(&what, found.free[place].worst(), 33.0, "s"));
-        let strict = format!("{:.3} s", found.first[place].worst());
-        rows.push(Row::told(&format!("{name}: first line, with a dial that hung at the return"), strict));
+        let what = format!("{name} ({}): dial of the first line", found.first[place].len());
+        rows.push(Row::at_most(&what, found.first[place].worst(), 33.0, "s"));
         rows.push(Row::at_most(&format!("{name}: all lines"), found.all[place].worst(), 45.0, "s"));
     }
     rows.push(Row::at_least("outages", found.outages as f64, outages as f64, ""));
@@ -138,13 +134,8 @@ fn outage(rig: &mut Rig<Metronome>, way: usize, lasts: u64, lines: usize, found:
     found.longest = found.longest.max(lasts);
     found.missed += u64::from(!served);
     let dial = |line| rig.notes.dials.iter().rev().find(|(_, dialled)| *dialled == line).map(|(at, _)| *at);
-    let waited =
-        |since: u64| first.and_then(|(_, line)| dial(line)).map_or(MISSED, |at| at.saturating_sub(since));
-    let hung = |line: LineId| rig.notes.dials.iter().any(|(at, dialled)| *dialled == line && *at < back);
-    let hung =
-        rig.notes.failed.iter().filter(|(at, line)| *at >= back && hung(*line)).map(|(at, _)| *at).max();
-    found.first[way].add(waited(back));
-    found.free[way].add(waited(hung.unwrap_or(back)));
+    let waited = first.and_then(|(_, line)| dial(line)).map_or(MISSED, |at| at.saturating_sub(back));
+    found.first[way].add(waited);
     found.all[way].add(if all { reopened - back } else { MISSED });
 }
 

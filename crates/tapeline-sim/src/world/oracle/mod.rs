@@ -191,7 +191,7 @@ impl Oracles {
     /// A line opened.
     pub(crate) fn opened(&mut self, now: u64, host: usize, line: LineId) {
         let watch = &mut self.watches[host];
-        watch.pace.opened(now, line.slot);
+        watch.pace.opened(now, line);
         watch.fresh.opened(now, line.slot);
         watch.proven.insert(line.slot, false);
     }

@@ -34,8 +34,9 @@ pub(crate) struct Pace {
     no_fetch_before: u64,
     endpoints: BTreeMap<usize, Endpoint>,
     lines: BTreeMap<u32, Line>,
-    /// Where each connection was dialled.
-    dialled: BTreeMap<LineId, usize>,
+    /// Where each connection was dialled, and when, as long as it is not open: a dial that hangs is part of the
+    /// pause after it.
+    dialled: BTreeMap<LineId, (usize, Option<u64>)>,
     pings: BTreeMap<LineId, (Vec<u8>, u64)>,
 }
 
@@ -88,7 +89,7 @@ impl Pace {
         self.dials.push_back(now);
         let known = self.lines.entry(line.slot).or_default();
         let not_before = if beside { 0 } else { known.not_before };
-        self.dialled.insert(line, endpoint);
+        self.dialled.insert(line, (endpoint, Some(now)));
         let open_until = self.endpoints.entry(endpoint).or_default().open_until;
         if self.dials.len() > DIALS {
             Err(format!("{} dials within five minutes", self.dials.len()))
@@ -127,14 +128,18 @@ impl Pace {
         let proven = *line.proven.get_or_insert(now);
         if !line.settled && now - proven >= PROOF {
             line.settled = true;
-            self.endpoints.insert(self.dialled.get(&id).copied().unwrap_or(0), Endpoint::default());
+            let endpoint = self.dialled.get(&id).map_or(0, |(endpoint, _)| *endpoint);
+            self.endpoints.insert(endpoint, Endpoint::default());
         }
     }
 
     /// A line opened; perhaps in the place of one that is still open.
-    pub(crate) fn opened(&mut self, now: u64, slot: u32) {
-        self.let_go(now, slot);
-        self.lines.entry(slot).or_default().settled = false;
+    pub(crate) fn opened(&mut self, now: u64, line: LineId) {
+        self.let_go(now, line.slot);
+        self.lines.entry(line.slot).or_default().settled = false;
+        if let Some((_, begun)) = self.dialled.get_mut(&line) {
+            *begun = None;
+        }
     }
 
     /// A dial failed or a line ended; `beside` says that another of the line is open.
@@ -143,9 +148,10 @@ impl Pace {
         let line = self.lines.entry(id.slot).or_default();
         let proven = if beside { None } else { line.proven.take() };
         let lived = proven.map_or(0, |since| now - since);
+        let (endpoint, begun) = self.dialled.get(&id).copied().unwrap_or_default();
+        let since = begun.unwrap_or(now);
         if fault.counts_for_breaker() && lived < PROOF {
-            let endpoint = self.dialled.get(&id).copied().unwrap_or(0);
-            self.endpoints.entry(endpoint).or_default().failed(now);
+            self.endpoints.entry(endpoint).or_default().failed(since);
         }
         if beside {
             return;
@@ -155,7 +161,7 @@ impl Pace {
         let spared = stable || matches!(fault, Fault::Planned) && line.failures <= 1;
         let nominal = 1u64 << line.failures.saturating_sub(1).min(5);
         let progressive = matches!(fault, Fault::Transient | Fault::Server | Fault::Planned);
-        line.not_before = if spared || !progressive { 0 } else { now + nominal.min(27) * SEC * 85 / 100 };
+        line.not_before = if spared || !progressive { 0 } else { since + nominal.min(27) * SEC * 85 / 100 };
     }
 
     /// The feed itself gave a line up: nothing is known of its reasons, so the next dial is free.
@@ -254,7 +260,7 @@ impl Endpoint {
         if self.streak.len() > STREAK {
             self.streak.pop_front();
         }
-        let tripped = self.streak.len() == STREAK && now - self.streak[0] <= STREAK_WITHIN;
+        let tripped = self.streak.len() == STREAK && now.saturating_sub(self.streak[0]) <= STREAK_WITHIN;
         if tripped || self.suspect {
             (self.open_until, self.suspect) = (now + OPEN, true);
         }
@@ -297,7 +303,8 @@ mod tests {
         assert!(pace.dialled(109 * SEC, LINE, 1, true).is_ok());
         assert!(pace.dialled(110 * SEC, LINE, 0, true).is_ok());
         pace.ended(111 * SEC, LINE, Fault::Transient, true);
-        assert!(pace.dialled(140 * SEC, LINE, 0, true).is_err());
+        assert!(pace.dialled(139 * SEC, LINE, 0, true).is_err());
+        assert!(pace.dialled(140 * SEC, LINE, 0, true).is_ok(), "it had paused since it began");
     }
 
     #[test]
@@ -306,7 +313,7 @@ mod tests {
         let mut now = SEC;
         for wait in [1, 2, 4] {
             assert!(pace.dialled(now, LINE, 0, false).is_ok());
-            pace.opened(now, 0);
+            pace.opened(now, LINE);
             pace.data(now, LINE);
             pace.ended(now, LINE, Fault::Transient, false);
             assert!(pace.dialled(now + wait * SEC / 2, LINE, 0, false).is_err(), "{wait}");
@@ -317,7 +324,7 @@ mod tests {
     #[test]
     fn service_makes_failures_good() {
         let mut pace = Pace::default();
-        pace.opened(0, 0);
+        pace.opened(0, LINE);
         pace.data(0, LINE);
         pace.ended(70 * SEC, LINE, Fault::Transient, false);
         assert!(pace.dialled(70 * SEC, LINE, 0, false).is_ok());
