@@ -108,16 +108,19 @@ impl Feed {
             let line = &mut self.lines[slot];
             let Phase::Live(live) = &mut line.phase else { return false };
             let renewed = live.renewed.filter(|at| *at > line.last_data);
-            let lively = line.arrivals.is_lively(timing.silent_max);
+            let patient = match line.arrivals.is_lively(timing.silent_max) {
+                true => silent_after * line.leniency(),
+                // A quiet line that answers may have nothing to say, but not for ever.
+                false => line.arrivals.stillest() * line.leniency(),
+            };
             match renewed {
                 None => self.subscribe_anew(now, slot),
-                Some(at) if lively && now.mono.since(at) >= silent_after * line.leniency() => {
+                Some(at) if now.mono.since(at) >= patient => {
                     line.fruitless += u8::from(!proven && line.fruitless < DOUBLINGS);
                     let cause = "pongs come but no data, also after subscribing again";
                     self.cut(now, slot, Fault::Transient, cause);
                     return false;
                 }
-                // A quiet line that answers is left alone: it may have nothing to say.
                 Some(_) => {}
             }
         }

@@ -21,11 +21,13 @@ pub struct Arrivals {
     sum: f64,
     /// What is left of the time before the first arrival; Σ weight = 1 − rest.
     rest: f64,
+    /// The longest gap ever seen, in nanoseconds.
+    longest: u64,
 }
 
 impl Default for Arrivals {
     fn default() -> Self {
-        Self { last: None, folded: Mono::default(), squares: 0, sum: 0.0, rest: 1.0 }
+        Self { last: None, folded: Mono::default(), squares: 0, sum: 0.0, rest: 1.0, longest: 0 }
     }
 }
 
@@ -47,6 +49,7 @@ impl Arrivals {
     /// Makes the arrivals up to `last`, and the one `gap` after it, part of the mean.
     #[cold]
     fn fold(&mut self, last: Mono, gap: u64) {
+        self.longest = self.longest.max(gap);
         let stretch = last.0.saturating_sub(self.folded.0) as f64 / SECOND;
         self.fade(weight(stretch));
         // Within one stretch the fading is less than 1 in 1,000: every gap weighs its length.
@@ -89,6 +92,11 @@ impl Arrivals {
     pub fn is_lively(&self, max: Duration) -> bool {
         self.rest <= 1.0 - KNOWN && self.silent_after(Duration::ZERO, max) < max
     }
+
+    /// How long something quieter may pause before even that is suspicious: far longer than it ever did.
+    pub fn stillest(&self) -> Duration {
+        STILL_MIN.max(Duration::from_nanos(self.longest).saturating_mul(STILL_GAPS))
+    }
 }
 
 /// How much of the mean a stretch of so many seconds makes up.
@@ -108,6 +116,10 @@ const GAPS: f64 = 8.0;
 /// What is not known yet weighs as much as two seconds of observation, so that the rhythm of a line that
 /// is stable, after a minute, is its own.
 const DOUBT: f64 = 0.025;
+/// A quiet line may always pause so long.
+const STILL_MIN: Duration = Duration::from_secs(900);
+/// … and so many times its longest pause so far.
+const STILL_GAPS: u32 = 4;
 /// So much must be known before a line is called lively (twenty seconds).
 const KNOWN: f64 = 0.2;
 

@@ -107,3 +107,30 @@ fn a_line_whose_rhythm_is_slow_is_kept_after_a_reconnect() {
     let (mut bench, mut line, _who, _outbox) = reopened(before);
     assert_eq!(play(&mut bench, &mut line, &mut 1, 3_600), [(0, "subscribe")]);
 }
+
+#[test]
+fn a_quiet_line_that_answers_is_dialled_anew_only_for_a_silence_such_as_it_never_kept() {
+    let (mut bench, mut line, _who, _outbox) = live("toy:trade:A");
+    let mut requests = 1;
+    // A message, another one soon after it, and then nothing for more than an hour.
+    let mut hour = |bench: &mut Bench, id: u64| {
+        bench.hear(line, &format!("t A {id} 1"));
+        play(bench, &mut line, &mut requests, 40);
+        bench.hear(line, &format!("t A {} 1", id + 1));
+        play(bench, &mut line, &mut requests, 5_000)
+    };
+    let first = hour(&mut bench, 1);
+    let [(_, "subscribe"), (cut, "close"), (_, "dial"), (_, "subscribe")] = first[..] else {
+        panic!("subscribed anew, then dialled once for the whole silence: {first:?}")
+    };
+    assert!((1_000..1_200).contains(&cut), "{cut} s");
+    assert_eq!(bench.feed.status(bench.now).lines[0].stats.drops, 1);
+    for id in [3, 5, 7] {
+        let later = hour(&mut bench, id);
+        assert_eq!(
+            later.iter().map(|(_, what)| *what).collect::<Vec<_>>(),
+            ["subscribe"],
+            "now it is known so"
+        );
+    }
+}

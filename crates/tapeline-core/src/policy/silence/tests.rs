@@ -169,3 +169,15 @@ proptest! {
         prop_assert!(known.silent_after(MIN, MAX).as_secs_f64() >= (gap * 7.9).min(60.0));
     }
 }
+
+#[test]
+fn a_quiet_line_may_pause_for_four_times_its_longest_pause() {
+    let minutes = |count: u64| Duration::from_secs(60 * count);
+    assert_eq!(Arrivals::default().stillest(), minutes(15));
+    assert_eq!(regular(60.0, 600.0).stillest(), minutes(15));
+    let mut slow = regular(600.0, 1_200.0);
+    assert_eq!(slow.stillest(), minutes(40));
+    slow.resume(at(9_000.0));
+    slow.observe(at(9_001.0));
+    assert_eq!(slow.stillest(), minutes(40), "an outage is no pause");
+}
