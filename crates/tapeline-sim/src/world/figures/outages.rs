@@ -2,7 +2,6 @@
 
 use tapeline_core::config::{FeedConfig, Limits};
 use tapeline_core::data::topic::Topic;
-use tapeline_core::venue::LineId;
 use tapeline_venues::binance::Market;
 
 use super::super::clock::SEC;
