@@ -30,8 +30,12 @@ pub(super) fn read_answer<'a>(
                 SERVER_FRESH => deflate.server_no_context_takeover = true,
                 CLIENT_FRESH => deflate.client_no_context_takeover = true,
                 SERVER_BITS => deflate.server_max_window_bits = bits(value).unwrap_or(15),
-                // A bound we cannot read is a bound we might break: the smallest window sends plain.
-                CLIENT_BITS => deflate.client_max_window_bits = bits(value).unwrap_or(8),
+                // A bound we cannot read is a bound we might break: the smallest window sends plain. Of two the
+                // smaller one holds.
+                CLIENT_BITS => {
+                    let bound = bits(value).unwrap_or(8);
+                    deflate.client_max_window_bits = deflate.client_max_window_bits.min(bound);
+                }
                 _ => {}
             }
         }
@@ -143,6 +147,10 @@ mod tests {
         assert_eq!(
             answered("permessage-deflate; server_max_window_bits=99; client_max_window_bits"),
             Ok(Some(Deflate { client_max_window_bits: 8, ..plain }))
+        );
+        assert_eq!(
+            answered("permessage-deflate; client_max_window_bits=9; client_max_window_bits=15"),
+            Ok(Some(Deflate { client_max_window_bits: 9, ..plain }))
         );
         assert_eq!(answered("x-webkit-deflate-frame"), Err("x-webkit-deflate-frame".into()));
         assert_eq!(answered("permessage-deflate, permessage-deflate"), Err("permessage-deflate".into()));
