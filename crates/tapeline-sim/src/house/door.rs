@@ -2,9 +2,10 @@
 
 use super::House;
 use super::floor::nanos;
-use super::kinds::Kind;
+use super::kinds::{Kind, Place};
 use super::rest::{Target, parse_query};
 use super::socket::Bell;
+use super::trouble::Trouble;
 use super::wire::{Reply, Say, SocketId};
 use crate::names::Base;
 use std::net::IpAddr;
@@ -36,6 +37,15 @@ impl House {
             Some(refusal) => Err(refusal),
             None => Ok(opening),
         }
+    }
+
+    /// What is odd about the answer to the upgrade of a socket that has just been let in.
+    pub(crate) fn oddity(&mut self, socket: SocketId, target: &str) -> Option<Trouble> {
+        let host = Target::parse(target).host;
+        let concerns = |t: &Trouble| t.scope.has_host(host) && t.scope.has_socket(socket.0);
+        let trouble = self.troubles.at(self.now, Place::Upgrade, concerns)?;
+        self.troubles.count(trouble.kind);
+        Some(trouble)
     }
 
     /// The meaning of a stream path, `None` for any other path.

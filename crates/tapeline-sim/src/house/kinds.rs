@@ -15,6 +15,8 @@ pub(crate) enum Place {
     Manner,
     /// On upgrade requests.
     Connect,
+    /// On the answers to upgrades that are granted.
+    Upgrade,
     /// On the answers to requests of a socket.
     Answer,
     /// On subscriptions.
@@ -68,6 +70,8 @@ kinds! {
     NoPong "no-pong" Manner "The venue answers no pings.",
     Refuse "refuse" Connect "Connects are refused with status `code` (503); 0 is a closed port.",
     Flap "flap" Connect "Connects are accepted, and cut `by` later (0.1 to 10 s at random).",
+    OddDeflate "odd-deflate" Upgrade "Compression is granted with parameters that nobody asked for, windows of `code` (10) bits.",
+    OddExtension "odd-extension" Upgrade "An extension is turned on that nobody offered.",
     Drop "drop" Frame "A frame is not sent.",
     Duplicate "duplicate" Frame "A frame is sent twice.",
     Swap "swap" Frame "A frame is sent after the next one of its stream.",
@@ -111,6 +115,14 @@ kinds! {
     Restart "restart" Market "The update ids of a symbol start again at a low number.",
     TradeHole "trade-hole" Market "A trade id is never used.",
     ZeroTrade "zero-trade" Market "A trade of price and size zero is told.",
+}
+
+impl Kind {
+    /// Whether only real sockets have what it spoils. A world in virtual time knows no headers; what becomes of such
+    /// a connection, a dial that fails, is among its own faults.
+    pub(crate) const fn is_of_sockets(self) -> bool {
+        matches!(self.place(), Place::Upgrade)
+    }
 }
 
 /// The text was no kind of trouble.

@@ -3,12 +3,12 @@
 use super::control;
 use super::room::Room;
 use super::socket::Socket;
-use crate::house::Reply;
+use crate::house::{Kind, Reply, Trouble};
 use crate::recording::Recording;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{self, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -16,7 +16,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tapeline_ws::{Connection, Limits, ServerOptions, handshake};
+use tapeline_ws::handshake::{self, Accepted};
+use tapeline_ws::{Connection, Deflate, Limits, ServerOptions};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -79,7 +80,7 @@ impl Shared {
         peer: IpAddr,
     ) -> io::Result<Answer> {
         let granted = ServerOptions { deflate: self.deflate, ..ServerOptions::default() };
-        let accepted = match handshake::accept(&request, &granted) {
+        let mut accepted = match handshake::accept(&request, &granted) {
             Ok(accepted) => accepted,
             Err(refused) => {
                 self.room.with(|house, _| house.report_mut().refused += 1);
@@ -89,10 +90,13 @@ impl Shared {
             }
         };
         // The seat is taken before the client hears that it is in, so that it misses nothing.
-        let seat = match self.room.connect(peer, target, &self.stop) {
-            Ok(seat) => seat,
+        let (seat, oddity) = match self.room.connect(peer, target, &self.stop) {
+            Ok(admitted) => admitted,
             Err(refusal) => return response(refusal),
         };
+        if let Some(trouble) = oddity {
+            make_odd(&mut accepted, &trouble);
+        }
         let shared = Arc::clone(self);
         let negotiated = accepted.negotiated;
         self.tasks.spawn(async move {
@@ -120,6 +124,30 @@ impl Shared {
         };
         format!("Tapeline's simulated Binance venue. Streams and REST: {base}. Counters: /sim/report\n")
     }
+}
+
+/// Makes the answer to an upgrade say what nobody asked for. The server keeps to what it says.
+fn make_odd(accepted: &mut Accepted, trouble: &Trouble) {
+    let name = header::SEC_WEBSOCKET_EXTENSIONS;
+    if trouble.kind == Kind::OddExtension {
+        accepted.headers.append(name, HeaderValue::from_static("x-webkit-frame"));
+        return;
+    }
+    let bits = trouble.code.unwrap_or(10);
+    let text = format!(
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         server_max_window_bits={bits}; client_max_window_bits={bits}"
+    );
+    let Ok(value) = HeaderValue::from_str(&text) else { return };
+    accepted.headers.insert(name, value);
+    // A window that nobody can have is no window of ours.
+    let window = u8::try_from(bits).ok().filter(|bits| (9..=15).contains(bits)).unwrap_or(15);
+    accepted.negotiated.deflate = Some(Deflate {
+        server_no_context_takeover: true,
+        client_no_context_takeover: true,
+        server_max_window_bits: window,
+        client_max_window_bits: window,
+    });
 }
 
 /// The whole URL of a request, as far as it says one: troubles may be meant for one host.

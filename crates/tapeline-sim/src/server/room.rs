@@ -1,6 +1,6 @@
 //! The house among tasks: one lock around it, and a queue of what is to be done for each socket.
 
-use crate::house::{House, Reply, Said, Say, SocketId};
+use crate::house::{House, Reply, Said, Say, SocketId, Trouble};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,23 +95,25 @@ impl Room {
         self.opened + std::time::Duration::from_nanos(at)
     }
 
-    /// Lets somebody in; `stop` is the parent of the token that hangs up.
+    /// Lets somebody in, and says what is odd about the answer to it; `stop` is the parent of the token that hangs
+    /// up.
     pub(crate) fn connect(
         self: &Arc<Self>,
         from: IpAddr,
         target: &str,
         stop: &CancellationToken,
-    ) -> Result<Seat, Reply> {
+    ) -> Result<(Seat, Option<Trouble>), Reply> {
         let mut inner = self.lock();
         let now = self.now();
         let id = inner.house.connect(now, from, target)?;
+        let oddity = inner.house.oddity(id, target);
         let (news, cut) = (Arc::new(Notify::new()), stop.child_token());
         let queue = Queue { waiting: VecDeque::new(), news: Arc::clone(&news), cut: cut.clone() };
         inner.queues.insert(id, queue);
         self.hand_out(&mut inner, now);
         drop(inner);
         self.wake.notify_one();
-        Ok(Seat { room: Arc::clone(self), id, news, cut })
+        Ok((Seat { room: Arc::clone(self), id, news, cut }, oddity))
     }
 
     /// Waits until every queue has room for more. In a house that waits for nobody they always have.

@@ -13,3 +13,4 @@ mod playback;
 mod protocol;
 mod recordings;
 mod rest;
+mod upgrades;

@@ -5,6 +5,7 @@
 mod plain_venue;
 
 mod crashes;
+mod edge;
 mod handlers;
 mod network;
 mod subscriptions;
