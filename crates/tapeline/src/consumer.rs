@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_core::Stream;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::TopicError;
-use tapeline_core::data::update::{Position, Update};
-use tapeline_core::feed::Subscribed;
+use tapeline_core::data::update::Update;
+use tapeline_core::feed::{Start, Subscribed};
 use tapeline_core::outbox::{CutOff, Outbox, OutboxStats, Subscriber, SubscriberId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -200,7 +200,7 @@ impl Subscription {
         &mut self,
         topics: impl Wishes,
     ) -> Result<Vec<Result<Subscribed, TopicError>>, SubscribeError> {
-        let asks = topics.wishes()?.into_iter().map(|wish| Ask { wish, delivery: None, from: None });
+        let asks = topics.wishes()?.into_iter().map(|wish| Ask { wish, delivery: None, from: Start::Now });
         self.ask(asks.collect()).await
     }
 
@@ -212,9 +212,9 @@ impl Subscription {
         &mut self,
         topic: &str,
         delivery: Option<Delivery>,
-        from: Option<Position>,
+        from: impl Into<Start>,
     ) -> Result<Option<Subscribed>, SubscribeError> {
-        let ask = Ask { wish: Wish::parse(topic)?, delivery, from };
+        let ask = Ask { wish: Wish::parse(topic)?, delivery, from: from.into() };
         let mut answers = self.ask(vec![ask]).await?;
         answers.pop().transpose().map_err(SubscribeError::from)
     }

@@ -13,7 +13,7 @@ use tapeline_core::data::channel::Channel;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
 use tapeline_core::data::update::{Data, Kind, Update};
-use tapeline_core::feed::{Command, FeedStatus, SubscriberStatus, TopicStatus};
+use tapeline_core::feed::{Command, FeedStatus, Peek, SubscriberStatus, TopicStatus};
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -178,6 +178,14 @@ impl Hub {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(SubscribeError::Timeout(within)),
         }
+    }
+
+    /// A topic as a new reader would find it; `None` if it does not run. Nothing is subscribed.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    pub async fn peek(&self, topic: &Topic) -> Result<Option<Peek>, SubscribeError> {
+        self.ask(topic.venue(), |reply| Order::Peek { topic: topic.clone(), reply }).await
     }
 
     /// Ends every subscription to any topic of a symbol, whoever holds it; how many there were.

@@ -38,7 +38,7 @@ pub use tapeline_core::config::{FeedConfig, Limits, Timing};
 pub use tapeline_core::data::channel::{Channel, Delivery};
 pub use tapeline_core::data::topic::{Pattern, Topic, TopicError};
 pub use tapeline_core::data::update::{Data, Epoch, Kind, Level, Position, Source, Update};
-pub use tapeline_core::feed::{Command, FeedStatus, Subscribed, SubscriberStatus, TopicStatus};
+pub use tapeline_core::feed::{Command, FeedStatus, Peek, Start, Subscribed, SubscriberStatus, TopicStatus};
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
 pub use tapeline_core::venue::Venue;
 

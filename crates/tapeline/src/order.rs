@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
-use tapeline_core::data::update::Position;
-use tapeline_core::feed::{Command, FeedStatus, Subscribed};
+use tapeline_core::feed::{Command, FeedStatus, Peek, Start, Subscribed};
 use tapeline_core::outbox::{Subscriber, SubscriberId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,7 +56,7 @@ pub(crate) struct Ask {
     pub(crate) wish: Wish,
     /// `None` = as is usual for the channel.
     pub(crate) delivery: Option<Delivery>,
-    pub(crate) from: Option<Position>,
+    pub(crate) from: Start,
 }
 
 /// The answer to one ask; `None` for patterns, which have no position.
@@ -80,6 +79,11 @@ pub(crate) enum Order {
     UnsubscribeSymbol {
         symbol: String,
         reply: oneshot::Sender<usize>,
+    },
+    /// A topic as a new reader would find it, if it runs.
+    Peek {
+        topic: Topic,
+        reply: oneshot::Sender<Option<Peek>>,
     },
     Command {
         command: Command,
@@ -130,7 +134,7 @@ impl Signals {
         self.waker.wake();
     }
 
-    /// Asks to be woken at the next signal. Look at the signals after this, not before.
+    /// Asks to be woken at the next signal. Peek at the signals after this, not before.
     pub(crate) fn listen(&self, context: &Context<'_>) {
         self.waker.register(context.waker());
     }

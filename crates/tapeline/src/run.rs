@@ -252,6 +252,9 @@ impl Loop {
             Order::UnsubscribeSymbol { symbol, reply } => {
                 let _ = reply.send(self.unsubscribe_symbol(now, &symbol));
             }
+            Order::Peek { topic, reply } => {
+                let _ = reply.send(self.feed.peek(now, &topic));
+            }
             Order::Command { command, reply } => {
                 let _ = reply.send(self.feed.command(now, command));
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
 use tapeline_core::data::update::Position;
+use tapeline_core::feed::Start;
 use tapeline_core::outbox::{Bounds, Overflow};
 
 use crate::consumer::Subscription;
@@ -123,8 +124,8 @@ pub(crate) struct Choices {
 impl Choices {
     pub(crate) fn asks(&self, wishes: Vec<Wish>) -> Vec<Ask> {
         let from = |wish: &Wish| match wish {
-            Wish::Topic(topic) => self.resume.get(topic).copied(),
-            Wish::Pattern(_) => None,
+            Wish::Topic(topic) => self.resume.get(topic).copied().into(),
+            Wish::Pattern(_) => Start::Now,
         };
         wishes.into_iter().map(|wish| Ask { from: from(&wish), wish, delivery: self.delivery }).collect()
     }

@@ -131,11 +131,15 @@ impl History {
         last: u64,
     ) -> Option<impl Iterator<Item = Shared> + 'a> {
         let missing = last.checked_sub(place.offset)?;
-        let held = self.0.as_ref().map_or(0, |log| log.len() as u64);
-        let first = usize::try_from(held.checked_sub(missing)?).ok()?;
+        let first = usize::try_from(self.held().checked_sub(missing)?).ok()?;
         let offsets = place.offset + 1..=last;
         let share = move |(offset, index)| self.0.as_ref()?.share(index, Place { offset, ..place });
         Some(offsets.zip(first..).filter_map(share))
+    }
+
+    /// How many updates it holds.
+    pub(super) fn held(&self) -> u64 {
+        self.0.as_ref().map_or(0, |log| log.len() as u64)
     }
 
     /// Forgets everything (a new epoch begins).

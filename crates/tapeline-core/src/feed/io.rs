@@ -1,7 +1,7 @@
 //! What goes into a feed and what comes out of it.
 
 use crate::data::topic::Topic;
-use crate::data::update::Position;
+use crate::data::update::{Position, Shared};
 use crate::policy::fault::Fault;
 use crate::time::Mono;
 use crate::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal};
@@ -185,4 +185,33 @@ pub struct Subscribed {
     pub recovered: bool,
     /// Why not, if not: `epoch`, `too_old`, `ahead`, `disabled`.
     pub reason: Option<&'static str>,
+}
+
+/// Where a reader begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the state as it stands, or the next event.
+    #[default]
+    Now,
+    /// Behind a position seen earlier, if the history still holds all that followed.
+    After(Position),
+    /// With everything that the history holds.
+    Oldest,
+}
+
+impl From<Option<Position>> for Start {
+    fn from(from: Option<Position>) -> Self {
+        from.map_or(Self::Now, Self::After)
+    }
+}
+
+/// A topic as a new reader would find it.
+#[derive(Debug, Clone)]
+pub struct Peek {
+    /// Where it stands.
+    pub position: Position,
+    /// How it is served.
+    pub status: Shared,
+    /// Its whole state; none for events, and for state not known yet.
+    pub snapshot: Option<Shared>,
 }

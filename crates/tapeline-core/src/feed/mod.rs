@@ -56,7 +56,7 @@ use crate::time::{Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
 
 pub use self::events::Record;
-pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Stage, Subscribed};
+pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
 pub use self::line::LineStats;
 pub use self::memory::Memory;
 pub use self::status::{

@@ -10,7 +10,7 @@ use crate::venue::{Route, Sequencing, TopicId};
 
 use super::Feed;
 use super::history::{Place, notice};
-use super::io::Subscribed;
+use super::io::{Peek, Start, Subscribed};
 use super::lines::REJECTED;
 use super::topics::{Entry, Facts, Service, State};
 
@@ -19,7 +19,7 @@ const LEFT_OUT: &str = "left_out";
 
 impl Feed {
     /// Subscribes `to` to one topic. What is known of it is delivered at once: its status, and the
-    /// history after `from` or the state as a snapshot.
+    /// history `from` where it is to begin, or the state as a snapshot; from the oldest, both.
     ///
     /// # Errors
     /// [`TopicError`] if the venue does not offer it or a limit is reached.
@@ -28,7 +28,7 @@ impl Feed {
         now: Time,
         topic: Topic,
         how: Delivery,
-        from: Option<Position>,
+        from: impl Into<Start>,
         to: &Subscriber,
     ) -> Result<Subscribed, TopicError> {
         self.notice(now);
@@ -42,7 +42,7 @@ impl Feed {
         }
         let id = self.ensure(now, &topic, None)?;
         self.attach(now, id, how, to);
-        let answer = self.resume(now, id, how, from, to);
+        let answer = self.resume(now, id, how, from.into(), to);
         self.drive(now);
         // What was made a moment ago is there; if not, the limit on topics is the nearest truth.
         answer.ok_or(TopicError::Limit { limit: self.config.limits.topics, what: "topics" })
@@ -78,7 +78,7 @@ impl Feed {
             }
             let how = how.unwrap_or_else(|| entry.topic.channel().default_delivery());
             self.attach(now, *id, how, to);
-            self.resume(now, *id, how, None, to);
+            self.resume(now, *id, how, Start::Now, to);
         }
         if let Some(first) = left_out.first() {
             self.tell_left_out(now, *first, left_out.len(), &pattern, slot);
@@ -164,38 +164,54 @@ impl Feed {
         now: Time,
         id: TopicId,
         how: Delivery,
-        from: Option<Position>,
+        from: Start,
         to: &Subscriber,
     ) -> Option<Subscribed> {
         let slot = self.readers.enter(now.unix, to);
         let entry = self.topics.get(id)?;
         let position = Position { epoch: entry.epoch, offset: entry.offset };
+        let topic = entry.topic.clone();
+        let told = |recovered, reason| Some(Subscribed { topic, position, recovered, reason });
+        let tail = |offset| entry.history.after(Place { offset, ..entry.place() }, entry.offset);
         let refused = match from {
-            None => None,
-            Some(from) if from.epoch != entry.epoch => Some("epoch"),
-            Some(from) if from.offset > entry.offset => Some("ahead"),
-            // The first state of an epoch is a snapshot, which no log holds.
-            Some(from) if from.offset == 0 && !matches!(entry.state, State::Events) => Some("too_old"),
-            Some(from) => {
-                match entry.history.after(Place { offset: from.offset, ..entry.place() }, entry.offset) {
-                    Some(tail) => {
-                        for update in tail {
-                            self.readers.stage(slot, how, update);
-                        }
-                        self.readers.stage(slot, how, entry.status(now));
-                        let (topic, reason) = (entry.topic.clone(), None);
-                        return Some(Subscribed { topic, position, recovered: true, reason });
-                    }
-                    None => Some("too_old"),
+            Start::Now => None,
+            Start::Oldest => {
+                for update in tail(entry.offset - entry.history.held()).into_iter().flatten() {
+                    self.readers.stage(slot, how, update);
                 }
+                None
             }
+            Start::After(from) if from.epoch != entry.epoch => Some("epoch"),
+            Start::After(from) if from.offset > entry.offset => Some("ahead"),
+            // The first state of an epoch is a snapshot, which no log holds.
+            Start::After(from) if from.offset == 0 && !matches!(entry.state, State::Events) => {
+                Some("too_old")
+            }
+            Start::After(from) => match tail(from.offset) {
+                Some(tail) => {
+                    for update in tail {
+                        self.readers.stage(slot, how, update);
+                    }
+                    self.readers.stage(slot, how, entry.status(now));
+                    return told(true, None);
+                }
+                None => Some("too_old"),
+            },
         };
         self.readers.stage(slot, how, entry.status(now));
         if let Some(snapshot) = entry.snapshot(now) {
             debug_assert_eq!(snapshot.kind, Kind::Snapshot);
             self.readers.stage(slot, how, snapshot);
         }
-        Some(Subscribed { topic: entry.topic.clone(), position, recovered: false, reason: refused })
+        told(false, refused)
+    }
+
+    /// A topic as a new reader would find it; `None` if it does not run.
+    pub fn peek(&self, now: Time, topic: &Topic) -> Option<Peek> {
+        let topic = self.venue.canonical(topic.clone()).ok()?;
+        let entry = self.topics.get(self.topics.id(&topic)?)?;
+        let position = Position { epoch: entry.epoch, offset: entry.offset };
+        Some(Peek { position, status: entry.status(now), snapshot: entry.snapshot(now) })
     }
 
     /// The topic's slot; made, placed on a line and offered to patterns if it is new.
@@ -250,7 +266,7 @@ impl Feed {
         }
         for (subscriber, how) in takers {
             self.attach(now, id, how, &subscriber);
-            self.resume(now, id, how, None, &subscriber);
+            self.resume(now, id, how, Start::Now, &subscriber);
         }
         for (slot, pattern) in left_out {
             self.tell_left_out(now, id, 1, &pattern, slot);

@@ -14,9 +14,9 @@ use std::time::Duration;
 use self::toy::{Bench, SECOND, market, read};
 use crate::config::FeedConfig;
 use crate::data::channel::Delivery;
-use crate::data::topic::Pattern;
+use crate::data::topic::{Pattern, Topic};
 use crate::data::update::Position;
-use crate::feed::{Action, Input};
+use crate::feed::{Action, Input, Start};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
 use crate::venue::{DialRequest, Refusal};
@@ -286,6 +286,29 @@ fn a_resume_is_complete_or_says_why_not() {
     assert_eq!(resume(Position { epoch, offset: 5 }), (true, None, 0));
     assert_eq!(resume(Position { epoch, offset: 6 }), (false, Some("ahead"), 0));
     assert_eq!(resume(Position { epoch: Default::default(), offset: 3 }), (false, Some("epoch"), 0));
+}
+
+#[test]
+fn whoever_begins_with_the_oldest_gets_all_that_is_held_and_a_glance_changes_nothing() {
+    let mut bench = Bench::new();
+    let (who, _first) = Bench::reader(1, Overflow::Gap);
+    let position = bench.subscribe("toy:trade:A", &who).position;
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 1..=3 {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    let topic: Topic = "toy:trade:A".parse().unwrap();
+    let peek = bench.feed.peek(bench.now, &topic).unwrap();
+    assert_eq!((peek.position.offset, peek.snapshot.is_none()), (3, true));
+    assert!(bench.feed.peek(bench.now, &"toy:trade:B".parse().unwrap()).is_none(), "nothing is begun for it");
+    let (other, mut second) = Bench::reader(2, Overflow::Gap);
+    let answer = bench.feed.subscribe(bench.now, topic, Delivery::Every, Start::Oldest, &other).unwrap();
+    bench.collect();
+    assert_eq!((answer.position, answer.recovered), (Position { offset: 3, ..position }, false));
+    bench.hear(line, "t A 4 1");
+    let expected = ["event 1 id=1", "event 2 id=2", "event 3 id=3", "event 4 id=4"];
+    assert_eq!(market(&mut second), expected);
 }
 
 #[test]
