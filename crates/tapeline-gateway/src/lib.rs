@@ -1,6 +1,11 @@
-//! The network face of Tapeline. Empty for now: nothing is served to other processes yet.
+//! The network face of Tapeline: what the hub knows, served to other processes.
 //!
-//! What will live here, and nowhere else: the WebSocket stream for clients and its sub-protocols,
-//! server-sent events, the HTTP interface with its metrics and health answers, authentication, the limits
-//! towards clients, the compatibility paths, and the files of the dashboard. It reads the logs of the hub;
-//! it never talks to a venue.
+//! - [`stream`]: the clients of `/v1/stream`, each a cursor into logs that all of them share
+//! - [`config`]: what the gateway is told at its start
+//!
+//! It reads the hub; it never talks to a venue.
+
+pub mod config;
+pub mod stream;
+
+pub use config::GatewayConfig;
