@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// Show topics as they change, as a table or as JSON lines
     Watch(Watch),
     /// Serve a recorded or generated market as the venue itself would
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     /// Check, show or describe the configuration
     Config(Config),
 }
@@ -157,6 +157,9 @@ pub(crate) struct Simulate {
     /// The port on 127.0.0.1; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 8490)]
     pub(crate) port: u16,
+    /// Speak TLS too, on the same port; DIR/ca.pem is then the certificate to trust
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tls: Option<PathBuf>,
     /// The number from which everything random in a generated market follows
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "capture", help_heading = MARKET)]
     pub(crate) seed: u64,

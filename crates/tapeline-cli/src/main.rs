@@ -56,7 +56,7 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Config(config) => command::config::run(config.action, &global),
         Command::Demo(args) => block_on(async |stop| command::demo::run(args, &global, stop).await),
         Command::Watch(args) => block_on(async |stop| command::watch::run(args, &global, stop).await),
-        Command::Simulate(args) => block_on(async |stop| command::simulate::run(args, stop).await),
+        Command::Simulate(args) => block_on(async |stop| command::simulate::run(*args, stop).await),
     }
 }
 

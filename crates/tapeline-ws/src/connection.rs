@@ -431,6 +431,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         &self.io
     }
 
+    /// The socket, to say something that no connection says: only while nothing is [`queued`](Self::queued).
+    pub const fn io_mut(&mut self) -> &mut IO {
+        &mut self.io
+    }
+
     /// Gives the socket back; what was buffered is lost.
     pub fn into_io(self) -> IO {
         self.io

@@ -10,7 +10,8 @@ use crate::stop::Stop;
 
 /// Runs the command until a signal ends it.
 pub(crate) async fn run(args: Simulate, stop: &mut Stop) -> Result<Exit, Failed> {
-    let options = Options { port: args.port, troubles: troubles(&args)?, ..Options::new(content(&args)?) };
+    let (port, tls) = (args.port, args.tls.clone());
+    let options = Options { port, tls, troubles: troubles(&args)?, ..Options::new(content(&args)?) };
     let server = tokio::select! {
         server = Server::start(options) => server.map_err(|error| failed(&error, args.port))?,
         // Reading a large recording takes a while.
@@ -90,6 +91,7 @@ fn failed(error: &StartError, port: u16) -> Failed {
         )),
         StartError::Capture(_) => failed
             .hint("--capture wants a folder with frames.ndjson, recv_*.txt and, if any, rest_depth.ndjson"),
+        StartError::Authority { .. } => failed.hint("--tls wants a folder that can be written to"),
         _ => failed,
     }
 }

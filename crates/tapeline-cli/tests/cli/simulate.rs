@@ -42,3 +42,18 @@ fn a_folder_that_is_no_capture_is_told() {
     failed.told(|line| line.contains("frames.ndjson"));
     assert_eq!(failed.code(), Some(1));
 }
+
+#[test]
+fn with_tls_the_certificate_to_trust_is_written_down() {
+    let dir = std::env::temp_dir().join(format!("tapeline-cli-tls-{}", std::process::id()));
+    let (mut simulator, _) = simulator(&["--tls", dir.to_str().unwrap()]);
+    let written = std::fs::read_to_string(dir.join("ca.pem")).unwrap();
+    assert!(written.starts_with("-----BEGIN CERTIFICATE-----"), "{written}");
+    simulator.signal("TERM");
+    assert_eq!(simulator.code(), Some(0));
+    std::fs::remove_dir_all(&dir).unwrap();
+    let nowhere = ["simulate", "--port", "0", "--tls", "/dev/null/here"];
+    let mut failed = Running::start(&mut tapeline(&nowhere));
+    failed.told(|line| line.contains("ca.pem"));
+    assert_eq!(failed.code(), Some(1));
+}

@@ -39,6 +39,14 @@ impl House {
         }
     }
 
+    /// What awaits a TLS handshake with a host.
+    pub(crate) fn handshake(&mut self, now: u64, host: &str) -> Option<Trouble> {
+        self.advance(now);
+        let trouble = self.troubles.at(self.now, Place::Tls, |trouble| trouble.scope.has_host(host))?;
+        self.troubles.count(trouble.kind);
+        Some(trouble)
+    }
+
     /// What is odd about the answer to the upgrade of a socket that has just been let in.
     pub(crate) fn oddity(&mut self, socket: SocketId, target: &str) -> Option<Trouble> {
         let host = Target::parse(target).host;

@@ -13,6 +13,8 @@ pub(crate) enum Place {
     Socket,
     /// On connections for as long as it lasts.
     Manner,
+    /// On TLS handshakes.
+    Tls,
     /// On upgrade requests.
     Connect,
     /// On the answers to upgrades that are granted.
@@ -70,6 +72,12 @@ kinds! {
     NoPong "no-pong" Manner "The venue answers no pings.",
     Refuse "refuse" Connect "Connects are refused with status `code` (503); 0 is a closed port.",
     Flap "flap" Connect "Connects are accepted, and cut `by` later (0.1 to 10 s at random).",
+    TlsExpired "tls-expired" Tls "The certificate has expired.",
+    TlsName "tls-name" Tls "The certificate is for another name.",
+    TlsUnknown "tls-unknown" Tls "The certificate comes from an authority that nobody knows.",
+    TlsAlert "tls-alert" Tls "The handshake is refused with the alert `code` (40: handshake failure).",
+    TlsSilent "tls-silent" Tls "The handshake is never answered.",
+    TlsGarbage "tls-garbage" Tls "The handshake is answered with what is no TLS.",
     OddDeflate "odd-deflate" Upgrade "Compression is granted with parameters that nobody asked for, windows of `code` (10) bits.",
     OddExtension "odd-extension" Upgrade "An extension is turned on that nobody offered.",
     Drop "drop" Frame "A frame is not sent.",
@@ -118,10 +126,10 @@ kinds! {
 }
 
 impl Kind {
-    /// Whether only real sockets have what it spoils. A world in virtual time knows no headers; what becomes of such
-    /// a connection, a dial that fails, is among its own faults.
+    /// Whether only real sockets have what it spoils. A world in virtual time knows neither TLS nor headers; what
+    /// becomes of such a connection, a dial that fails, is among its own faults.
     pub(crate) const fn is_of_sockets(self) -> bool {
-        matches!(self.place(), Place::Upgrade)
+        matches!(self.place(), Place::Tls | Place::Upgrade)
     }
 }
 

@@ -3,6 +3,8 @@
 use super::control;
 use super::room::Room;
 use super::socket::Socket;
+use super::stream::Stream;
+use super::tls::Tls;
 use crate::house::{Kind, Reply, Trouble};
 use crate::recording::Recording;
 use bytes::Bytes;
@@ -18,7 +20,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tapeline_ws::handshake::{self, Accepted};
 use tapeline_ws::{Connection, Deflate, Limits, ServerOptions};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) recording: Option<Arc<Recording>>,
     pub(crate) futures: bool,
     pub(crate) deflate: bool,
+    pub(crate) tls: Option<Tls>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -105,7 +107,7 @@ impl Shared {
             else {
                 return;
             };
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+            let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else { return };
             let stream = parts.io.into_inner();
             let connection = Connection::server(stream, &negotiated, Limits::server(), &parts.read_buf);
             Socket::open(connection, seat).run().await;

@@ -6,6 +6,8 @@ mod options;
 mod player;
 mod room;
 mod socket;
+mod stream;
+mod tls;
 
 pub use options::{Content, Options, StartError};
 
@@ -24,6 +26,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stream::Stream;
+use tls::Tls;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +50,7 @@ impl Server {
     /// Opens the venue.
     ///
     /// # Errors
-    /// [`StartError`]: the recording cannot be played or the port is taken.
+    /// [`StartError`]: the recording cannot be played, the port is taken, or the certificate cannot be written.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let (mut house, recording, slow) = open_house(&options).await?;
         for trouble in options.troubles {
@@ -56,6 +60,7 @@ impl Server {
         let listen = |source| StartError::Listen { address, port, source };
         let listener = TcpListener::bind((address, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let tls = options.tls.as_deref().map(|dir| Tls::open(dir, address.ip())).transpose()?;
         let frames = match &options.content {
             Content::Market(market) => market.frames.unwrap_or(u64::MAX),
             Content::Capture { .. } => recording.as_ref().map_or(0, |known| known.capture.len() as u64),
@@ -65,6 +70,7 @@ impl Server {
             room: Arc::new(Room::new(house, options.queue.max(1) * player::BATCH, slow)),
             recording,
             deflate: options.deflate,
+            tls,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -237,8 +243,15 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+async fn serve(tcp: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let stop = shared.stop.clone();
+    let greeting = async {
+        match &shared.tls {
+            Some(tls) => tokio::time::timeout(HEAD_WITHIN, tls.greet(tcp, &shared.room)).await.ok().flatten(),
+            None => Some(Stream::Plain(tcp)),
+        }
+    };
+    let Some(Some(stream)) = stop.run_until_cancelled(greeting).await else { return };
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { shared.answer(request, peer.ip()).await }

@@ -54,6 +54,9 @@ pub struct Options {
     pub error_shape: ErrorShape,
     /// Grant permessage-deflate to clients that offer it.
     pub deflate: bool,
+    /// Speak TLS too, on the same port, and write the certificate of the authority to trust into this folder, as
+    /// `ca.pem`; it is another one at each start.
+    pub tls: Option<PathBuf>,
     /// Batches of at most 256 frames that wait for one socket.
     pub queue: usize,
     /// A socket is cut when it is this old; the venue says 24 hours.
@@ -83,6 +86,7 @@ impl Options {
             weight: None,
             error_shape: ErrorShape::Nested,
             deflate: true,
+            tls: None,
             queue: 16,
             lifetime: Some(Duration::from_secs(24 * 3_600)),
             shutdown_lead: None,
@@ -128,6 +132,20 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate of the authority cannot be written.
+    #[error("cannot write {}: {source}", .file.display())]
+    Authority {
+        /// Where it should be.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make certificates: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// A certificate could not be used.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// A market without symbols has nothing to tell.
     #[error("the market lists no symbols")]
     NoSymbols,

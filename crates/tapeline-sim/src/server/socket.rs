@@ -1,17 +1,18 @@
 //! One WebSocket connection: moves bytes between a client and the house, and does to it what the house orders.
 
 use super::room::Seat;
+use super::stream::Stream;
 use crate::house::{Said, Say};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tapeline_ws::{Connection, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
 /// How long a farewell may take.
@@ -21,7 +22,7 @@ const LONGEST_QUEUED: usize = 64 * 1024;
 
 /// One open socket.
 pub(crate) struct Socket {
-    connection: Connection<TcpStream>,
+    connection: Connection<Stream>,
     seat: Seat,
     /// What is to be done, first things first.
     orders: VecDeque<Say>,
@@ -55,7 +56,7 @@ enum End {
 
 /// What woke the socket.
 enum Wake {
-    /// All that was queued is written.
+    /// All that was queued, and what goes past the queue, is written.
     Idle,
     Read(usize),
     News,
@@ -63,7 +64,7 @@ enum Wake {
 }
 
 impl Socket {
-    pub(crate) fn open(mut connection: Connection<TcpStream>, seat: Seat) -> Self {
+    pub(crate) fn open(mut connection: Connection<Stream>, seat: Seat) -> Self {
         // The house answers pings, or does not.
         connection.set_auto_pong(false);
         Self { connection, seat, orders: VecDeque::new(), raw: None, leave_by: None }
@@ -86,7 +87,7 @@ impl Socket {
                 let _ = tokio::time::timeout(FAREWELL, connection.close(code, reason)).await;
             }
             End::Reset => {
-                let _ = connection.io().set_zero_linger();
+                let _ = connection.io().tcp().set_zero_linger();
             }
             End::Fin => {
                 let _ = tokio::time::timeout(FAREWELL, finish(connection.into_io())).await;
@@ -109,16 +110,16 @@ impl Socket {
                 None => std::future::pending().await,
             }
         };
-        let waiting = self.raw.is_some() || !self.orders.is_empty();
+        let waiting = !self.orders.is_empty();
         let wake = tokio::select! {
             biased;
             () = self.seat.cut.cancelled() => return ControlFlow::Break(End::Gone),
             () = farewell => return ControlFlow::Break(End::Gone),
-            wake = next_wake(&mut self.connection, waiting) => wake,
+            wake = next_wake(&mut self.connection, self.raw.as_mut(), waiting) => wake,
             () = self.seat.news.notified() => Wake::News,
         };
         match wake {
-            Wake::Idle => self.write_raw(),
+            Wake::Idle => self.end_raw(),
             Wake::Read(0) | Wake::Broken => ControlFlow::Break(End::Gone),
             Wake::Read(_) => ControlFlow::Continue(()),
             Wake::News => {
@@ -192,27 +193,30 @@ impl Socket {
         ControlFlow::Continue(())
     }
 
-    /// Writes what goes past the connection, as far as the network takes it.
-    fn write_raw(&mut self) -> ControlFlow<End> {
-        let Some(raw) = &mut self.raw else { return ControlFlow::Continue(()) };
-        match self.connection.io().try_write(&raw.bytes[raw.written..]) {
-            Ok(bytes) => raw.written += bytes,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return ControlFlow::Break(End::Gone),
+    /// What went past the connection is written.
+    fn end_raw(&mut self) -> ControlFlow<End> {
+        match self.raw.take() {
+            Some(Raw { reset: true, .. }) => ControlFlow::Break(End::Reset),
+            _ => ControlFlow::Continue(()),
         }
-        if raw.written == raw.bytes.len() {
-            if raw.reset {
-                return ControlFlow::Break(End::Reset);
-            }
-            self.raw = None;
-        }
-        ControlFlow::Continue(())
     }
 }
 
 impl Raw {
     const fn of(bytes: Vec<u8>, reset: bool) -> Self {
         Self { bytes, written: 0, reset }
+    }
+
+    /// Writes as much as the network takes; ready when all is written.
+    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written;
+        }
+        Pin::new(stream).poll_flush(cx)
     }
 }
 
@@ -242,20 +246,20 @@ fn fragments(text: &Bytes, count: usize) -> Vec<u8> {
 }
 
 /// Ends the stream and reads on until the client has understood: an unread byte would make it a reset.
-async fn finish(mut stream: TcpStream) {
+async fn finish(mut stream: Stream) {
     if stream.shutdown().await.is_ok() {
         swallow(stream).await;
     }
 }
 
 /// Reads until the end.
-async fn swallow(mut stream: TcpStream) {
+async fn swallow(mut stream: Stream) {
     let mut scratch = [0; 4_096];
     while matches!(stream.read(&mut scratch).await, Ok(1..)) {}
 }
 
 /// Writes what is queued and waits for what comes first: nothing left to write, or bytes.
-async fn next_wake(connection: &mut Connection<TcpStream>, waiting: bool) -> Wake {
+async fn next_wake(connection: &mut Connection<Stream>, mut raw: Option<&mut Raw>, waiting: bool) -> Wake {
     poll_fn(|cx| {
         let idle = match connection.poll_flush(cx) {
             Poll::Ready(Ok(())) => true,
@@ -267,11 +271,14 @@ async fn next_wake(connection: &mut Connection<TcpStream>, waiting: bool) -> Wak
             Poll::Ready(Err(_)) => return Poll::Ready(Wake::Broken),
             Poll::Pending => {}
         }
-        // Raw bytes wait for the network too.
-        if idle && waiting && connection.io().poll_write_ready(cx).is_ready() {
-            return Poll::Ready(Wake::Idle);
+        match &mut raw {
+            Some(raw) if idle => match ready!(raw.poll_write(connection.io_mut(), cx)) {
+                Ok(()) => Poll::Ready(Wake::Idle),
+                Err(_) => Poll::Ready(Wake::Broken),
+            },
+            None if idle && waiting => Poll::Ready(Wake::Idle),
+            _ => Poll::Pending,
         }
-        Poll::Pending
     })
     .await
 }

@@ -14,20 +14,20 @@ async fn venue(script: &str) -> Server {
 }
 
 /// Settings for a venue with sockets and REST at these addresses.
-fn at(streams: &str, rest: &str) -> VenueConfig {
+pub(crate) fn at(streams: &str, rest: &str) -> VenueConfig {
     let mut settings = settings(streams);
     settings.feed.rest = vec![rest.to_owned()];
     settings
 }
 
-fn hub(settings: VenueConfig) -> Hub {
+pub(crate) fn hub(settings: VenueConfig) -> Hub {
     let mut config = HubConfig { seed: Some(3), ..HubConfig::default() };
     config.venues.insert("binance".to_owned(), settings);
     Hub::new(config)
 }
 
 /// The class and detail of the first line's failure, once it has one.
-async fn failure(hub: &Hub) -> (&'static str, String) {
+pub(crate) async fn failure(hub: &Hub) -> (&'static str, String) {
     let read = async || {
         let status = hub.status().await;
         let line = status.venues.first()?.feed.as_ref()?.lines.first()?.clone();

@@ -9,3 +9,4 @@ mod edge;
 mod handlers;
 mod network;
 mod subscriptions;
+mod tls;
