@@ -113,3 +113,36 @@ impl Reader {
 
 /// How long a reader that must not lose anything may dawdle.
 pub(crate) const DAWDLE: u64 = 6 * SEC;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tapeline_core::feed::{Feed, Memory};
+    use tapeline_core::time::Time;
+    use tapeline_venues::binance::{Binance, Market};
+
+    /// Something that a feed says.
+    fn update() -> Shared {
+        let mut feed =
+            Feed::new(Arc::new(Binance::new(Market::Spot)), Default::default(), Memory::default(), 1);
+        let (subscriber, mut outbox) =
+            outbox(SubscriberId(9), "reader", Overflow::Gap, Habit::Watcher.rule().1);
+        let topic = "binance:trade:BTCUSDT".parse().unwrap();
+        feed.subscribe(Time::default(), topic, Delivery::Every, None, &subscriber).unwrap();
+        let _ = feed.next_action();
+        outbox.try_next().unwrap()
+    }
+
+    #[test]
+    fn an_outbox_without_bounds_is_seen() {
+        let within = |bounds: Bounds| {
+            let mut reader = Reader::new(0, 0, Habit::Sluggard, 0);
+            (reader.subscriber, reader.outbox) = outbox(SubscriberId(0), "reader", Overflow::Gap, bounds);
+            reader.subscriber.push(&mut vec![(Delivery::Every, update()); 100_000]);
+            reader.is_within_bounds()
+        };
+        assert!(within(Habit::Sluggard.rule().1));
+        assert!(!within(Bounds { messages: usize::MAX, bytes: usize::MAX }));
+    }
+}
