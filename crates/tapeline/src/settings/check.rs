@@ -6,6 +6,7 @@ use super::Settings;
 use super::keys::{self, Key, ORDERED};
 use super::problem::{Origin, Problem};
 use super::read::full_path;
+use super::secret;
 use super::value::Value;
 use super::venues;
 
@@ -24,6 +25,45 @@ pub(crate) fn check(settings: &mut Settings, problems: &mut Vec<Problem>) {
     let file = |path: &Path| path.is_file().then_some("a file");
     path(settings, problems, "gateway.admin_token_file", "a file", folder);
     path(settings, problems, "state.dir", "a folder", file);
+    token(settings, problems);
+    bind(settings, problems);
+}
+
+/// A token file that is named must hold a token, as far as we can see it.
+fn token(settings: &mut Settings, problems: &mut Vec<Problem>) {
+    const NAME: &str = "gateway.admin_token_file";
+    let Some(file) = settings.gateway.admin_token_file.clone().filter(|file| !file.is_dir()) else { return };
+    let expected = "a readable file with one token in it".to_owned();
+    match secret::read(&file) {
+        Err(got) => {
+            problems.push(problem(settings, NAME, expected, format!("\"{}\" ({got})", file.display())))
+        }
+        Ok(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            let got = format!("\"{}\" with blanks or other characters in it", file.display());
+            problems.push(problem(settings, NAME, expected, got));
+        }
+        Ok(_) if secret::is_open(&file) => {
+            settings.warnings.push(format!("{NAME}: others can read \"{}\"; `chmod 600` it", file.display()));
+        }
+        Ok(_) => {}
+    }
+}
+
+/// Whoever serves others says so: there is neither TLS nor are there tokens for clients yet.
+fn bind(settings: &Settings, problems: &mut Vec<Problem>) {
+    let gateway = &settings.gateway;
+    if gateway.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let mut refuse = |allowed: bool, key: &str, lacking: &str| {
+        if !allowed {
+            let expected = format!("a loopback address, or `{key} = true` in [gateway] ({lacking})");
+            let got = format!("\"{}\"", gateway.listen);
+            problems.push(problem(settings, "gateway.listen", expected, got));
+        }
+    };
+    refuse(gateway.insecure_plaintext, "insecure_plaintext", "connections are not encrypted yet");
+    refuse(gateway.insecure_no_tokens, "insecure_no_tokens", "clients need no token yet");
 }
 
 fn problem(settings: &Settings, path: &str, expected: String, got: String) -> Problem {

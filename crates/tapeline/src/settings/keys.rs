@@ -80,6 +80,7 @@ const fn some(most: u64) -> Kind {
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// Every key.
@@ -90,6 +91,46 @@ pub const KEYS: &[Key] = &[
         Kind::Path,
         "The file that holds the token for calls that change something."
     ),
+    global!(
+        gateway.insecure_plaintext,
+        Kind::Switch,
+        "Whether an address that others reach may be listened on without encryption."
+    ),
+    global!(
+        gateway.insecure_no_tokens,
+        Kind::Switch,
+        "Whether an address that others reach may be listened on without asking clients for tokens."
+    ),
+    global!(
+        gateway.allowed_origins,
+        Kind::Pages,
+        "Web pages that may connect, besides those of this machine."
+    ),
+    global!(
+        gateway.allowed_hosts,
+        Kind::Hosts,
+        "Names by which the gateway may be called, besides its address and those of loopback."
+    ),
+    global!(gateway.connections, Kind::Count(1, 10_000_000), "Connections at a time."),
+    global!(gateway.connections_per_ip, Kind::Count(1, 10_000_000), "Connections of one address at a time."),
+    global!(gateway.header_bytes, Kind::Size(KIB, 64 * KIB), "Bytes of a request's head."),
+    global!(gateway.message_bytes, Kind::Size(KIB, 16 * MIB), "Bytes of one message from a client."),
+    global!(gateway.messages_per_second, Kind::Count(1, 100_000), "Messages of one client in any second."),
+    global!(
+        gateway.unsent_bytes,
+        Kind::Size(16 * KIB, GIB),
+        "Bytes that a client may leave unread before it is conflated or disconnected."
+    ),
+    global!(
+        gateway.shards,
+        Kind::Count(0, 256),
+        "Threads that serve streams; 0 takes one per core, at most four."
+    ),
+    global!(gateway.header_within, some(HOUR), "How long a request's head may take."),
+    global!(gateway.idle, some(DAY), "How long a connection without a request is kept."),
+    global!(gateway.ping_every, some(HOUR), "How often a client is pinged."),
+    global!(gateway.pong_within, some(HOUR), "How long a client's pong may take."),
+    global!(gateway.drain_within, some(HOUR), "How long a graceful stop may take."),
     global!(state.dir, Kind::Path, "The folder of bans, dial times and the event log."),
     venue!(streams, Kind::Streams, "Origins of the streams, best first; the venue's paths are appended."),
     venue!(rest, Kind::Rest, "Origins of the REST interface, best first; the venue's paths are appended."),
@@ -191,6 +232,8 @@ pub(crate) const ORDERED: &[(&str, &str)] = &[
     ("timing.backoff_first", "timing.backoff_max"),
     ("limits.topics_per_client", "limits.topics"),
     ("limits.log_bytes", "limits.logs_bytes"),
+    ("gateway.connections_per_ip", "gateway.connections"),
+    ("gateway.message_bytes", "gateway.unsent_bytes"),
 ];
 
 /// The key of a name such as `timing.linger`.

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tapeline_core::config::{FeedConfig, Limits, Timing};
 use tapeline_core::data::topic::Topic;
@@ -33,7 +34,7 @@ pub use keys::{KEYS, Key, SECTIONS};
 pub use problem::{Origin, Problem, Problems};
 pub use reference::reference;
 pub use schema::schema;
-pub use secret::Secret;
+pub use secret::{Secret, read as read_secret};
 pub use value::{Kind, Value};
 
 /// The configuration in effect.
@@ -61,6 +62,64 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// The file of the token for calls that change something; none = one is made in the state folder.
     pub admin_token_file: Option<PathBuf>,
+    /// Whether others than this machine may be served without encryption.
+    pub insecure_plaintext: bool,
+    /// Whether others than this machine may be served without a token.
+    pub insecure_no_tokens: bool,
+    /// Web pages that may connect, besides those from this machine.
+    pub allowed_origins: Vec<String>,
+    /// Names by which we may be called, besides our address and those of loopback.
+    pub allowed_hosts: Vec<String>,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Connections of one address at a time.
+    pub connections_per_ip: usize,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// Bytes of one message from a client.
+    pub message_bytes: usize,
+    /// Messages of one client in any second.
+    pub messages_per_second: u32,
+    /// Bytes that a client may leave unread.
+    pub unsent_bytes: usize,
+    /// Threads that serve streams; 0 = one per core, at most four.
+    pub shards: usize,
+    /// How long a request's head may take.
+    pub header_within: Duration,
+    /// How long a connection without a request is kept.
+    pub idle: Duration,
+    /// How often a client is pinged.
+    pub ping_every: Duration,
+    /// How long its pong may take.
+    pub pong_within: Duration,
+    /// How long a graceful stop may take.
+    pub drain_within: Duration,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)),
+            admin_token_file: None,
+            insecure_plaintext: false,
+            insecure_no_tokens: false,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            connections: 20_000,
+            connections_per_ip: 100,
+            header_bytes: 16 << 10,
+            message_bytes: 64 << 10,
+            messages_per_second: 20,
+            unsent_bytes: 256 << 10,
+            shards: 0,
+            header_within: secs(5),
+            idle: secs(60),
+            ping_every: secs(25),
+            pong_within: secs(8),
+            drain_within: secs(8),
+        }
+    }
 }
 
 /// The `[state]` table.
@@ -155,15 +214,13 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
 impl Settings {
     /// The settings nobody has touched. `state` is the state folder, if there is any.
     fn untouched(state: Option<PathBuf>) -> Self {
-        let gateway =
-            Gateway { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)), admin_token_file: None };
         let venue = |id| {
             let (streams, rest) = venues::origins(id);
             let (warm, proxy, ca_file, key_id, secret) = (Vec::new(), None, None, None, None);
             VenueSettings { configured: false, streams, rest, lines: 1, warm, proxy, ca_file, key_id, secret }
         };
         Self {
-            gateway,
+            gateway: Gateway::default(),
             state: State { dir: state },
             venues: venues::ids().map(|id| (id, venue(id))).collect(),
             limits: Limits::default(),

@@ -1,7 +1,6 @@
 //! Reading: the file with its lines and columns, then the environment, then the flags, each over the
 //! one before.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,15 +9,12 @@ use toml::de::DeTable;
 
 use super::keys::{self, Key, SECTIONS};
 use super::problem::{Origin, Problem, nearest, shown};
-use super::secret::Secret;
+use super::secret::{self, Secret};
 use super::value::{Given, Kind, Value};
 use super::{Settings, venues};
 
 /// A configuration file larger than this is none.
 pub(crate) const LARGEST_FILE: usize = 1 << 20;
-/// A secret's file larger than this is none.
-const LARGEST_SECRET: u64 = 64 << 10;
-
 /// So many problems are enough to know that this is no configuration.
 const MOST_PROBLEMS: usize = 1_000;
 
@@ -223,7 +219,7 @@ impl Reader {
             (value, _) => value,
         };
         let value = match value {
-            Value::Path(Some(file)) if from_file => match read_secret(&file) {
+            Value::Path(Some(file)) if from_file => match secret::read(&file) {
                 Ok(text) => Value::Secret(Some(Secret::from_file(text, file))),
                 Err(got) => {
                     return self.problem(origin, shown_path, "a readable file with one secret in it", got);
@@ -378,31 +374,16 @@ fn all_variables() -> impl Iterator<Item = String> {
 
 /// Tells where a key belongs that stands in the wrong section.
 fn home_of(word: &str) -> Option<String> {
-    let key = keys::KEYS.iter().find(|key| key.name == word)?;
-    Some(format!(
-        "`{word}` belongs into [{}{}]",
-        key.section,
-        if key.section == "venues" { ".VENUE" } else { "" }
-    ))
+    let homes: Vec<String> = keys::KEYS
+        .iter()
+        .filter(|key| key.name == word)
+        .map(|key| format!("[{}{}]", key.section, if key.section == "venues" { ".VENUE" } else { "" }))
+        .collect();
+    (!homes.is_empty()).then(|| format!("`{word}` belongs into {}", homes.join(" or ")))
 }
 
 fn known_venues() -> String {
     format!("one of the venues {}", venues::ids().collect::<Vec<_>>().join(", "))
-}
-
-/// The secret in a file, without the line end that editors add.
-fn read_secret(file: &Path) -> Result<String, Cow<'static, str>> {
-    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > LARGEST_SECRET {
-        return Err("a file that is too large".into());
-    }
-    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| "bytes that are no UTF-8")?;
-    match text.trim() {
-        "" => Err("an empty file".into()),
-        secret if secret.contains(char::is_control) => Err("several lines".into()),
-        secret => Ok(secret.to_owned()),
-    }
 }
 
 /// The folder of the state where nobody names one.

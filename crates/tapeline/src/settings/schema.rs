@@ -61,6 +61,9 @@ fn property(key: &Key, untouched: &Settings, venue: &str) -> Json {
         }),
         Kind::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::Pages => names("^[Hh][Tt][Tt][Pp][Ss]?://[^/]+$"),
+        Kind::Hosts => names("^[^/@ ]+$"),
         Kind::Streams => origins("^[Ww][Ss][Ss]?://"),
         Kind::Rest => origins("^[Hh][Tt][Tt][Pp][Ss]?://"),
         Kind::Topics => json!({"type": "array", "uniqueItems": true, "items": {"type": "string"}}),
@@ -77,6 +80,10 @@ fn property(key: &Key, untouched: &Settings, venue: &str) -> Json {
 
 fn origins(pattern: &str) -> Json {
     json!({"type": "array", "uniqueItems": true, "maxItems": 16, "items": {"type": "string", "pattern": pattern}})
+}
+
+fn names(pattern: &str) -> Json {
+    json!({"type": "array", "uniqueItems": true, "maxItems": 256, "items": {"type": "string", "pattern": pattern}})
 }
 
 fn to_json(value: &Value, kind: Kind) -> Option<Json> {

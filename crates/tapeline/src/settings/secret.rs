@@ -1,5 +1,6 @@
 //! A secret: text that can be used but not printed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -37,4 +38,38 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// A secret's file larger than this is none.
+const LARGEST: u64 = 64 << 10;
+
+/// The secret in a file, without the line end that editors add.
+///
+/// # Errors
+/// What is wrong with the file; never anything of what it holds.
+pub fn read(file: &Path) -> Result<String, Cow<'static, str>> {
+    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
+    if size > LARGEST {
+        return Err("a file that is too large".into());
+    }
+    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|_| "bytes that are no UTF-8")?;
+    match text.trim() {
+        "" => Err("an empty file".into()),
+        secret if secret.contains(char::is_control) => Err("several lines".into()),
+        secret => Ok(secret.to_owned()),
+    }
+}
+
+/// Whether others than its owner may read a file.
+#[cfg(unix)]
+pub(crate) fn is_open(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether others than its owner may read a file; unknown here.
+#[cfg(not(unix))]
+pub(crate) fn is_open(_: &Path) -> bool {
+    false
 }

@@ -55,6 +55,27 @@ pub(crate) fn check_proxy(text: &str) -> Result<(), String> {
     if usable && matches!(parts.path, "" | "/") { Ok(()) } else { Err(form()) }
 }
 
+/// Checks the origin of a web page, as browsers send it: scheme, host, optional port, and nothing else.
+///
+/// # Errors
+/// What is expected instead.
+pub(crate) fn check_page(text: &str) -> Result<(), String> {
+    let right = split(text).is_some_and(|parts| {
+        matches!(parts.scheme.as_str(), "http" | "https") && !parts.user && parts.path.is_empty()
+    });
+    if right { Ok(()) } else { Err("an origin such as \"https://app.example.com\"".to_owned()) }
+}
+
+/// Checks a host name with an optional port.
+///
+/// # Errors
+/// What is expected instead.
+pub(crate) fn check_host(text: &str) -> Result<(), String> {
+    let url = format!("http://{text}");
+    let right = split(&url).is_some_and(|parts| !parts.user && parts.path.is_empty());
+    if right { Ok(()) } else { Err("a host name such as \"feed.example.com\"".to_owned()) }
+}
+
 struct Parts<'a> {
     scheme: String,
     user: bool,

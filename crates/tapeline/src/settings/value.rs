@@ -28,6 +28,8 @@ pub enum Kind {
     Size(u64, u64),
     /// A number from 0 to 1.
     Share,
+    /// Yes or no.
+    Switch,
     /// An IP address with a port.
     Address,
     /// A path; in a file it is relative to the file's folder.
@@ -36,6 +38,10 @@ pub enum Kind {
     Streams,
     /// Origins for REST.
     Rest,
+    /// Origins of web pages.
+    Pages,
+    /// Host names, with a port or without.
+    Hosts,
     /// A proxy's URL.
     Proxy,
     /// Topics.
@@ -53,6 +59,7 @@ pub enum Value {
     Duration(Duration),
     Number(u64),
     Share(f64),
+    Switch(bool),
     Address(SocketAddr),
     Path(Option<PathBuf>),
     Text(Option<String>),
@@ -83,6 +90,8 @@ pub(crate) struct Wrong {
 
 /// Most origins of one list.
 const MOST_ORIGINS: usize = 16;
+/// Most pages or hosts of one list.
+const MOST_NAMES: usize = 256;
 /// Most topics of one list.
 const MOST_TOPICS: usize = 10_000;
 /// The longest text.
@@ -94,7 +103,10 @@ impl Kind {
         match self {
             Self::Streams => self.texts(given, MOST_ORIGINS, |text| url::check_origin(text, url::STREAMS)),
             Self::Rest => self.texts(given, MOST_ORIGINS, |text| url::check_origin(text, url::REST)),
+            Self::Pages => self.texts(given, MOST_NAMES, url::check_page),
+            Self::Hosts => self.texts(given, MOST_NAMES, url::check_host),
             Self::Topics => self.topics(given),
+            Self::Switch => given.switch().map(Value::Switch).ok_or_else(|| self.wrong(given)),
             Self::Count(..) | Self::Share => self.number(given),
             Self::Size(least, most) => {
                 let size = given.integer().or_else(|| given.text().and_then(|text| parse_size(&text)));
@@ -147,11 +159,7 @@ impl Kind {
         let mut seen = HashSet::new();
         self.each(given, most, |text| {
             check(text)?;
-            if seen.insert(text.to_owned()) {
-                Ok(text.to_owned())
-            } else {
-                Err("each origin once".to_owned())
-            }
+            if seen.insert(text.to_owned()) { Ok(text.to_owned()) } else { Err("each entry once".to_owned()) }
         })
         .map(Value::Texts)
     }
@@ -247,6 +255,11 @@ impl Kind {
                 format!("a size from \"{least}\" to \"{most}\", for example \"64KiB\"")
             }
             Self::Share => "a number from 0.0 to 1.0".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Pages => {
+                "a list of origins of web pages, for example [\"https://app.example.com\"]".to_owned()
+            }
+            Self::Hosts => "a list of host names, for example [\"feed.example.com\"]".to_owned(),
             Self::Address => "an IP address with a port, for example \"127.0.0.1:8480\"".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Streams => origins(url::STREAMS),
@@ -294,6 +307,13 @@ impl Given<'_> {
         }
     }
 
+    fn switch(self) -> Option<bool> {
+        match self {
+            Self::Toml(value) => value.as_bool(),
+            Self::Plain(text) => text.parse().ok(),
+        }
+    }
+
     fn float(self) -> Option<f64> {
         match self {
             Self::Toml(DeValue::Float(number)) => number.as_str().parse().ok(),
@@ -325,6 +345,7 @@ impl Value {
             Self::Number(number) if matches!(kind, Kind::Size(..)) => Some(quoted(&format_size(*number))),
             Self::Number(number) => Some(number.to_string()),
             Self::Share(share) => Some(format!("{share:?}")),
+            Self::Switch(on) => Some(on.to_string()),
             Self::Address(address) => Some(quoted(&address.to_string())),
             Self::Path(path) => path.as_ref().map(|path| quoted(&path.to_string_lossy())),
             Self::Text(text) => text.as_deref().map(quoted),
@@ -362,6 +383,7 @@ field! {
     Duration, Duration;
     u64, Number;
     f64, Share;
+    bool, Switch;
     SocketAddr, Address;
     Option<PathBuf>, Path;
     Option<String>, Text;

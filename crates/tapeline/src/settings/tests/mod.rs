@@ -1,5 +1,6 @@
 //! Tests of the configuration: exact messages, precedence, and what is shown.
 
+mod gateway;
 mod mutants;
 
 use std::ffi::OsString;
@@ -119,7 +120,7 @@ fn messages_name_place_key_expectation_and_what_is_there() {
     );
     check(
         "[venues.binance]\nrest = [\"https://a\",\n  \"https://a\"]",
-        "t.toml:3:3: venues.binance.rest: expected each origin once, got \"https://a\"",
+        "t.toml:3:3: venues.binance.rest: expected each entry once, got \"https://a\"",
     );
     check(
         "[venues.binance]\nwarm = [\"binance-usdm:trade:BTCUSDT\"]",

@@ -15,8 +15,13 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Duration(..) => {
             &["30", "\"30\"", "\"1.5s\"", "\"-1s\"", "\"1s1m\"", "\"1 s\"", "[\"1s\"]", "\"99999999d\""][..]
         }
-        Kind::Count(..) => &["-1", "0", "1.0", "\"1\"", "18446744073709551616", "[1]"],
+        Kind::Count(..) => &["-1", "1.0", "\"1\"", "18446744073709551616", "[1]"],
         Kind::Size(..) => &["0", "-1", "\"64KB\"", "\"1.5KiB\"", "\"0B\"", "\"99999999GiB\"", "1.0"],
+        Kind::Switch => &["1", "\"true\"", "[true]", "0"],
+        Kind::Pages => &["\"https://a\"", "[1]", "[\"a\"]", "[\"https://a/\"]", "[\"wss://a\"]", "[\"*\"]"],
+        Kind::Hosts => {
+            &["\"a\"", "[1]", "[\"a b\"]", "[\"http://a\"]", "[\"a/b\"]", "[\"*\"]", "[\"a\", \"a\"]"]
+        }
         Kind::Share => &["-0.1", "1.1", "2", "nan", "inf", "\"0.5\""],
         Kind::Address => {
             &["8480", "\"8480\"", "\"localhost:8480\"", "\"127.0.0.1\"", "\"127.0.0.1:65536\"", "\":1\""]
@@ -57,7 +62,11 @@ fn wrong_values(kind: Kind) -> Vec<String> {
                 wrong.push("\"0s\"".to_owned());
             }
         }
-        Kind::Count(_, most) => wrong.push((most + 1).to_string()),
+        Kind::Count(least, most) => {
+            wrong.push((most + 1).to_string());
+            wrong.extend(least.checked_sub(1).map(|less| less.to_string()));
+        }
+        Kind::Switch => wrong.retain(|value| value != "true"),
         Kind::Size(least, most) => {
             wrong.push(format!("\"{}\"", format_size(most + 1)));
             wrong.push((least - 1).to_string());
