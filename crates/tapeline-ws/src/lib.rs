@@ -17,7 +17,7 @@ pub mod handshake;
 
 pub use codec::{
     Deflate, Deflater, Limits, Message, MessageOf, Prepared, ProtocolError, QueueError, RawMessage, Reader,
-    Role, Writer, close_code,
+    Role, Writer, close_code, frames,
 };
 pub use connection::{AcceptError, ConnectError, Connection, ReceiveError, SendError};
 pub use handshake::{

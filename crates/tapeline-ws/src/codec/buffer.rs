@@ -59,6 +59,12 @@ impl ReadBuffer {
         self.wanted = bytes;
     }
 
+    /// Gives the memory back; the caller has seen that nothing unread is in it.
+    pub(crate) fn release(&mut self) {
+        self.storage = Vec::new();
+        (self.start, self.end, self.wanted) = (0, 0, 0);
+    }
+
     pub(crate) const fn capacity(&self) -> usize {
         self.storage.len()
     }

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod deflate;
+pub mod frames;
 mod header;
 mod mask;
 mod prepared;

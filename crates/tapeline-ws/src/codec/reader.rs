@@ -103,6 +103,15 @@ impl Reader {
         taken
     }
 
+    /// Gives the memory of the buffers back, if they are empty: of thousands of peers most have nothing to say.
+    pub fn release(&mut self) {
+        if self.buffered() == 0 {
+            self.buffer.release();
+            self.joined = Vec::new();
+            self.joined_taken = false;
+        }
+    }
+
     /// Bytes received and not yet handed out, those of an unfinished fragmented message included.
     pub fn buffered(&self) -> usize {
         let joined = if self.joined_taken { 0 } else { self.joined.len() };

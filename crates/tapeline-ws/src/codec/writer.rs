@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::deflate::{Deflate, Deflater};
 use super::header::{self, BINARY, CLOSE, CONTROL_MAX, FIN, HEADER_MAX, PING, PONG, RSV1, TEXT};
-use super::{Prepared, Role, SplitMix, close_code, mask};
+use super::{Prepared, Role, SplitMix, frames, mask};
 
 /// Small frames share a chunk up to this size: one buffer and one slice for dozens of frames.
 const CHUNK: usize = 16 << 10;
@@ -185,7 +185,7 @@ impl Writer {
     }
 
     /// Queues a close behind everything else. `reason` is cut to 123 bytes; a `code` that may not be
-    /// sent, such as [`close_code::NONE`], makes the frame empty. A second close is ignored.
+    /// sent, such as [`NONE`](super::close_code::NONE), makes the frame empty. A second close is ignored.
     pub fn close(&mut self, code: u16, reason: &str) {
         if self.closing {
             return;
@@ -318,12 +318,7 @@ impl Writer {
     }
 
     fn close_frame(&mut self, code: u16, reason: &str) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(CONTROL_MAX);
-        if close_code::may_be_sent(code) {
-            payload.extend_from_slice(&code.to_be_bytes());
-            payload.extend_from_slice(&reason.as_bytes()[..reason.floor_char_boundary(CONTROL_MAX - 2)]);
-        }
-        self.control_frame(CLOSE, &payload)
+        self.control_frame(CLOSE, &frames::farewell(code, reason))
     }
 
     const fn admit(&self, payload: usize) -> Result<(), QueueError> {
