@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl Drop for Membership {
 pub struct Subscription {
     // Dropped in this order: a feed must find the outbox closed when it hears that its owner left.
     inbox: Inbox,
-    membership: Membership,
+    membership: Arc<Membership>,
     hub: Hub,
     /// The producer's end, until a feed holds one: without any, the outbox would be at its end.
     spare: Option<Subscriber>,
@@ -151,7 +151,7 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) fn new(hub: Hub, choices: &Choices) -> Self {
         let (to, outbox) = hub.outbox(choices);
-        let membership = Membership::new(outbox.id());
+        let membership = Arc::new(Membership::new(outbox.id()));
         let inbox = Inbox::new(outbox, choices.interval);
         Self { inbox, membership, hub, spare: Some(to), subscribed: Vec::new() }
     }
@@ -189,6 +189,15 @@ impl Subscription {
     /// The figures of its queue.
     pub fn stats(&self) -> OutboxStats {
         self.inbox.outbox.stats()
+    }
+
+    /// A handle that adds and removes topics while another task reads.
+    pub fn control(&self) -> Control {
+        Control {
+            hub: self.hub.clone(),
+            membership: Arc::downgrade(&self.membership),
+            to: self.inbox.outbox.subscriber(),
+        }
     }
 
     /// Adds topics or patterns, with the usual delivery of each. Those that are refused are told one by
@@ -245,6 +254,42 @@ impl Subscription {
         let gone: BTreeSet<&str> = wishes.iter().map(Wish::as_str).collect();
         self.subscribed.retain(|known| !gone.contains(known.topic.as_str()));
         leave(&self.membership, wishes).await
+    }
+}
+
+/// Adds and removes topics of a [`Subscription`] that another task reads. Once that is dropped, it does nothing
+/// any more; as long as one of these lives, a subscription without topics waits instead of ending.
+#[derive(Debug, Clone)]
+pub struct Control {
+    hub: Hub,
+    membership: Weak<Membership>,
+    to: Subscriber,
+}
+
+impl Control {
+    /// As [`Subscription::add_one`], for a topic or a pattern; patterns have no position.
+    ///
+    /// # Errors
+    /// [`SubscribeError`] if a venue is unknown, a feed is not there, or the venue refuses the topic.
+    pub async fn add(
+        &self,
+        wish: Wish,
+        delivery: Option<Delivery>,
+        from: impl Into<Start>,
+    ) -> Result<Option<Subscribed>, SubscribeError> {
+        let Some(membership) = self.membership.upgrade() else { return Ok(None) };
+        let asks = vec![Ask { wish, delivery, from: from.into() }];
+        let mut answers = self.hub.enter(asks, &self.to, &membership).await?;
+        answers.pop().map_or(Ok(None), |answer| answer.map_err(SubscribeError::from))
+    }
+
+    /// As [`Subscription::remove`].
+    ///
+    /// # Errors
+    /// None at present; a feed that is gone has nothing to end.
+    pub async fn remove(&self, wish: Wish) -> Result<usize, SubscribeError> {
+        let Some(membership) = self.membership.upgrade() else { return Ok(0) };
+        leave(&membership, vec![wish]).await
     }
 }
 

@@ -15,6 +15,7 @@ use tapeline_core::data::topic::{Topic, TopicError};
 use tapeline_core::data::update::{Data, Kind, Update};
 use tapeline_core::feed::{Command, FeedStatus, Peek, SubscriberStatus, TopicStatus};
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+use tapeline_core::venue::Venue;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -245,6 +246,16 @@ impl Hub {
         all
     }
 
+    /// The adapter of a venue: its facts, and its spelling of topics.
+    ///
+    /// # Errors
+    /// [`TopicError::Venue`] if nobody knows it.
+    pub fn adapter(&self, venue: &str) -> Result<Arc<dyn Venue>, TopicError> {
+        let own = self.0.config.adapters.get(venue).cloned();
+        own.or_else(|| tapeline_venues::by_id(venue))
+            .ok_or_else(|| TopicError::Venue { venue: venue.to_owned(), known: self.venues().join(", ") })
+    }
+
     /// Ends everything in good order, in at most five seconds: readers learn why, lines are closed.
     pub async fn shutdown(&self) {
         self.0.stopping.store(true, Ordering::Release);
@@ -319,11 +330,7 @@ impl Hub {
             return Err(SubscribeError::Unavailable { venue: venue.to_owned() });
         }
         let config = &self.0.config;
-        let adapter = config.adapters.get(venue).cloned().or_else(|| tapeline_venues::by_id(venue));
-        let Some(adapter) = adapter else {
-            let known = self.venues().join(", ");
-            return Err(TopicError::Venue { venue: venue.to_owned(), known }.into());
-        };
+        let adapter = self.adapter(venue)?;
         let VenueConfig { feed, net } = config.venues.get(venue).cloned().unwrap_or_default();
         let (link, inbox) = link(venue);
         let wiring = Wiring {

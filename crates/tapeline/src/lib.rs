@@ -43,7 +43,7 @@ pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, Subscribe
 pub use tapeline_core::venue::Venue;
 
 pub use config::{HubConfig, VenueConfig};
-pub use consumer::Subscription;
+pub use consumer::{Control, Subscription};
 pub use handler::{Handler, HandlerStatus, On};
 pub use hub::{Hub, Status, VenueStatus};
 pub use order::Wish;

@@ -18,40 +18,46 @@ use write::{escaped, hex128, signed, unsigned};
 /// with `"merged":n` before `data` where the update stands for several, and `"late":true` as the last
 /// field of `data` where it fills a gap that had been declared.
 pub fn encode(update: &Update) -> String {
-    let mut out = Vec::with_capacity(256 + data::size_hint(&update.data));
+    let mut out = Vec::new();
+    encode_into(&mut out, update);
+    // Only whole UTF-8 was written; an empty text would be a broken invariant and is never seen.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// As [`encode`], behind what `out` holds.
+pub fn encode_into(out: &mut Vec<u8>, update: &Update) {
+    out.reserve(256 + data::size_hint(&update.data));
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(kind(update.kind).as_bytes());
     out.extend_from_slice(b"\",\"topic\":");
-    escaped(&mut out, update.topic.as_str());
+    escaped(out, update.topic.as_str());
     out.extend_from_slice(b",\"epoch\":\"");
-    hex128(&mut out, update.epoch.bits());
+    hex128(out, update.epoch.bits());
     out.extend_from_slice(b"\",\"offset\":");
-    unsigned(&mut out, update.offset);
+    unsigned(out, update.offset);
     match update.time {
         Some(time) => {
             out.extend_from_slice(b",\"time\":\"");
-            signed(&mut out, time.0);
+            signed(out, time.0);
             out.push(b'"');
         }
         None => out.extend_from_slice(b",\"time\":null"),
     }
     out.extend_from_slice(b",\"received\":\"");
-    signed(&mut out, update.received.0);
+    signed(out, update.received.0);
     out.extend_from_slice(b"\",\"source\":\"");
     out.extend_from_slice(source(update.source).as_bytes());
     out.push(b'"');
     if update.merged > 0 {
         out.extend_from_slice(b",\"merged\":");
-        unsigned(&mut out, u64::from(update.merged));
+        unsigned(out, u64::from(update.merged));
     }
     out.extend_from_slice(b",\"data\":");
-    data::write(&mut out, &update.data);
+    data::write(out, &update.data);
     if update.late {
-        mark_late(&mut out, &update.data);
+        mark_late(out, &update.data);
     }
     out.push(b'}');
-    // Only whole UTF-8 was written; an empty text would be a broken invariant and is never seen.
-    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Adds `"late":true` to the object just written.
