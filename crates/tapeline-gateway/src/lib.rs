@@ -1,11 +1,19 @@
 //! The network face of Tapeline: what the hub knows, served to other processes.
 //!
+//! - [`Gateway`]: the listener, its connections, and their orderly end
 //! - [`stream`]: the clients of `/v1/stream`, each a cursor into logs that all of them share
 //! - [`config`]: what the gateway is told at its start
+//! - [`about`]: what the process tells of itself, and what may be asked of it
+//! - `http`: the paths, and who may ask
 //!
 //! It reads the hub; it never talks to a venue.
 
+pub mod about;
 pub mod config;
+mod http;
+mod server;
 pub mod stream;
 
+pub use about::About;
 pub use config::GatewayConfig;
+pub use server::{Gateway, StartError};

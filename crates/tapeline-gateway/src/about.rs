@@ -1,0 +1,47 @@
+//! What the process tells the gateway about itself, and what the gateway may ask of the process.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Something that only the process can do; the text of an error is shown to whoever asked. It may block.
+pub type Hook = Arc<dyn Fn() -> Result<Value, String> + Send + Sync>;
+
+/// The process around the gateway.
+#[derive(Clone)]
+pub struct About {
+    /// The version that is shown.
+    pub version: String,
+    /// The settings in force, rendered without secrets: they are shown to everybody.
+    pub config: Value,
+    /// The venues that the configuration names: the gateway is ready when all of these are.
+    pub venues: Vec<String>,
+    /// Reads the configuration anew.
+    pub reload: Option<Hook>,
+    /// Begins an orderly end of the process, and returns at once.
+    pub drain: Option<Hook>,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: Value::Object(serde_json::Map::new()),
+            venues: Vec::new(),
+            reload: None,
+            drain: None,
+        }
+    }
+}
+
+impl fmt::Debug for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("About")
+            .field("version", &self.version)
+            .field("venues", &self.venues)
+            .field("reload", &self.reload.is_some())
+            .field("drain", &self.drain.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! Errors of the HTTP face: `{"error":{"code","message"}}` with a status that says whose fault it is.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tapeline::SubscribeError;
+use tapeline_core::data::topic::TopicError;
+
+use crate::server::Full;
+
+/// A request that is not granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The status of the answer.
+    pub(crate) status: StatusCode,
+    /// What it is, for programs.
+    pub(crate) code: &'static str,
+    /// What it is and what to do about it, for people.
+    pub(crate) message: String,
+}
+
+/// How an error looks in the description of the interface.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ErrorDetail {
+    /// For programs.
+    code: String,
+    /// For people.
+    message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// Malformed, or not understood.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// Too many connections.
+    pub(crate) fn full(full: Full, limit: usize) -> Self {
+        match full {
+            Full::House => {
+                let message =
+                    format!("{limit} connections are open, and more are not allowed; try again later");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections", message)
+            }
+            Full::Address => {
+                let message = format!(
+                    "your address has {limit} connections, and more are not allowed; close some first"
+                );
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "connections_per_ip", message)
+            }
+        }
+    }
+
+    /// Nobody answers inside.
+    pub(crate) fn stuck() -> Self {
+        let message = "the state could not be read in time; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+    }
+
+    pub(crate) fn body(&self) -> Value {
+        json!({"error": {"code": self.code, "message": self.message}})
+    }
+}
+
+impl From<TopicError> for Refusal {
+    fn from(error: TopicError) -> Self {
+        let (status, code) = match &error {
+            TopicError::NotOffered { .. } => (StatusCode::NOT_FOUND, "not_offered"),
+            TopicError::Venue { .. } => (StatusCode::NOT_FOUND, "venue"),
+            TopicError::Limit { .. } => (StatusCode::TOO_MANY_REQUESTS, "limit"),
+            _ => (StatusCode::BAD_REQUEST, "topic"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<SubscribeError> for Refusal {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Topic(error) => error.into(),
+            SubscribeError::Timeout(_) => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", format!("{error}; try again, or stream it"))
+            }
+            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

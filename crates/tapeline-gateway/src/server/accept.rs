@@ -1,0 +1,179 @@
+//! The accept loop: it takes connections in, refuses those too many, and outlives whatever the system says.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connection::serve;
+use super::seats::Full;
+use super::{Shared, settle_seats};
+use crate::http::refusal::Refusal;
+
+/// The pauses after a failure that is not one connection's own, doubled from the first to the last.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_LAST: Duration = Duration::from_secs(1);
+/// Such failures are told at most this often.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Connections that are being refused at a time; more are just closed.
+const REFUSED: usize = 64;
+/// How long, and for how many bytes, a refused client is listened to, so that it can read the answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 16 << 10;
+
+/// Where connections come from.
+pub(super) trait Listen {
+    /// The next one.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        Self::accept(self).await
+    }
+}
+
+/// Accepts until the gateway stops.
+pub(super) async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
+    let refusing = Arc::new(Semaphore::new(REFUSED));
+    let mut weather = Weather::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                weather = weather.fair();
+                admit(socket, peer, &shared, &refusing);
+            }
+            Err(error) => {
+                if let Some(pause) = weather.foul(&error) {
+                    tokio::select! {
+                        () = shared.stop.cancelled() => return,
+                        () = sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn admit(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, refusing: &Arc<Semaphore>) {
+    // Updates are small and late ones are worth nothing.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, %peer, "a connection was over before it was served");
+        return;
+    }
+    match shared.seats.take(peer.ip()) {
+        Ok(seat) => {
+            shared.tasks.spawn(serve(socket, peer, seat, Arc::clone(shared)));
+        }
+        Err(_) => {
+            let Ok(permit) = Arc::clone(refusing).try_acquire_owned() else { return };
+            let shared = Arc::clone(shared);
+            shared.clone().tasks.spawn(async move {
+                settle_seats(&shared).await;
+                match shared.seats.take(peer.ip()) {
+                    Ok(seat) => {
+                        drop(permit);
+                        serve(socket, peer, seat, shared).await;
+                    }
+                    Err(full) => {
+                        let refused = timeout(LINGER, refuse(socket, full, shared.limit(full)));
+                        // Whether it reads the answer is its own affair.
+                        let _ = shared.stop.run_until_cancelled(refused).await;
+                        drop(permit);
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Says why, and listens for a moment: a socket closed over unread bytes takes the answer with it.
+async fn refuse(mut socket: TcpStream, full: Full, limit: usize) -> io::Result<()> {
+    let refusal = Refusal::full(full, limit);
+    let (status, body) = (refusal.status, refusal.body().to_string());
+    let reason = status.canonical_reason().unwrap_or("");
+    let answer = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: 5\r\n\
+         connection: close\r\n\r\n{body}",
+        status.as_u16(),
+        body.len()
+    );
+    socket.write_all(answer.as_bytes()).await?;
+    socket.shutdown().await?;
+    tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// How accepting goes.
+#[derive(Debug, Default)]
+struct Weather {
+    /// The pause before the next attempt.
+    pause: Option<Duration>,
+    /// When a failure was told last, and how many were not told since.
+    told: Option<Instant>,
+    untold: u32,
+}
+
+impl Weather {
+    /// A connection came.
+    const fn fair(self) -> Self {
+        Self { pause: None, ..self }
+    }
+
+    /// Accepting failed. The pause it asks for: none where only that one connection was lost.
+    fn foul(&mut self, error: &io::Error) -> Option<Duration> {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | ConnectionRefused | Interrupted) {
+            return None;
+        }
+        // Out of descriptors or memory, usually: trying at once would only spin.
+        let pause = self.pause.map_or(PAUSE_FIRST, |pause| (pause * 2).min(PAUSE_LAST));
+        self.pause = Some(pause);
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            tracing::error!(%error, untold = self.untold, "connections cannot be accepted");
+            self.told = Some(Instant::now());
+            self.untold = 0;
+        } else {
+            self.untold += 1;
+        }
+        Some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_waited_out_ever_longer_and_told_rarely() {
+        let mut weather = Weather::default();
+        // 24 is EMFILE.
+        let error = io::Error::from_raw_os_error(24);
+        let pauses: Vec<u128> = (0..7).filter_map(|_| weather.foul(&error)).map(|p| p.as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(weather.untold, 6);
+        weather = weather.fair();
+        assert_eq!(weather.foul(&error), Some(PAUSE_FIRST));
+        tokio::time::advance(TELL_EVERY).await;
+        weather.foul(&error);
+        assert_eq!(weather.untold, 0);
+    }
+
+    #[test]
+    fn a_connection_lost_on_the_way_costs_no_pause() {
+        let mut weather = Weather::default();
+        assert_eq!(weather.foul(&io::ErrorKind::ConnectionAborted.into()), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! The listener and its connections: bounds, deadlines, and an orderly end.
+
+mod accept;
+mod connection;
+mod pulse;
+mod seats;
+
+pub(crate) use connection::Caller;
+pub(crate) use pulse::Felt;
+pub(crate) use seats::{Full, Seats};
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tapeline::Hub;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::time::{Duration, Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::about::About;
+use crate::config::{GatewayConfig, Limits, Timing};
+use crate::http::Face;
+use crate::stream::Streams;
+
+/// hyper's least.
+const HEAD_LEAST: usize = 8 << 10;
+/// Seats of streams are compared with the listing of clients at most this often.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+/// What is left of a graceful stop for cutting those who did not end.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// The network face of a hub: a listener, its connections and their streams. Dropping it cuts them all.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// Everything the connections share.
+#[derive(Debug)]
+struct Shared {
+    router: Router,
+    streams: Streams,
+    seats: Arc<Seats>,
+    settled: Mutex<Option<Instant>>,
+    limits: Limits,
+    timing: Timing,
+    header_bytes: usize,
+    /// No more connections, no more requests.
+    stop: CancellationToken,
+    /// No more patience.
+    kill: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start the threads that serve streams: {0}")]
+    Threads(io::Error),
+}
+
+impl Gateway {
+    /// Listens, and serves the hub from now on, on the current runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: the address is taken or not ours, or the system gives no threads.
+    pub async fn start(config: GatewayConfig, hub: Hub, about: About) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let streams = Streams::start(&hub, &config).map_err(StartError::Threads)?;
+        let seats = Seats::new(config.limits.connections, config.limits.connections_per_ip);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let face = Face::new(&config, hub, about, streams.clone(), &seats, &stop, &tasks);
+        let shared = Arc::new(Shared {
+            router: crate::http::router(face),
+            streams,
+            seats,
+            settled: Mutex::default(),
+            header_bytes: config.limits.header_bytes.max(HEAD_LEAST),
+            limits: config.limits,
+            timing: config.timing,
+            stop,
+            kill: CancellationToken::new(),
+            tasks,
+        });
+        shared.tasks.spawn(accept::run(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The clients of `/v1/stream`.
+    pub fn streams(&self) -> &Streams {
+        &self.shared.streams
+    }
+
+    /// Ends in good order, within the time of the settings: nobody is let in any more, requests that
+    /// have begun are answered, clients are told to come back later (close code 4001). The hub goes on.
+    pub async fn shutdown(self) {
+        let shared = &self.shared;
+        let within = shared.timing.drain_within;
+        let deadline = Instant::now() + within;
+        shared.stop.cancel();
+        shared.tasks.close();
+        let streams = timeout(within, shared.streams.shutdown(within.saturating_sub(CUT_WITHIN)));
+        let tasks = timeout(within.saturating_sub(CUT_WITHIN), shared.tasks.wait());
+        let (streams, tasks) = tokio::join!(streams, tasks);
+        if streams.is_err() || tasks.is_err() {
+            tracing::warn!(tasks = shared.tasks.len(), "some connections did not end in time and are cut");
+        }
+        shared.kill.cancel();
+        let rest = deadline.saturating_duration_since(Instant::now()).max(CUT_WITHIN / 10);
+        if timeout(rest, shared.tasks.wait()).await.is_err() {
+            tracing::error!(tasks = shared.tasks.len(), "connections could not be ended");
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        self.shared.kill.cancel();
+        self.shared.tasks.close();
+    }
+}
+
+impl Shared {
+    const fn limit(&self, full: Full) -> usize {
+        match full {
+            Full::House => self.limits.connections,
+            Full::Address => self.limits.connections_per_ip,
+        }
+    }
+}
+
+/// Gives back the seats of streams that are over; when there seem to be none left, that is when.
+async fn settle_seats(shared: &Shared) {
+    let mut settled = shared.settled.lock().await;
+    if !shared.seats.any_kept() || settled.is_some_and(|at| at.elapsed() < SETTLE_EVERY) {
+        return;
+    }
+    let clients = shared.streams.clients().await;
+    let there: BTreeSet<String> = clients.into_iter().map(|client| client.peer).collect();
+    shared.seats.settle(&there);
+    *settled = Some(Instant::now());
+}

@@ -1,0 +1,170 @@
+//! How many connections there are, in all and of each address: a seat is leave for one of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A stream younger than this may not stand in the listing of clients yet.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// All seats.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    most: usize,
+    most_per_ip: usize,
+    taken: Mutex<Taken>,
+    /// The seats of streams, which outlive the connection's own task.
+    streams: Mutex<HashMap<SocketAddr, (Seat, Instant)>>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+/// Leave for one connection; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: std::sync::Weak<Seats>,
+    ip: IpAddr,
+}
+
+/// Why there is no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// There are none at all.
+    House,
+    /// This address has all that one may have.
+    Address,
+}
+
+impl Seats {
+    pub(crate) fn new(most: usize, most_per_ip: usize) -> Arc<Self> {
+        Arc::new(Self { most, most_per_ip, taken: Mutex::default(), streams: Mutex::default() })
+    }
+
+    /// Takes a seat for somebody at `ip`.
+    pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Seat, Full> {
+        let ip = counted(ip);
+        let mut taken = lock(&self.taken);
+        if taken.all >= self.most {
+            return Err(Full::House);
+        }
+        let of_ip = taken.by_ip.entry(ip).or_default();
+        if *of_ip >= self.most_per_ip {
+            return Err(Full::Address);
+        }
+        *of_ip += 1;
+        taken.all += 1;
+        Ok(Seat { seats: Arc::downgrade(self), ip })
+    }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        lock(&self.taken).all
+    }
+
+    /// Keeps the seat of a connection that has become a stream.
+    pub(crate) fn keep(&self, peer: SocketAddr, seat: Seat) {
+        // An older stream from the same port is over; its seat goes outside of the lock.
+        let _over = lock(&self.streams).insert(peer, (seat, Instant::now()));
+    }
+
+    /// Whether any stream's seat is kept.
+    pub(crate) fn any_kept(&self) -> bool {
+        !lock(&self.streams).is_empty()
+    }
+
+    /// Gives back the seats of streams that are over: those not among the clients `there`.
+    pub(crate) fn settle(&self, there: &BTreeSet<String>) {
+        let mut over = Vec::new();
+        let mut streams = lock(&self.streams);
+        let peers: Vec<SocketAddr> = streams.keys().copied().collect();
+        for peer in peers {
+            let young = streams.get(&peer).is_none_or(|(_, since)| since.elapsed() < YOUNG);
+            if !young && !there.contains(&peer.to_string()) {
+                over.extend(streams.remove(&peer));
+            }
+        }
+        drop(streams);
+        drop(over);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(seats) = self.seats.upgrade() else { return };
+        let mut taken = lock(&seats.taken);
+        taken.all = taken.all.saturating_sub(1);
+        if let Some(of_ip) = taken.by_ip.get_mut(&self.ip) {
+            *of_ip -= 1;
+            if *of_ip == 0 {
+                taken.by_ip.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// What is counted as one address: whoever has one address of IPv6 has all of its network.
+fn counted(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)))
+        }
+        ip => ip,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change is complete before the next one begins.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn seats_are_bounded_in_all_and_by_address_and_come_back() {
+        let seats = Seats::new(3, 2);
+        let first = seats.take(ip("192.0.2.1")).unwrap();
+        let _second = seats.take(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.1")).unwrap_err(), Full::Address);
+        let _third = seats.take(ip("192.0.2.2")).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.3")).unwrap_err(), Full::House);
+        drop(first);
+        assert_eq!(seats.taken(), 2);
+        assert!(seats.take(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let seats = Seats::new(9, 1);
+        let _seat = seats.take(ip("2001:db8::1")).unwrap();
+        assert_eq!(seats.take(ip("2001:db8::ffff:2")).unwrap_err(), Full::Address);
+        assert!(seats.take(ip("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_seat_of_a_stream_is_kept_while_the_stream_is_listed() {
+        let seats = Seats::new(9, 9);
+        for port in [1, 2] {
+            let seat = seats.take(ip("192.0.2.1")).unwrap();
+            seats.keep(SocketAddr::new(ip("192.0.2.1"), port), seat);
+        }
+        let there = BTreeSet::from(["192.0.2.1:2".to_owned()]);
+        seats.settle(&there);
+        assert_eq!(seats.taken(), 2, "both are young");
+        tokio::time::advance(YOUNG).await;
+        seats.settle(&there);
+        assert_eq!(seats.taken(), 1);
+    }
+}
