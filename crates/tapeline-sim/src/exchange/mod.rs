@@ -9,11 +9,13 @@ mod desk;
 mod frames;
 mod options;
 mod queries;
+mod rare;
 mod render;
 mod stats;
 mod streams;
 mod symbol;
 mod truth;
+mod windows;
 
 pub use book::Side;
 pub(crate) use frames::{Frames, Wanted};
@@ -31,8 +33,10 @@ use stats::Sums;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use streams::{Array, Channel, MINUTES, PARTS, array_number, number, speeds};
+use windows::Windows;
 
 const SECOND: u64 = 1_000_000;
+const MINUTE: u64 = 60 * SECOND;
 /// The venue batches depth changes for this long at its fastest.
 const DEPTH_EVERY: u64 = 100_000;
 /// The mean pause between two orders of a quiet symbol.
@@ -49,13 +53,15 @@ enum Task {
     Marks,
     /// A slower speed of the depth stream of a symbol.
     SlowDepth(usize, usize),
+    /// A block trade of a symbol.
+    Block(usize),
 }
 
 /// All symbols of the exchange on one timeline.
 #[derive(Debug)]
 pub(crate) struct Market {
     desks: Vec<Desk>,
-    days: Vec<Sums>,
+    windows: Windows,
     bars: Bars,
     tops: Vec<Option<Top>>,
     agg_ids: Vec<u64>,
@@ -66,8 +72,10 @@ pub(crate) struct Market {
     remembered: usize,
     /// The newest liquidation of each symbol in this second: the venue tells no more than that.
     forced: Vec<Vec<Fill>>,
-    /// Number of trades told in the last ticker, to send a ticker only when something changed.
-    told: Vec<u64>,
+    /// The symbols that have traded since the last tickers, to tell only what changed.
+    traded: Vec<bool>,
+    block_ids: Vec<u64>,
+    block_dice: Rng,
     agenda: BinaryHeap<Reverse<(u64, Task)>>,
     rng: Rng,
     futures: bool,
@@ -90,10 +98,7 @@ impl Market {
         let count = desks.len();
         let desks_moments = desks.iter().map(|desk| VecDeque::from([(now, desk.id)])).collect();
         let mut market = Self {
-            days: desks
-                .iter()
-                .map(|d| Sums::seasoned(d.symbol.price, d.symbol.size, d.next_trade()))
-                .collect(),
+            windows: Windows::open(desks.iter().map(|desk| (&desk.symbol, desk.next_trade()))),
             bars: Bars::open(now, desks.iter().map(|desk| desk.symbol.price)),
             desks,
             tops: vec![None; count],
@@ -102,7 +107,10 @@ impl Market {
             moments: desks_moments,
             remembered: options.truth,
             forced: vec![Vec::new(); count],
-            told: vec![0; count],
+            // The past that they open with is news.
+            traded: vec![true; count],
+            block_ids: (0..count as u64).map(|lane| 70 + 1_000 * lane).collect(),
+            block_dice: Rng::new(options.seed, u64::MAX - 3),
             agenda: BinaryHeap::new(),
             rng: Rng::new(options.seed, u64::MAX),
             futures: options.futures,
@@ -128,6 +136,11 @@ impl Market {
         market.plan(market.now + market.candle_every(), Task::Candles);
         if market.futures {
             market.plan(market.now + SECOND, Task::Marks);
+        } else {
+            for symbol in 0..count {
+                let first = market.now + SECOND + market.block_dice.below(30 * SECOND);
+                market.plan(first, Task::Block(symbol));
+            }
         }
         market
     }
@@ -170,10 +183,14 @@ impl Market {
             Task::CandleEnds(interval) => {
                 for symbol in 0..self.desks.len() {
                     self.candle(symbol, interval, true, wanted, frames);
+                    if interval == MINUTES {
+                        self.windows.turn(symbol, self.bars.running(symbol, interval).1.clone());
+                    }
                 }
                 self.bars.turn(interval);
                 self.plan(self.bars.end(interval), task);
             }
+            Task::Block(symbol) => self.block(symbol, wanted, frames),
         }
     }
 
@@ -243,7 +260,7 @@ impl Market {
         self.desks[symbol].order();
         let fills = std::mem::take(&mut self.desks[symbol].fills);
         for fill in &fills {
-            self.days[symbol].add(fill);
+            self.traded[symbol] |= fill.lots > 0;
             self.bars.add(symbol, fill);
             frames.write(wanted, self.now, number(symbol, Channel::Trade), |out| {
                 self.pen(symbol, out).trade(fill)
@@ -299,10 +316,9 @@ impl Market {
     }
 
     fn tickers(&mut self, wanted: &Wanted, frames: &mut Frames) {
-        let changed: Vec<usize> =
-            (0..self.desks.len()).filter(|&symbol| self.days[symbol].trades != self.told[symbol]).collect();
+        let changed: Vec<usize> = (0..self.desks.len()).filter(|&symbol| self.traded[symbol]).collect();
+        self.traded.fill(false);
         for &symbol in &changed {
-            self.told[symbol] = self.days[symbol].trades;
             frames.write(wanted, self.now, number(symbol, Channel::MiniTicker), |out| self.mini(symbol, out));
             frames.write(wanted, self.now, number(symbol, Channel::Ticker), |out| self.ticker(symbol, out));
         }
@@ -314,18 +330,30 @@ impl Market {
             }
         }
         self.forced.iter_mut().for_each(Vec::clear);
-        self.array(Array::MiniTicker, &changed, wanted, frames, Self::mini);
+        let array = |array| array_number(self.desks.len(), array);
+        self.array(array(Array::MiniTicker), &changed, wanted, frames, Self::mini);
         if self.futures {
-            self.array(Array::Ticker, &changed, wanted, frames, Self::ticker);
+            self.array(array(Array::Ticker), &changed, wanted, frames, Self::ticker);
+        } else {
+            self.rare(&changed, wanted, frames);
         }
     }
 
+    /// The last so many minutes of a symbol, the running one with them.
+    fn sums(&self, symbol: usize, minutes: u64) -> Sums {
+        self.windows.sums(symbol, minutes, self.bars.running(symbol, MINUTES).1)
+    }
+
+    fn day(&self, symbol: usize) -> Sums {
+        self.windows.day(symbol, self.bars.running(symbol, MINUTES).1)
+    }
+
     fn mini(&self, symbol: usize, out: &mut Vec<u8>) {
-        self.pen(symbol, out).mini_ticker(&self.days[symbol]);
+        self.pen(symbol, out).mini_ticker(&self.day(symbol));
     }
 
     fn ticker(&self, symbol: usize, out: &mut Vec<u8>) {
-        self.pen(symbol, out).ticker(&self.days[symbol], &self.desks[symbol].book);
+        self.pen(symbol, out).ticker(&self.day(symbol), &self.desks[symbol].book);
     }
 
     fn mark(&self, symbol: usize, out: &mut Vec<u8>) {
@@ -334,21 +362,21 @@ impl Market {
 
     fn array(
         &self,
-        array: Array,
+        stream: u32,
         symbols: &[usize],
         wanted: &Wanted,
         frames: &mut Frames,
-        write: fn(&Self, usize, &mut Vec<u8>),
+        write: impl Fn(&Self, usize, &mut Vec<u8>),
     ) {
         if symbols.is_empty() {
             return;
         }
-        frames.write(wanted, self.now, array_number(self.desks.len(), array), |out| {
+        frames.write(wanted, self.now, stream, |out| {
             for (n, &symbol) in symbols.iter().enumerate() {
                 out.push(if n == 0 { b'[' } else { b',' });
                 write(self, symbol, out);
             }
-            if array == Array::MiniTicker {
+            if stream == array_number(self.desks.len(), Array::MiniTicker) {
                 out.push(b',');
                 self.foreign(out);
             }
@@ -372,7 +400,7 @@ impl Market {
     /// ASCII.
     fn foreign(&self, out: &mut Vec<u8>) {
         let symbol = Symbol { name: "币安人生USDT".to_owned(), ..self.desks[0].symbol.clone() };
-        Pen { out, symbol: &symbol, now: self.now / 1_000, futures: self.futures }.mini_ticker(&self.days[0]);
+        Pen { out, symbol: &symbol, now: self.now / 1_000, futures: self.futures }.mini_ticker(&self.day(0));
     }
 
     fn candle(&self, symbol: usize, interval: usize, closed: bool, wanted: &Wanted, frames: &mut Frames) {
@@ -395,7 +423,7 @@ impl Market {
             for &symbol in &all {
                 frames.write(wanted, self.now, number(symbol, channel), |out| self.mark(symbol, out));
             }
-            self.array(array, &all, wanted, frames, Self::mark);
+            self.array(array_number(self.desks.len(), array), &all, wanted, frames, Self::mark);
         }
     }
 }

@@ -67,6 +67,37 @@ impl Pen<'_> {
         self.raw(if self.futures { b"}" } else { br#","M":true}"# });
     }
 
+    /// `<symbol>@blockTrade`, agreed at `at` (Unix milliseconds).
+    pub(crate) fn block_trade(mut self, fill: &Fill, at: u64) {
+        self.open("blockTrade");
+        self.name();
+        self.int("t", fill.id);
+        self.price("p", fill.tick);
+        self.size("q", u128::from(fill.lots));
+        self.int("T", at);
+        self.flag("m", fill.buyer_maker);
+        self.raw(b"}");
+    }
+
+    /// `<symbol>@avgPrice`; `at` is when it last traded, Unix milliseconds.
+    pub(crate) fn avg_price(mut self, average: u64, at: u64) {
+        self.open("avgPrice");
+        self.name();
+        self.raw(br#","i":"5m""#);
+        self.price("w", average);
+        self.int("T", at);
+        self.raw(b"}");
+    }
+
+    /// `<symbol>@referencePrice`, `fair` in thousandths of a tick; it has a time of its own and none of the event.
+    pub(crate) fn reference_price(mut self, fair: u64) {
+        self.raw(br#"{"e":"referencePrice""#);
+        self.name();
+        self.price("r", fair / 1_000);
+        self.int("t", self.now);
+        self.raw(b"}");
+    }
+
     /// `<symbol>@bookTicker`; spot gives it neither a type nor a time.
     pub(crate) fn book_ticker(mut self, id: u64, bid: (u64, u64), ask: (u64, u64)) {
         self.raw(if self.futures { br#"{"e":"bookTicker","u":"# } else { br#"{"u":"# });
@@ -126,7 +157,7 @@ impl Pen<'_> {
         self.raw(b"}");
     }
 
-    /// `<symbol>@kline_<interval>`; without trades the ids are -1, as on the venue.
+    /// `<symbol>@kline_<interval>`.
     pub(crate) fn candle(mut self, interval: Interval, start: u64, sums: &Sums, closed: bool) {
         self.open("kline");
         self.name();
@@ -137,13 +168,7 @@ impl Pen<'_> {
         self.raw(br#","i":""#);
         self.raw(interval.name.as_bytes());
         self.raw(b"\"");
-        match sums.ids {
-            Some((first, last)) => {
-                self.int("f", first);
-                self.int("L", last);
-            }
-            None => self.raw(br#","f":-1,"L":-1"#),
-        }
+        self.ids("f", "L", sums);
         self.price("o", sums.open);
         self.price("c", sums.close);
         self.price("h", sums.high);
@@ -193,13 +218,44 @@ impl Pen<'_> {
         self.price("l", day.low);
         self.size("v", day.lots);
         self.turnover("q", day.turnover);
-        self.int("O", self.now.saturating_sub(86_400_000));
+        self.span(self.now.saturating_sub(86_400_000), day);
+    }
+
+    /// `<symbol>@ticker_<window>`, also an element of `!ticker_<window>@arr`; the window begins at `start`.
+    pub(crate) fn window_ticker(mut self, event: &str, start: u64, sums: &Sums) {
+        self.open(event);
+        self.name();
+        self.change(sums);
+        self.price("o", sums.open);
+        self.price("h", sums.high);
+        self.price("l", sums.low);
+        self.price("c", sums.close);
+        self.price("w", sums.average());
+        self.size("v", sums.lots);
+        self.turnover("q", sums.turnover);
+        self.span(start, sums);
+    }
+
+    /// What both say of their span at the end: its times and its trades.
+    fn span(&mut self, start: u64, sums: &Sums) {
+        self.int("O", start);
         self.int("C", self.now);
-        let (first, last) = day.ids.unwrap_or((0, 0));
-        self.int("F", first);
-        self.int("L", last);
-        self.int("n", day.trades);
+        self.ids("F", "L", sums);
+        self.int("n", sums.trades);
         self.raw(b"}");
+    }
+
+    /// The first and last trade; without trades the ids are -1, as on the venue.
+    fn ids(&mut self, first: &str, last: &str, sums: &Sums) {
+        for (key, id) in [(first, sums.ids.map(|ids| ids.0)), (last, sums.ids.map(|ids| ids.1))] {
+            match id {
+                Some(id) => self.int(key, id),
+                None => {
+                    self.key(key);
+                    self.raw(b"-1");
+                }
+            }
+        }
     }
 
     /// The change since the opening, absolute and in per cent with three digits.

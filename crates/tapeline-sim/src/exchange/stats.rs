@@ -1,4 +1,4 @@
-//! What a symbol's trades add up to: the running day and the running minute.
+//! What a symbol's trades add up to in some span of time.
 
 use super::desk::Fill;
 
@@ -27,23 +27,23 @@ impl Sums {
         Self { open: price, high: price, low: price, close: price, ..Self::default() }
     }
 
-    /// A day that began elsewhere: a symbol does not open with a volume of zero.
-    pub(crate) fn seasoned(price: u64, usual_lots: u64, first_id: u64) -> Self {
-        let open = price - price / 50;
-        let trades = 250_000;
-        let lots = u128::from(usual_lots) * u128::from(trades);
+    /// The sums of two spans, the other one right behind this one.
+    pub(crate) fn and(&self, later: &Self) -> Self {
+        if self.trades == 0 || later.trades == 0 {
+            return if self.trades == 0 { later.clone() } else { self.clone() };
+        }
         Self {
-            open,
-            high: price + price / 40,
-            low: open - open / 60,
-            close: price,
-            last_lots: usual_lots,
-            lots,
-            turnover: lots * u128::from(price - price / 100),
-            taker_lots: lots / 2,
-            taker_turnover: lots / 2 * u128::from(price - price / 100),
-            trades,
-            ids: Some((first_id.saturating_sub(trades), first_id.saturating_sub(1))),
+            open: self.open,
+            high: self.high.max(later.high),
+            low: self.low.min(later.low),
+            close: later.close,
+            last_lots: later.last_lots,
+            lots: self.lots + later.lots,
+            turnover: self.turnover + later.turnover,
+            taker_lots: self.taker_lots + later.taker_lots,
+            taker_turnover: self.taker_turnover + later.taker_turnover,
+            trades: self.trades + later.trades,
+            ids: self.ids.zip(later.ids).map(|((first, _), (_, last))| (first, last)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The streams a generated market has, by name and by number.
 
 use super::symbol::Symbol;
+use super::windows::WINDOWS;
 use std::collections::HashMap;
 
 /// What one symbol streams.
@@ -82,6 +83,20 @@ const ARRAYS: [(Array, &str); 5] = [
     (Array::ForceOrder, "!forceOrder@arr"),
 ];
 
+/// What one symbol streams on spot alone. These are numbered behind all others: the dice of troubles follow from the
+/// numbers of streams, and are to fall as they always did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rare {
+    AvgPrice,
+    ReferencePrice,
+    BlockTrade,
+    /// The ticker of a window, by its place in [`WINDOWS`].
+    Ticker(usize),
+}
+
+const RARE: [&str; 3] = ["avgPrice", "referencePrice", "blockTrade"];
+const RARE_PER_SYMBOL: usize = RARE.len() + WINDOWS.len();
+
 const DEPTHS: usize = SPEEDS * PARTS.len();
 const PER_SYMBOL: usize = SINGLE.len() + DEPTHS + INTERVALS.len();
 
@@ -117,6 +132,22 @@ pub(crate) const fn array_number(symbols: usize, array: Array) -> u32 {
     (symbols * PER_SYMBOL + array as usize) as u32
 }
 
+/// The number of a symbol's stream that spot alone has.
+pub(crate) const fn rare_number(symbols: usize, symbol: usize, rare: Rare) -> u32 {
+    let place = match rare {
+        Rare::AvgPrice => 0,
+        Rare::ReferencePrice => 1,
+        Rare::BlockTrade => 2,
+        Rare::Ticker(window) => RARE.len() + window,
+    };
+    (symbols * PER_SYMBOL + ARRAYS.len() + symbol * RARE_PER_SYMBOL + place) as u32
+}
+
+/// The number of the all-market stream of a window's tickers.
+pub(crate) const fn window_array(symbols: usize, window: usize) -> u32 {
+    rare_number(symbols, symbols, Rare::AvgPrice) + window as u32
+}
+
 /// The canonical names by number, and every accepted spelling of the streams that this market has.
 pub(crate) fn names(symbols: &[Symbol], futures: bool) -> (Vec<String>, HashMap<String, u32>) {
     let mut canonical = Vec::with_capacity(symbols.len() * PER_SYMBOL + ARRAYS.len());
@@ -147,6 +178,14 @@ pub(crate) fn names(symbols: &[Symbol], futures: bool) -> (Vec<String>, HashMap<
     }
     for (array, name) in ARRAYS {
         add(name.to_owned(), futures || array == Array::MiniTicker);
+    }
+    for symbol in symbols {
+        let symbol = symbol.stream();
+        RARE.iter().for_each(|name| add(format!("{symbol}@{name}"), !futures));
+        WINDOWS.iter().for_each(|window| add(format!("{symbol}@ticker_{}", window.name), !futures));
+    }
+    for window in WINDOWS {
+        add(format!("!ticker_{}@arr", window.name), !futures);
     }
     (canonical, accepted)
 }

@@ -71,7 +71,7 @@ fn every_payload_is_json_of_its_symbol_and_time_never_runs_back() {
                 last = time;
             }
         }
-        let expected = if futures { 28 } else { 21 };
+        let expected = if futures { 28 } else { 27 };
         assert_eq!(kinds.len(), expected, "{kinds:?}");
     }
 }
@@ -201,4 +201,78 @@ fn a_snapshot_has_no_more_levels_than_asked_for() {
     let body: Value = serde_json::from_slice(&market.snapshot("ETHUSDT", 5, View::Now).unwrap()).unwrap();
     assert_eq!((body["bids"].as_array().unwrap().len(), body["asks"].as_array().unwrap().len()), (5, 5));
     assert_eq!(market.snapshot("NOSUCH", 5, View::Now), None);
+}
+
+#[test]
+fn tickers_of_windows_and_averages_follow_the_trades() {
+    let (mut market, options) = market(false, 31);
+    let mut last: HashMap<String, Value> = HashMap::new();
+    let mut singles: HashMap<(String, String), Value> = HashMap::new();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for (stream, payload) in run(&mut market, &options, 130) {
+        let (symbol, channel) = stream.split_once('@').unwrap();
+        let value: Value = serde_json::from_str(&payload).unwrap();
+        *seen.entry(channel.to_owned()).or_default() += 1;
+        let window = channel.strip_prefix("ticker_").or_else(|| symbol.strip_prefix("!ticker_"));
+        match (channel, window) {
+            ("trade", _) => drop(last.insert(symbol.to_owned(), value)),
+            ("arr", Some(window)) => {
+                for ticker in value.as_array().unwrap() {
+                    let key = (window.to_owned(), ticker["s"].as_str().unwrap().to_lowercase());
+                    assert_eq!(singles[&key], *ticker, "the array tells what the single streams tell");
+                }
+            }
+            (_, Some(window)) => {
+                assert_eq!(value["e"], format!("{window}Ticker"));
+                assert_eq!(int(&value, "L") - int(&value, "F") + 1, int(&value, "n"));
+                if let Some(trade) = last.get(symbol) {
+                    assert_eq!((&value["L"], &value["c"]), (&trade["t"], &trade["p"]));
+                }
+                let hours = [("1h", 1), ("4h", 4), ("1d", 24)].into_iter().find(|(name, _)| *name == window);
+                let (start, length) = (int(&value, "O"), hours.unwrap().1 * 3_600_000);
+                assert_eq!(start, (int(&value, "C") - length) / 60_000 * 60_000, "{payload}");
+                singles.insert((window.to_owned(), symbol.to_owned()), value);
+            }
+            ("avgPrice", _) => {
+                if let Some(trade) = last.get(symbol) {
+                    assert_eq!(value["T"], trade["T"]);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((seen["avgPrice"], seen["referencePrice"]), (1_300, 1_300));
+    assert!(seen["ticker_4h"] > 1_000 && seen["ticker_4h"] <= 1_300, "{seen:?}");
+}
+
+#[test]
+fn blocks_have_ids_of_their_own_and_are_told_after_they_were_agreed() {
+    let (mut market, options) = market(false, 8);
+    let mut ids: HashMap<String, u64> = HashMap::new();
+    let mut count = 0;
+    for (stream, payload) in run(&mut market, &options, 200) {
+        let (symbol, channel) = stream.split_once('@').unwrap();
+        if channel != "blockTrade" {
+            continue;
+        }
+        let value: Value = serde_json::from_str(&payload).unwrap();
+        let id = int(&value, "t");
+        assert!(ids.insert(symbol.to_owned(), id).is_none_or(|before| before + 1 == id), "{payload}");
+        assert!(int(&value, "T") < int(&value, "E") && value["m"].is_boolean() && value.get("M").is_none());
+        count += 1;
+    }
+    assert!(ids.len() == options.symbols.len() && count > 30, "{count}");
+}
+
+#[test]
+fn futures_have_none_of_what_spot_alone_tells() {
+    let (_, accepted) = names(&Symbol::ten(true), true);
+    for name in ["btcusdt@avgPrice", "btcusdt@referencePrice", "btcusdt@blockTrade", "btcusdt@ticker_1h"] {
+        assert!(!accepted.contains_key(name), "{name}");
+    }
+    let (numbered, accepted) = names(&Symbol::ten(false), false);
+    for (name, number) in &accepted {
+        assert_eq!(numbered[*number as usize], *name);
+    }
+    assert!(accepted.contains_key("!ticker_4h@arr") && accepted.contains_key("ltcusdt@ticker_1d"));
 }

@@ -6,6 +6,7 @@
 )]
 
 mod client;
+mod decoding;
 mod faults;
 mod life;
 mod misbehaviour;
