@@ -296,7 +296,7 @@ impl Hub {
         let mut answers: Vec<Option<Answer>> = asks.iter().map(|_| None).collect();
         let mut by_venue: BTreeMap<String, Vec<(usize, Ask)>> = BTreeMap::new();
         for (index, ask) in asks.into_iter().enumerate() {
-            for venue in self.concerned(ask.wish.venue()) {
+            for venue in self.venues_of(ask.wish.as_str()) {
                 by_venue.entry(venue).or_default().push((index, ask.clone()));
             }
         }
@@ -311,8 +311,9 @@ impl Hub {
         Ok(answers.into_iter().map(|answer| answer.unwrap_or(Ok(None))).collect())
     }
 
-    /// The venues that the first part of a topic or pattern names.
-    fn concerned(&self, venue: &str) -> Vec<String> {
+    /// The venues that the first part of a topic or pattern names, one or several.
+    pub fn venues_of(&self, topic: &str) -> Vec<String> {
+        let venue = topic.split(':').next().unwrap_or("");
         if venue.contains('*') {
             self.venues().into_iter().filter(|id| venue_matches(venue, id)).collect()
         } else {

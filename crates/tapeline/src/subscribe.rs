@@ -190,6 +190,13 @@ pub(crate) use choices;
 
 choices!(Subscribe);
 
+impl Subscribe {
+    /// A subscription to nothing yet, for topics that are added later. What was wished for is left out.
+    pub fn idle(self) -> Subscription {
+        Subscription::new(self.hub, &self.choices)
+    }
+}
+
 impl IntoFuture for Subscribe {
     type Output = Result<Subscription, SubscribeError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;

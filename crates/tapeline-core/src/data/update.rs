@@ -259,4 +259,22 @@ impl Update {
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| crate::wire::json::encode(self).into_boxed_str())
     }
+
+    /// The same content, told as something else at another offset: the newest state as a snapshot, say.
+    #[must_use]
+    pub fn restated(&self, kind: Kind, offset: u64) -> Self {
+        Self {
+            topic: self.topic.clone(),
+            epoch: self.epoch,
+            offset,
+            kind,
+            source: self.source,
+            late: self.late,
+            merged: 0,
+            time: self.time,
+            received: self.received,
+            data: self.data.clone(),
+            json: OnceLock::new(),
+        }
+    }
 }

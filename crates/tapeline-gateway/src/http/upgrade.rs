@@ -94,5 +94,5 @@ fn admission(upgraded: Upgraded, caller: &Caller) -> std::io::Result<Admission> 
         .downcast::<TokioIo<Felt>>()
         .map_err(|_| std::io::Error::other("the connection is not one of our sockets"))?;
     let socket = parts.io.into_inner().into_socket().into_std()?;
-    Ok(Admission { socket, leftover: parts.read_buf, peer: caller.peer })
+    Ok(Admission { socket, leftover: parts.read_buf, peer: caller.peer, seat: None })
 }

@@ -4,20 +4,41 @@
 //! number of its clients, encodes each update once and appends it to the topic's *shelf*; a client is a
 //! position on the shelves it reads. So a client costs no queue, a slow one no memory, and a storm of those
 //! who come back is served from what is held anyway.
+//!
+//! - `log`: frames that many read; `shelf`: one topic with its readers; `merge`: conflation
+//! - `client`: what one client reads and what is written to it; `session`: the conversation with it
+//! - `talk`: the words of the protocol; `upstream`: what a shard asks of the hub; `shard`: all of it together
 
+mod client;
+mod log;
+mod merge;
+mod session;
+mod shard;
+mod shelf;
+mod talk;
+mod upstream;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use tapeline::Hub;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
 
 use crate::config::GatewayConfig;
+use shard::{Order, Shard};
+
+pub use talk::code;
+
+/// Orders that wait for a shard.
+const ORDERS: usize = 4_096;
 
 /// A connection whose upgrade has been answered.
-#[derive(Debug)]
 pub struct Admission {
     /// The socket, nonblocking.
     pub socket: std::net::TcpStream,
@@ -25,6 +46,14 @@ pub struct Admission {
     pub leftover: Bytes,
     /// Who it is.
     pub peer: SocketAddr,
+    /// Held as long as the connection lives, for whoever counts connections.
+    pub seat: Option<Box<dyn std::any::Any + Send>>,
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admission").field("peer", &self.peer).finish_non_exhaustive()
+    }
 }
 
 /// One client, for listings.
@@ -65,12 +94,21 @@ pub struct Counters {
     pub merged: AtomicU64,
     /// Bytes that wait for clients who do not read.
     pub unsent: AtomicU64,
+    closes: Mutex<BTreeMap<u16, u64>>,
+}
+
+impl Counters {
+    fn closed(&self, code: u16) {
+        *self.closes.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
 }
 
 /// All shards.
 #[derive(Debug, Clone)]
 pub struct Streams {
+    shards: Arc<[mpsc::Sender<Order>]>,
     counters: Arc<Counters>,
+    next: Arc<AtomicUsize>,
 }
 
 impl Streams {
@@ -78,16 +116,43 @@ impl Streams {
     ///
     /// # Errors
     /// If the system gives no threads.
-    pub fn start(_hub: &Hub, _config: &GatewayConfig) -> std::io::Result<Self> {
-        Ok(Self { counters: Arc::default() })
+    pub fn start(hub: &Hub, config: &GatewayConfig) -> std::io::Result<Self> {
+        let counters: Arc<Counters> = Arc::default();
+        let count = config.limits.shards.max(1);
+        let mut shards = Vec::with_capacity(count);
+        for number in 0..count {
+            let (orders, inbox) = mpsc::channel(ORDERS);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let (hub, config, counters) = (hub.clone(), config.clone(), Arc::clone(&counters));
+            std::thread::Builder::new().name(format!("stream-{number}")).spawn(move || {
+                let work = Shard::new(hub, config, counters, count).run(inbox);
+                LocalSet::new().block_on(&runtime, work);
+            })?;
+            shards.push(orders);
+        }
+        Ok(Self { shards: shards.into(), counters, next: Arc::default() })
     }
 
     /// Takes a client in.
-    pub fn admit(&self, _admission: Admission) {}
+    pub fn admit(&self, admission: Admission) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let peer = admission.peer;
+        let order = Order::Admit(number as u64, Box::new(admission));
+        if self.shards[number % self.shards.len()].try_send(order).is_err() {
+            tracing::warn!(%peer, "a client is turned away: too many come at once");
+        }
+    }
 
     /// Everybody who is connected.
     pub async fn clients(&self) -> Vec<ClientStatus> {
-        Vec::new()
+        let mut all = Vec::new();
+        for shard in &*self.shards {
+            let (reply, answer) = oneshot::channel();
+            if shard.send(Order::List(reply)).await.is_ok() {
+                all.extend(answer.await.unwrap_or_default());
+            }
+        }
+        all
     }
 
     /// Their figures.
@@ -95,11 +160,23 @@ impl Streams {
         &self.counters
     }
 
-    /// Clients that were closed, by close code.
+    /// Clients that were closed, by close code; 1006 = without one.
     pub fn closes(&self) -> Vec<(u16, u64)> {
-        Vec::new()
+        let closes = self.counters.closes.lock().unwrap_or_else(PoisonError::into_inner);
+        closes.iter().map(|(code, count)| (*code, *count)).collect()
     }
 
-    /// Tells every client to come back later (4001), and ends the shards.
-    pub async fn shutdown(&self, _within: Duration) {}
+    /// Tells every client to come back later (4001), and waits until they have heard it.
+    pub async fn shutdown(&self, within: Duration) {
+        let mut told = Vec::new();
+        for shard in &*self.shards {
+            let (done, heard) = oneshot::channel();
+            if shard.send(Order::Stop(within, done)).await.is_ok() {
+                told.push(heard);
+            }
+        }
+        for heard in told {
+            let _ = heard.await;
+        }
+    }
 }

@@ -1,0 +1,602 @@
+//! A shard: a thread with its own clients, that reads the hub once for all of them.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use slab::Slab;
+use tapeline::{Control, Hub, SubscribeError, Subscription, Wish};
+use tapeline_core::data::channel::Delivery;
+use tapeline_core::data::topic::{Pattern, Topic};
+use tapeline_core::data::update::Shared as Update;
+use tapeline_core::outbox::Bounds;
+use tapeline_core::time::Unix;
+use tapeline_core::venue::{Map, Venue};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::client::Client;
+use super::log::Bound;
+use super::shelf::{Reader, Shelf};
+use super::talk::code;
+use super::{Admission, ClientStatus, Counters};
+use crate::config::GatewayConfig;
+
+/// What waits for a shard between two turns, at most; beyond it the hub declares gaps.
+const INBOX: Bounds = Bounds { messages: 1 << 18, bytes: 64 << 20 };
+/// How often clients are looked at that do not read, and logs that have grown.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a client may take to read its farewell.
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
+/// A feed that has failed for good is asked again after this long.
+const RETRY: Duration = Duration::from_secs(1);
+/// Bytes read from a client at once.
+const SCRATCH: usize = 16 << 10;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    Admit(u64, Box<Admission>),
+    List(oneshot::Sender<Vec<ClientStatus>>),
+    /// Tell everybody to come back, within the time.
+    Stop(Duration, oneshot::Sender<()>),
+}
+
+/// A shard, shared by the tasks of its thread.
+pub(super) struct Shard {
+    pub(super) hub: Hub,
+    pub(super) config: GatewayConfig,
+    counters: Arc<Counters>,
+    /// Threads of this kind, which share the bounds.
+    shards: usize,
+    pub(super) state: RefCell<State>,
+    /// One who subscribes at a venue waits for those before, so that nobody's leaving overtakes another's coming.
+    pub(super) venues: RefCell<Map<String, Rc<Mutex<Control>>>>,
+    /// How each venue spells its topics.
+    pub(super) adapters: RefCell<Map<String, Arc<dyn Venue>>>,
+    scratch: RefCell<Vec<u8>>,
+    /// Rings when something is due sooner than what is waited for.
+    alarm: Notify,
+}
+
+/// Everything that the tasks of a shard change.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) shelves: Slab<Shelf>,
+    pub(super) by_topic: Map<Topic, usize>,
+    pub(super) clients: Slab<Client>,
+    /// Shelves with news in this turn.
+    touched: Vec<usize>,
+    /// Clients to be written to in this turn.
+    dirty: Vec<usize>,
+    /// When conflated updates are due, by shelf and interval.
+    due: BTreeSet<(Instant, usize, Duration)>,
+    /// For when the clock is set.
+    armed: Option<Instant>,
+    /// How many clients hold each pattern.
+    pub(super) patterns: Map<String, (Pattern, usize)>,
+    /// No client is taken any more.
+    stopping: bool,
+}
+
+impl Shard {
+    pub(super) fn new(hub: Hub, config: GatewayConfig, counters: Arc<Counters>, shards: usize) -> Rc<Self> {
+        let scratch = RefCell::new(vec![0; SCRATCH]);
+        let (state, venues, adapters) = (RefCell::default(), RefCell::default(), RefCell::default());
+        let alarm = Notify::new();
+        Rc::new(Self { hub, config, counters, shards, state, venues, adapters, scratch, alarm })
+    }
+
+    /// Obeys until the other end is gone.
+    pub(super) async fn run(self: Rc<Self>, mut orders: mpsc::Receiver<Order>) {
+        let keeper = tokio::task::spawn_local(Self::keep(Rc::clone(&self)));
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Admit(id, admission) => self.admit(id, *admission),
+                Order::List(reply) => {
+                    let _ = reply.send(self.list());
+                }
+                Order::Stop(within, done) => {
+                    self.farewell(within).await;
+                    let _ = done.send(());
+                }
+            }
+        }
+        keeper.abort();
+    }
+
+    fn admit(self: &Rc<Self>, id: u64, admission: Admission) {
+        let Admission { socket, leftover, peer, seat } = admission;
+        let socket = match tokio::net::TcpStream::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::warn!(%peer, %error, "a client cannot be taken in"),
+        };
+        let limit = self.config.limits.message_bytes;
+        let mut client = Client::new(id, (peer, unix().0), (socket, seat), &leftover, limit);
+        self.counters.admitted.fetch_add(1, Ordering::Relaxed);
+        self.counters.clients.fetch_add(1, Ordering::Relaxed);
+        if self.state.borrow().stopping {
+            client.close(code::SHUTDOWN, RETRY_SOON, FAREWELL);
+        }
+        let key = self.state.borrow_mut().clients.insert(client);
+        tokio::task::spawn_local(super::session::serve(Rc::clone(self), key));
+    }
+
+    /// A client is gone: everything it read is left.
+    pub(super) fn forget(self: &Rc<Self>, key: usize) {
+        let mut state = self.state.borrow_mut();
+        let Some(client) = state.clients.try_remove(key) else { return };
+        state.dirty.retain(|held| *held != key);
+        let ended = client.closing.map_or(1006, |(code, _)| code);
+        for (place, sub) in &client.subs {
+            if let Some(shelf) = state.shelves.get_mut(sub.shelf) {
+                shelf.part(Reader { client: key, place });
+            }
+        }
+        drop(state);
+        self.counters.closed(ended);
+        self.counters.clients.fetch_sub(1, Ordering::Relaxed);
+        client.subs.iter().for_each(|(_, sub)| self.leave_idle(sub.shelf));
+        client.patterns.iter().for_each(|(pattern, _)| self.release(pattern));
+    }
+
+    fn list(&self) -> Vec<ClientStatus> {
+        let state = self.state.borrow();
+        let status = |(_, client): (usize, &Client)| {
+            let topic = |sub: &super::client::Sub| Some(state.shelves.get(sub.shelf)?.topic.to_string());
+            ClientStatus {
+                id: client.id.to_string(),
+                peer: client.peer.to_string(),
+                since: client.since.to_string(),
+                topics: client.subs.iter().filter_map(|(_, sub)| topic(sub)).collect(),
+                patterns: client.patterns.iter().map(|(pattern, _)| pattern.as_str().to_owned()).collect(),
+                unsent: client.unsent(&state.shelves),
+                sent: client.sent,
+                received: client.received,
+            }
+        };
+        state.clients.iter().map(status).collect()
+    }
+
+    /// Tells everybody to come back, a little apart from each other, and waits until they have heard it.
+    async fn farewell(&self, within: Duration) {
+        let count = {
+            let mut state = self.state.borrow_mut();
+            state.stopping = true;
+            let keys: Vec<usize> = state.clients.iter().map(|(key, _)| key).collect();
+            let spread = (keys.len() as u64 * self.shards as u64 * 1_000 / 500).max(5_000);
+            for (place, key) in keys.iter().enumerate() {
+                let after = spread * place as u64 / keys.len() as u64;
+                let client = &mut state.clients[*key];
+                client.close(code::SHUTDOWN, &format!("{{\"retry_after_ms\":{after}}}"), within);
+                self.write(&mut state, *key);
+            }
+            keys.len()
+        };
+        let deadline = Instant::now() + within;
+        while !self.state.borrow().clients.is_empty() && Instant::now() < deadline {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let left = self.state.borrow().clients.len();
+        if left > 0 {
+            tracing::warn!(count, left, "clients that did not hear the farewell");
+        }
+    }
+
+    /// What a venue is asked through.
+    pub(super) fn link(self: &Rc<Self>, venue: &str) -> Result<Rc<Mutex<Control>>, SubscribeError> {
+        if let Some(link) = self.venues.borrow().get(venue) {
+            return Ok(Rc::clone(link));
+        }
+        self.hub.adapter(venue)?;
+        let choices = self.hub.subscribe(Vec::<Wish>::new()).name("gateway").bounds(INBOX);
+        let subscription = choices.interval(Duration::ZERO).idle();
+        let link = Rc::new(Mutex::new(subscription.control()));
+        self.venues.borrow_mut().insert(venue.to_owned(), Rc::clone(&link));
+        tokio::task::spawn_local(Self::pump(Rc::clone(self), venue.to_owned(), subscription));
+        Ok(link)
+    }
+
+    /// Reads what the hub has for a venue's topics.
+    async fn pump(self: Rc<Self>, venue: String, mut subscription: Subscription) {
+        let mut batch = Vec::new();
+        while subscription.next_batch(&mut batch).await > 0 {
+            self.take(&batch);
+            batch.clear();
+            tokio::task::yield_now().await;
+        }
+        // The feed failed for good, or everything stops: those who read it are connected anew when it is back.
+        self.venues.borrow_mut().remove(&venue);
+        drop(subscription);
+        sleep(RETRY).await;
+        self.resume_venue(&venue).await;
+    }
+
+    /// A batch of updates: onto the shelves, then to everybody who reads them.
+    fn take(self: &Rc<Self>, batch: &[Update]) {
+        let now = Instant::now();
+        let mut state = self.state.borrow_mut();
+        let mut found = Vec::new();
+        for update in batch {
+            let key = match state.by_topic.get(&update.topic) {
+                Some(key) => *key,
+                None => {
+                    // It came through a pattern.
+                    if !state.patterns.values().any(|(pattern, _)| pattern.matches(&update.topic)) {
+                        continue;
+                    }
+                    let key = state.insert(update.topic.clone());
+                    state.shelves[key].open = true;
+                    found.push(key);
+                    key
+                }
+            };
+            state.shelve(now, key, update);
+        }
+        self.tell_due(&mut state, now);
+        let touched = std::mem::take(&mut state.touched);
+        for key in &touched {
+            state.spread(*key);
+        }
+        self.write_dirty(&mut state);
+        if state.due.first().is_some_and(|(due, ..)| state.armed.is_none_or(|armed| *due < armed)) {
+            self.alarm.notify_one();
+        }
+        drop(state);
+        for key in found {
+            self.offer(key);
+        }
+        for key in touched {
+            self.serve_waiting(key);
+        }
+    }
+
+    /// Tells what is due of the conflated updates.
+    fn tell_due(&self, state: &mut State, now: Instant) {
+        while let Some((due, key, interval)) = state.due.first().copied() {
+            if due > now {
+                return;
+            }
+            state.due.pop_first();
+            let merged = state.tell_class(now, key, interval);
+            self.counters.merged.fetch_add(merged, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes to everybody for whom there is something.
+    pub(super) fn write_dirty(&self, state: &mut State) {
+        let mut dirty = std::mem::take(&mut state.dirty);
+        for key in dirty.drain(..) {
+            self.write(state, key);
+        }
+        // The memory is used again.
+        if state.dirty.is_empty() {
+            state.dirty = dirty;
+        }
+    }
+
+    /// Writes to one client what waits for it, as far as its socket takes it.
+    pub(super) fn write(&self, state: &mut State, key: usize) {
+        let State { clients, shelves, .. } = state;
+        let Some(client) = clients.get_mut(key) else { return };
+        client.queued = false;
+        if client.blocked || client.gone {
+            return;
+        }
+        match client.flush(shelves) {
+            Ok(written) => {
+                self.counters.sent.fetch_add(written.frames, Ordering::Relaxed);
+                self.counters.sent_bytes.fetch_add(written.bytes, Ordering::Relaxed);
+                self.counters.merged.fetch_add(written.merged, Ordering::Relaxed);
+                if written.lost {
+                    client.cut(code::SLOW, "too slow: what was to be read is not held any more", FAREWELL);
+                }
+            }
+            Err(_) => client.gone = true,
+        }
+        let done = client.closing.is_some() && client.is_clear();
+        if (client.blocked || client.gone || done)
+            && let Some(waker) = &client.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Looks at clocks: what is due, who does not read, who is silent, what is too old.
+    async fn keep(self: Rc<Self>) {
+        let mut look = Instant::now() + LOOK_EVERY;
+        let mut second = Instant::now() + Duration::from_secs(1);
+        loop {
+            let next = {
+                let mut state = self.state.borrow_mut();
+                let due = state.due.first().map_or(look, |(due, ..)| look.min(*due));
+                state.armed = Some(due);
+                due
+            };
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.alarm.notified() => continue,
+            }
+            let now = Instant::now();
+            let mut state = self.state.borrow_mut();
+            self.tell_due(&mut state, now);
+            let touched = std::mem::take(&mut state.touched);
+            touched.iter().for_each(|key| state.spread(*key));
+            self.write_dirty(&mut state);
+            if now >= look {
+                look = now + LOOK_EVERY;
+                self.mind_slow(&mut state, now);
+            }
+            if now >= second {
+                second = now + Duration::from_secs(1);
+                self.mind_silent(&mut state, now);
+                self.mind_logs(&mut state);
+            }
+        }
+    }
+
+    /// Whoever leaves too much unread is told to come back.
+    fn mind_slow(&self, state: &mut State, now: Instant) {
+        let (limit, mut all) = (self.config.limits.unsent_bytes, 0);
+        let State { clients, shelves, .. } = state;
+        for (_, client) in clients.iter_mut().filter(|(_, client)| client.blocked || client.closing.is_some())
+        {
+            let unsent = client.unsent(shelves);
+            all += unsent;
+            if unsent > limit && client.closing.is_none() {
+                tracing::debug!(peer = %client.peer, unsent, "too slow");
+                client.cut(code::SLOW, "too slow: more is unread than is kept", FAREWELL);
+            }
+            if client.closing.is_some_and(|(_, until)| until <= now) {
+                client.gone = true;
+            }
+            if let (true, Some(waker)) = (client.gone, &client.waker) {
+                waker.wake_by_ref();
+            }
+        }
+        self.counters.unsent.store(all as u64, Ordering::Relaxed);
+    }
+
+    /// Asks those who are silent whether they live.
+    fn mind_silent(&self, state: &mut State, now: Instant) {
+        let timing = &self.config.timing;
+        let mut asked = Vec::new();
+        for (key, client) in state.clients.iter_mut().filter(|(_, client)| client.closing.is_none()) {
+            match client.pinged {
+                Some(at) if now - at >= timing.pong_within => {
+                    client.gone = true;
+                    if let Some(waker) = &client.waker {
+                        waker.wake_by_ref();
+                    }
+                }
+                None if now - client.heard >= timing.ping_every => {
+                    client.pinged = Some(now);
+                    client.say(tapeline_ws::frames::ping(b"tapeline"));
+                    asked.push(key);
+                }
+                _ => {}
+            }
+        }
+        for key in asked {
+            self.write(state, key);
+        }
+    }
+
+    /// Lets go of what is too old or too much; the largest first, if all is too much.
+    fn mind_logs(&self, state: &mut State) {
+        let limits = &self.config.limits;
+        let (now, age) = (unix(), self.config.timing.history);
+        let unsent = limits.unsent_bytes;
+        let mut events = Bound { bytes: limits.log_bytes, age };
+        let state_bound = Bound { bytes: unsent, age };
+        let all = |state: &State| state.shelves.iter().map(|(_, shelf)| shelf.bytes()).sum::<usize>();
+        state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
+        while all(state) > limits.logs_bytes / self.shards && events.bytes > unsent {
+            events.bytes /= 2;
+            state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
+        }
+    }
+
+    /// Reads what a client sends: ready with its next message, or with none when it is gone. Writes what it can be
+    /// written meanwhile.
+    pub(super) fn poll_client(&self, key: usize, context: &mut Context<'_>) -> Poll<Option<String>> {
+        if self.poll_writes(key, context).is_ready() {
+            return Poll::Ready(None);
+        }
+        let mut state = self.state.borrow_mut();
+        loop {
+            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
+            match self.hear(client) {
+                Heard::Text(text) => return Poll::Ready(Some(text)),
+                Heard::Answer => {
+                    self.write(&mut state, key);
+                    continue;
+                }
+                Heard::Nothing => {}
+            }
+            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
+            match client.socket().poll_read_ready(context) {
+                Poll::Pending => {
+                    client.reader.release();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(())) => {}
+            }
+            match client.read(&mut self.scratch.borrow_mut()) {
+                Ok(0) => return Poll::Ready(None),
+                Ok(_) => (client.heard, client.pinged) = (Instant::now(), None),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// The next message in a client's buffer.
+    fn hear(&self, client: &mut Client) -> Heard {
+        use tapeline_ws::Message;
+        let limit = self.config.limits.messages_per_second;
+        let (mut answer, mut text) = (None, None);
+        match client.reader.next() {
+            Ok(None) => return Heard::Nothing,
+            Ok(Some(Message::Text(message))) => text = Some(message.to_owned()),
+            Ok(Some(Message::Ping(payload))) => answer = Some(tapeline_ws::frames::pong(payload)),
+            Ok(Some(Message::Pong(_))) => return Heard::Answer,
+            Ok(Some(Message::Binary(_))) => {
+                answer =
+                    Some(super::talk::error(None, "bad_request", "binary messages are not understood here"));
+            }
+            Ok(Some(Message::Close { code, .. })) => {
+                let echoed = if code == tapeline_ws::close_code::NONE { 1000 } else { code };
+                client.close(echoed, "", FAREWELL);
+                return Heard::Answer;
+            }
+            Err(error) => {
+                client.close(error.close_code(), &error.to_string(), FAREWELL);
+                return Heard::Answer;
+            }
+        }
+        client.received += 1;
+        self.counters.received.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        if now - client.lately.1 >= Duration::from_secs(1) {
+            client.lately = (0, now);
+        }
+        client.lately.0 += 1;
+        if client.lately.0 > limit {
+            client.cut(code::RATE, "too many messages", FAREWELL);
+            return Heard::Answer;
+        }
+        match (text, answer) {
+            (Some(text), _) if client.closing.is_none() => return Heard::Text(text),
+            (_, Some(answer)) => client.say(answer),
+            _ => {}
+        }
+        Heard::Answer
+    }
+
+    /// Writes on when a socket that took nothing takes something again. Ready when the client is gone.
+    pub(super) fn poll_writes(&self, key: usize, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        loop {
+            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(()) };
+            if client.gone || client.closing.is_some() && client.is_clear() {
+                return Poll::Ready(());
+            }
+            match &mut client.waker {
+                Some(known) => known.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            if !client.blocked {
+                return Poll::Pending;
+            }
+            match client.socket().poll_write_ready(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) => client.blocked = false,
+            }
+            self.write(&mut state, key);
+        }
+    }
+}
+
+/// What was heard of a client.
+enum Heard {
+    Text(String),
+    /// It has been answered, or the answer is queued.
+    Answer,
+    Nothing,
+}
+
+/// For those who come while everything stops.
+const RETRY_SOON: &str = "{\"retry_after_ms\":5000}";
+
+impl State {
+    /// A new shelf.
+    pub(super) fn insert(&mut self, topic: Topic) -> usize {
+        let key = self.shelves.insert(Shelf::new(topic.clone()));
+        self.by_topic.insert(topic, key);
+        key
+    }
+
+    /// Puts an update onto its shelf.
+    fn shelve(&mut self, now: Instant, key: usize, update: &Update) {
+        let Some(shelf) = self.shelves.get_mut(key) else { return };
+        if !shelf.take(now, update) {
+            return;
+        }
+        for class in &shelf.classes {
+            if let Some(due) = class.due {
+                self.due.insert((due, key, class.interval));
+            }
+        }
+        if !shelf.touched {
+            shelf.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    /// Everybody who reads every update of a shelf has something to read.
+    fn spread(&mut self, key: usize) {
+        let Some(shelf) = self.shelves.get_mut(key) else { return };
+        shelf.touched = false;
+        shelf.news.notify_waiters();
+        for reader in &shelf.readers {
+            wake(&mut self.clients, &mut self.dirty, *reader);
+        }
+    }
+
+    /// Tells the readers of an interval what has waited for them; how many updates were merged away.
+    fn tell_class(&mut self, now: Instant, key: usize, interval: Duration) -> u64 {
+        let Some(shelf) = self.shelves.get_mut(key) else { return 0 };
+        let Some(at) = shelf.classes.iter().position(|class| class.interval == interval) else { return 0 };
+        if shelf.classes[at].due.is_none_or(|due| due > now) {
+            return 0;
+        }
+        let merged = shelf.classes[at].tell(now);
+        let fresh = std::mem::take(&mut shelf.classes[at].fresh);
+        let next = shelf.classes[at].log.next();
+        for (reader, from) in fresh {
+            // It has part of what was merged: it gets a merge of the rest.
+            let rest = super::merge::merged(shelf.log.from(from).filter_map(|entry| entry.update()));
+            let Some(client) = self.clients.get_mut(reader.client) else { continue };
+            rest.iter().for_each(|update| client.say(super::log::frame(update)));
+            if let Some(sub) = client.subs.get_mut(reader.place) {
+                sub.cursor = Some(next);
+            }
+            if !client.queued {
+                client.queued = true;
+                self.dirty.push(reader.client);
+            }
+        }
+        for reader in &shelf.classes[at].readers {
+            wake(&mut self.clients, &mut self.dirty, *reader);
+        }
+        merged
+    }
+}
+
+/// A reader has something to read.
+#[inline]
+fn wake(clients: &mut Slab<Client>, dirty: &mut Vec<usize>, reader: Reader) {
+    let Some(client) = clients.get_mut(reader.client) else { return };
+    client.touch(reader.place);
+    if !client.queued {
+        client.queued = true;
+        dirty.push(reader.client);
+    }
+}
+
+/// The delivery that the shards ask the hub for: they conflate themselves.
+pub(super) const EVERY: Option<Delivery> = Some(Delivery::Every);
+
+/// The wall clock.
+pub(super) fn unix() -> Unix {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Unix(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}

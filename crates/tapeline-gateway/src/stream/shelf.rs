@@ -1,0 +1,301 @@
+//! One topic of a shard: its log, its newest state, and who reads it from where.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tapeline::{Peek, SubscribeError};
+use tapeline_core::data::channel::Shape;
+use tapeline_core::data::topic::Topic;
+use tapeline_core::data::update::{Epoch, Kind, Position, Shared};
+use tapeline_core::time::Unix;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::log::{Bound, Log, frame};
+use super::merge::{Merger, merged};
+
+/// One reader of a log: a client, and its place among what that client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reader {
+    pub(super) client: usize,
+    pub(super) place: usize,
+}
+
+/// A topic.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) topic: Topic,
+    /// The hub has been asked, and what is known has arrived.
+    pub(super) open: bool,
+    /// Something has arrived.
+    stamped: bool,
+    pub(super) epoch: Epoch,
+    /// The newest offset.
+    pub(super) head: u64,
+    /// The number of the epoch's first entry.
+    pub(super) begun: u64,
+    pub(super) log: Log,
+    status: Option<Shared>,
+    /// The newest state, where one update is the whole of it.
+    latest: Option<Shared>,
+    /// A look at the whole state, for those who come.
+    pub(super) look: Option<Look>,
+    /// A look is on its way.
+    pub(super) looking: bool,
+    /// Those who read every update.
+    pub(super) readers: Vec<Reader>,
+    /// Those who read conflated ones, by interval.
+    pub(super) classes: Vec<Class>,
+    /// Those who wait for a snapshot.
+    pub(super) waiting: Vec<Reader>,
+    /// Told when something has arrived.
+    pub(super) news: Rc<Notify>,
+    /// Why it could not be opened.
+    pub(super) outcome: Rc<OnceCell<SubscribeError>>,
+    /// It is among those that have news.
+    pub(super) touched: bool,
+}
+
+/// A snapshot from the feed, encoded once for everybody who waits for it.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) position: Position,
+    pub(super) frame: Option<Bytes>,
+}
+
+impl Look {
+    pub(super) fn new(peek: &Peek) -> Self {
+        Self { position: peek.position, frame: peek.snapshot.as_deref().map(frame) }
+    }
+}
+
+/// Readers with one least time between updates.
+#[derive(Debug)]
+pub(super) struct Class {
+    pub(super) interval: Duration,
+    merger: Merger,
+    /// Something waits in it.
+    pending: bool,
+    pub(super) log: Log,
+    /// When something was told last.
+    told: Option<Instant>,
+    /// When what waits is to be told.
+    pub(super) due: Option<Instant>,
+    pub(super) readers: Vec<Reader>,
+    /// Readers that came while something waited, with the number in the shelf's log from which they do not have it.
+    pub(super) fresh: Vec<(Reader, u64)>,
+}
+
+impl Class {
+    fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            merger: Merger::new(),
+            pending: false,
+            log: Log::default(),
+            told: None,
+            due: None,
+            readers: Vec::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, now: Instant, update: &Shared) {
+        self.merger.push(update);
+        self.pending = true;
+        if self.due.is_none() {
+            self.due = Some(self.told.map_or(now, |told| now.max(told + self.interval)));
+        }
+    }
+
+    /// Tells what has waited; how many updates were merged away.
+    pub(super) fn tell(&mut self, now: Instant) -> u64 {
+        (self.pending, self.told, self.due) = (false, Some(now), None);
+        let updates = self.merger.drain();
+        updates.iter().for_each(|update| self.log.push(update, true));
+        updates.iter().map(|update| u64::from(update.merged.saturating_sub(1))).sum()
+    }
+}
+
+impl Shelf {
+    pub(super) fn new(topic: Topic) -> Self {
+        Self {
+            topic,
+            open: false,
+            stamped: false,
+            epoch: Epoch::default(),
+            head: 0,
+            begun: 0,
+            log: Log::default(),
+            status: None,
+            latest: None,
+            look: None,
+            looking: false,
+            readers: Vec::new(),
+            classes: Vec::new(),
+            waiting: Vec::new(),
+            news: Rc::default(),
+            outcome: Rc::default(),
+            touched: false,
+        }
+    }
+
+    /// Whether its updates are events, which need no state before them.
+    pub(super) fn is_events(&self) -> bool {
+        !self.topic.is_all() && self.topic.channel().shape() == Shape::Event
+    }
+
+    /// Whether one update is the whole state.
+    fn is_whole(&self) -> bool {
+        !self.topic.is_all() && matches!(self.topic.channel().shape(), Shape::State | Shape::Candle)
+    }
+
+    /// Takes an update of the hub in; whether it is news. One that is known already comes again when the topic is
+    /// subscribed anew.
+    pub(super) fn take(&mut self, now: Instant, update: &Shared) -> bool {
+        let fresh = !self.stamped || update.epoch != self.epoch;
+        self.stamped = true;
+        if fresh {
+            (self.epoch, self.head, self.begun) = (update.epoch, update.offset, self.log.next());
+            if update.kind.consumes_offset() {
+                self.head -= 1;
+            }
+            (self.latest, self.look) = (None, None);
+        }
+        if update.kind.consumes_offset() {
+            if update.offset <= self.head {
+                return false;
+            }
+            self.head = update.offset;
+        } else if update.offset < self.head {
+            return false;
+        }
+        match update.kind {
+            Kind::Status => self.status = Some(Shared::clone(update)),
+            Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() => {
+                self.latest = Some(Shared::clone(update));
+            }
+            _ => {}
+        }
+        let known = update.kind == Kind::Snapshot && !self.open;
+        if known && !self.is_whole() {
+            // The state that a new reader of ours is given: the log begins behind it.
+            let position = Position { epoch: update.epoch, offset: update.offset };
+            self.look = Some(Look { position, frame: Some(frame(update)) });
+        }
+        if self.open || update.kind.consumes_offset() {
+            self.log.push(update, !self.is_events());
+            self.classes.iter_mut().for_each(|class| class.take(now, update));
+        }
+        true
+    }
+
+    /// Whether all that the hub promised to a new reader at `position` has arrived.
+    pub(super) fn has(&self, position: Position) -> bool {
+        self.stamped && (self.epoch != position.epoch || self.head >= position.offset)
+    }
+
+    /// Where it stands.
+    pub(super) fn position(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.head }
+    }
+
+    /// How it is served, as told to one who comes.
+    pub(super) fn status(&self, offset: u64) -> Option<Bytes> {
+        let status = self.status.as_ref()?;
+        let mut told = status.restated(Kind::Status, offset);
+        told.epoch = self.epoch;
+        Some(frame(&told))
+    }
+
+    /// The whole state for one who comes, with the number of the entry behind it; `None` if it must be looked for.
+    /// The frame is absent where there is no state yet.
+    pub(super) fn state(&self) -> Option<(Option<Bytes>, u64, u64)> {
+        if self.is_whole() {
+            let told = self.latest.as_ref().map(|latest| frame(&latest.restated(Kind::Snapshot, self.head)));
+            return Some((told, self.head, self.log.next()));
+        }
+        let look = self.look.as_ref().filter(|look| look.position.epoch == self.epoch)?;
+        let offset = look.position.offset;
+        let number = self.log.behind(self.begun, offset, self.head).filter(|_| offset <= self.head)?;
+        Some((look.frame.clone(), offset, number))
+    }
+
+    /// Whether what is held of the state is still worth giving to one who comes.
+    pub(super) fn is_fresh(&self) -> bool {
+        let Some((_, _, number)) = self.state() else { return false };
+        let frame = self.look.as_ref().and_then(|look| look.frame.as_ref());
+        self.is_whole() || self.log.bytes_from(number) <= frame.map_or(0, Bytes::len)
+    }
+
+    /// The class of an interval, made if it is new.
+    pub(super) fn class(&mut self, interval: Duration) -> &mut Class {
+        let at = match self.classes.iter().position(|class| class.interval == interval) {
+            Some(at) => at,
+            None => {
+                self.classes.push(Class::new(interval));
+                self.classes.len() - 1
+            }
+        };
+        &mut self.classes[at]
+    }
+
+    /// The log of those who read with an interval, or of those who read everything.
+    pub(super) fn log_of(&self, interval: Option<Duration>) -> &Log {
+        let class = |interval| self.classes.iter().find(|class| class.interval == interval);
+        interval.and_then(class).map_or(&self.log, |class| &class.log)
+    }
+
+    /// Puts a reader of an interval (or of everything) behind an entry of the log: the frames it needs at once, and
+    /// the number in its own log from which it reads on.
+    pub(super) fn join(
+        &mut self,
+        reader: Reader,
+        interval: Option<Duration>,
+        number: u64,
+    ) -> (Vec<Bytes>, u64) {
+        let Some(interval) = interval else {
+            self.readers.push(reader);
+            return (Vec::new(), number);
+        };
+        let between = merged(self.log.from(number).filter_map(|entry| entry.update()));
+        let next = self.log.next();
+        let class = self.class(interval);
+        class.readers.push(reader);
+        if class.pending {
+            class.fresh.push((reader, next));
+        }
+        let from = class.log.next();
+        (between.iter().map(|update| frame(update)).collect(), from)
+    }
+
+    /// A reader leaves, wherever it is.
+    pub(super) fn part(&mut self, reader: Reader) {
+        let keep = |held: &Reader| *held != reader;
+        self.readers.retain(keep);
+        self.waiting.retain(keep);
+        for class in &mut self.classes {
+            class.readers.retain(keep);
+            class.fresh.retain(|(held, _)| *held != reader);
+        }
+        self.classes.retain(|class| !class.readers.is_empty());
+    }
+
+    /// Whether nobody reads it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.readers.is_empty() && self.waiting.is_empty() && self.classes.is_empty()
+    }
+
+    /// Lets go of what is too old or too much. State needs no more than what readers may leave unread.
+    pub(super) fn trim(&mut self, now: Unix, events: Bound, state: Bound) {
+        self.log.trim(now, if self.is_events() { events } else { state });
+        self.classes.iter_mut().for_each(|class| class.log.trim(now, state));
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.log.bytes() + self.classes.iter().map(|class| class.log.bytes()).sum::<usize>()
+    }
+}
