@@ -15,6 +15,7 @@ use tapeline_core::data::update::Position;
 use super::shard::{FAREWELL, Shard, State};
 use super::shelf::Reader;
 use super::talk::{self, How, Misheard, Op, Outcome, Request, code};
+use super::upstream::Expected;
 
 /// Messages that cannot be understood, before a client is told to stay away.
 const PATIENCE: u32 = 10;
@@ -110,6 +111,7 @@ struct Joining {
     from: Option<Position>,
     /// The place of its outcome in the answer.
     at: usize,
+    _expected: Expected,
 }
 
 async fn subscribe(
@@ -147,8 +149,8 @@ async fn subscribe(
         };
         let from = resume.get(&topic).copied();
         match shard.open(&topic, from).await {
-            Ok(()) => {
-                joining.push(Joining { topic, from, at: outcomes.len() });
+            Ok(expected) => {
+                joining.push(Joining { topic, from, at: outcomes.len(), _expected: expected });
                 outcomes.push(Outcome::done(text));
             }
             Err(error) => outcomes.push(Outcome::refused(topic.to_string(), &error)),
@@ -212,12 +214,14 @@ impl Shard {
         how: How,
         (joining, mut outcomes): (Vec<Joining>, Vec<Outcome>),
     ) {
+        // Dropped behind the state: what was expected and did not come is left then.
+        let joining = joining;
         let limit = self.config.limits.topics_per_client;
         let mut state = self.state.borrow_mut();
         let mut begins = Vec::new();
-        let mut left = Vec::new();
-        for Joining { topic, from, at } in joining {
-            let Some(shelf_key) = state.by_topic.get(&topic).copied() else {
+        for Joining { topic, from, at, .. } in &joining {
+            let at = *at;
+            let Some(shelf_key) = state.by_topic.get(topic).copied() else {
                 let why = format!("{topic} was closed meanwhile; subscribe again");
                 outcomes[at] = Outcome::failed(topic.to_string(), "unavailable", why);
                 continue;
@@ -233,17 +237,16 @@ impl Shard {
             if client.subs.len() >= limit {
                 let why = format!("a client may read {limit} topics");
                 outcomes[at] = Outcome::failed(topic.to_string(), "limit", why);
-                left.push(shelf_key);
                 continue;
             }
-            let begin = begin(shelf, from);
+            let begin = begin(shelf, *from);
             let at_head = Outcome::at(topic.to_string(), shelf.position());
             let (recovered, reason) = match &begin {
                 Ok(begin) => (matches!(begin, Begin::Resume(..)), None),
                 Err(reason) => (false, Some(*reason)),
             };
             outcomes[at] = Outcome { recovered: Some(recovered), reason, ..at_head };
-            let place = client.add(shelf_key, interval(&topic, how, self.config.throttle), false);
+            let place = client.add(shelf_key, interval(topic, how, self.config.throttle), false);
             let usual = if shelf.is_events() { Begin::Next } else { Begin::State };
             begins.push((shelf_key, Reader { client: key, place }, begin.unwrap_or(usual)));
         }
@@ -258,7 +261,6 @@ impl Shard {
         self.write(&mut state, key);
         drop(state);
         waiting.into_iter().for_each(|shelf| self.serve_waiting(shelf));
-        left.into_iter().for_each(|shelf| self.leave_idle(shelf));
     }
 
     /// Whoever holds a pattern that matches reads a shelf that is new.

@@ -50,6 +50,8 @@ pub(super) struct Shelf {
     pub(super) classes: Vec<Class>,
     /// Those who wait for a snapshot.
     pub(super) waiting: Vec<Reader>,
+    /// Clients that are about to read it.
+    pub(super) expected: usize,
     /// Told when something has arrived.
     pub(super) news: Rc<Notify>,
     /// Why it could not be opened.
@@ -136,6 +138,7 @@ impl Shelf {
             readers: Vec::new(),
             classes: Vec::new(),
             waiting: Vec::new(),
+            expected: 0,
             news: Rc::default(),
             outcome: Rc::default(),
             touched: false,
@@ -283,9 +286,9 @@ impl Shelf {
         self.classes.retain(|class| !class.readers.is_empty());
     }
 
-    /// Whether nobody reads it.
+    /// Whether nobody reads it, or is about to.
     pub(super) fn is_idle(&self) -> bool {
-        self.readers.is_empty() && self.waiting.is_empty() && self.classes.is_empty()
+        self.expected == 0 && self.readers.is_empty() && self.waiting.is_empty() && self.classes.is_empty()
     }
 
     /// Lets go of what is too old or too much. State needs no more than what readers may leave unread.

@@ -17,14 +17,33 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// A venue whose feed failed is asked again after this long.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Keeps a topic open for one who is about to read it.
+pub(super) struct Expected {
+    shard: Rc<Shard>,
+    topic: Topic,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        let key = {
+            let mut state = self.shard.state.borrow_mut();
+            let Some(key) = state.by_topic.get(&self.topic).copied() else { return };
+            state.shelves[key].expected = state.shelves[key].expected.saturating_sub(1);
+            key
+        };
+        self.shard.leave_idle(key);
+    }
+}
+
 impl Shard {
     /// Opens a topic, unless it is open; ready when all that is known of it has arrived. Who resumes may know more
-    /// than has arrived: then that is waited for too, if it is true.
+    /// than has arrived: then that is waited for too, if it is true. It stays open as long as the answer is held.
     pub(super) async fn open(
         self: &Rc<Self>,
         topic: &Topic,
         from: Option<Position>,
-    ) -> Result<(), SubscribeError> {
+    ) -> Result<Expected, SubscribeError> {
+        let mut expected = None;
         let unavailable = || SubscribeError::Unavailable { venue: topic.venue().to_owned() };
         let opened = async {
             loop {
@@ -38,7 +57,11 @@ impl Shard {
                             key
                         }
                     };
-                    let shelf = &state.shelves[key];
+                    let shelf = &mut state.shelves[key];
+                    expected.get_or_insert_with(|| {
+                        shelf.expected += 1;
+                        Expected { shard: Rc::clone(self), topic: topic.clone() }
+                    });
                     if shelf.open {
                         return Ok(());
                     }
@@ -54,7 +77,7 @@ impl Shard {
         if let Some(from) = from {
             self.catch_up(topic, from).await;
         }
-        Ok(())
+        expected.ok_or_else(unavailable)
     }
 
     /// Waits until what is on its way has arrived, if a client has seen it before.
@@ -117,7 +140,6 @@ impl Shard {
         // Whoever asked may be gone.
         let key = self.state.borrow().by_topic.get(&topic).copied();
         if let Some(key) = key {
-            sleep(Duration::from_millis(1)).await;
             self.leave_idle(key);
         }
     }
@@ -255,8 +277,7 @@ impl Shard {
                 read.map(|(_, shelf)| (shelf.topic.clone(), shelf.position())).collect()
             };
             for (topic, position) in kept {
-                if let Err(error) =
-                    link.add(Wish::Topic(topic.clone()), EVERY, Start::After(position)).await
+                if let Err(error) = link.add(Wish::Topic(topic.clone()), EVERY, Start::After(position)).await
                 {
                     tracing::warn!(%topic, %error, "a topic cannot be kept without its pattern");
                 }
