@@ -49,7 +49,7 @@ impl Net {
         }
     }
 
-    async fn open(&self, target: &Target) -> Result<Stream, DialError> {
+    pub(super) async fn open(&self, target: &Target) -> Result<Stream, DialError> {
         let (host, port) = (target.host.as_str(), target.port);
         let within = self.config.stage_within;
         let Some(proxy) = &self.config.proxy else {
@@ -102,7 +102,7 @@ impl Net {
         Ok(io)
     }
 
-    async fn encrypt<IO: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) async fn encrypt<IO: AsyncRead + AsyncWrite + Unpin>(
         &self,
         io: IO,
         host: &str,
@@ -123,18 +123,18 @@ impl Net {
 
 /// Where a URL leads.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
-    encrypted: bool,
-    host: String,
-    port: u16,
+pub(super) struct Target {
+    pub(super) encrypted: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
     /// The `Host` header.
-    authority: String,
+    pub(super) authority: String,
     /// Path and query.
-    path: String,
+    pub(super) path: String,
 }
 
 impl Target {
-    fn of(url: &str, plaintext: bool) -> Result<Self, DialError> {
+    pub(super) fn of(url: &str, plaintext: bool) -> Result<Self, DialError> {
         let wrong = |detail: &str| failed(Stage::Dns, Fault::Configuration, detail);
         let url = Url::parse(url).map_err(|_| wrong("the address is not a URL"))?;
         let encrypted = match url.scheme() {

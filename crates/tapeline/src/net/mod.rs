@@ -3,6 +3,7 @@
 mod dial;
 mod failure;
 mod http;
+mod probe;
 mod proxy;
 mod stream;
 mod tcp;
@@ -18,6 +19,7 @@ pub(crate) use self::dial::{Connected, is_loopback};
 pub(crate) use self::failure::{closed_by_io, closed_by_protocol};
 pub(crate) use self::http::fetch;
 pub use self::http::{HttpClient, HttpError, Reply};
+pub use self::probe::{Step, probe};
 pub use self::proxy::{Proxy, ProxyError};
 
 /// How one venue is reached.

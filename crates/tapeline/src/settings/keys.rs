@@ -31,6 +31,7 @@ impl std::fmt::Debug for Key {
 /// The sections, in the order in which they are shown.
 pub const SECTIONS: &[(&str, &str)] = &[
     ("gateway", "The face towards network clients."),
+    ("log", "What `tapeline serve` tells on stderr."),
     ("state", "What outlives the process."),
     ("venues", "One table per venue."),
     ("limits", "How much of everything."),
@@ -83,6 +84,9 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+const FORMATS: &[&str] = &["text", "json"];
+
 /// Every key.
 pub const KEYS: &[Key] = &[
     global!(gateway.listen, Kind::Address, "The address to listen on; port 0 takes any free one."),
@@ -131,6 +135,13 @@ pub const KEYS: &[Key] = &[
     global!(gateway.ping_every, some(HOUR), "How often a client is pinged."),
     global!(gateway.pong_within, some(HOUR), "How long a client's pong may take."),
     global!(gateway.drain_within, some(HOUR), "How long a graceful stop may take."),
+    global!(log.level, Kind::Choice(LEVELS), "The least important kind that is told."),
+    global!(log.format, Kind::Choice(FORMATS), "Text for people, or a JSON object per line for programs."),
+    global!(
+        log.repeats,
+        Kind::Count(1, 1_000_000),
+        "How often the same may be told within ten seconds; what is left out is counted."
+    ),
     global!(state.dir, Kind::Path, "The folder of bans, dial times and the event log."),
     venue!(streams, Kind::Streams, "Origins of the streams, best first; the venue's paths are appended."),
     venue!(rest, Kind::Rest, "Origins of the REST interface, best first; the venue's paths are appended."),

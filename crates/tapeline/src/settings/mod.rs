@@ -42,6 +42,8 @@ pub use value::{Kind, Value};
 pub struct Settings {
     /// The face towards network clients.
     pub gateway: Gateway,
+    /// What is told on stderr.
+    pub log: Log,
     /// What outlives the process.
     pub state: State,
     /// Every known venue by its id, also those that nobody configured.
@@ -119,6 +121,23 @@ impl Default for Gateway {
             pong_within: secs(8),
             drain_within: secs(8),
         }
+    }
+}
+
+/// The `[log]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The least important kind that is told: `off`, `error`, `warn`, `info`, `debug`, `trace`.
+    pub level: &'static str,
+    /// `text` or `json`.
+    pub format: &'static str,
+    /// How often the same may be told within ten seconds.
+    pub repeats: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info", format: "text", repeats: 5 }
     }
 }
 
@@ -221,6 +240,7 @@ impl Settings {
         };
         Self {
             gateway: Gateway::default(),
+            log: Log::default(),
             state: State { dir: state },
             venues: venues::ids().map(|id| (id, venue(id))).collect(),
             limits: Limits::default(),

@@ -61,6 +61,7 @@ fn property(key: &Key, untouched: &Settings, venue: &str) -> Json {
         }),
         Kind::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Kind::Choice(words) => json!({"type": "string", "enum": words}),
         Kind::Switch => json!({"type": "boolean"}),
         Kind::Pages => names("^[Hh][Tt][Tt][Pp][Ss]?://[^/]+$"),
         Kind::Hosts => names("^[^/@ ]+$"),
@@ -86,7 +87,8 @@ fn names(pattern: &str) -> Json {
     json!({"type": "array", "uniqueItems": true, "maxItems": 256, "items": {"type": "string", "pattern": pattern}})
 }
 
-fn to_json(value: &Value, kind: Kind) -> Option<Json> {
+/// A value as JSON, as it is written in TOML; `None` for what is not set and for secrets.
+pub(crate) fn to_json(value: &Value, kind: Kind) -> Option<Json> {
     let text = value.to_toml(kind)?;
     let parsed: toml::Table = format!("value = {text}").parse().ok()?;
     parsed.get("value").and_then(|value| serde_json::to_value(value).ok())

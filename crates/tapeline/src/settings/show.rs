@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::Settings;
 use super::keys::{KEYS, Key, SECTIONS};
 use super::read::full_path;
+use super::schema::to_json;
 use super::value::Value;
 
 impl Settings {
@@ -28,6 +29,43 @@ impl Settings {
         out.truncate(out.trim_end().len());
         out.push('\n');
         out
+    }
+
+    /// The effective configuration as JSON, without what must not be shown and without venues that nobody
+    /// configured.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut out = serde_json::Map::new();
+        for (section, _) in SECTIONS {
+            let table = if *section == "venues" {
+                let configured = self.venues.iter().filter(|(_, venue)| venue.configured);
+                configured.map(|(id, _)| ((*id).to_owned(), self.values(section, id))).collect()
+            } else {
+                self.values(section, "")
+            };
+            out.insert((*section).to_owned(), table);
+        }
+        out.into()
+    }
+
+    fn values(&self, section: &str, venue: &str) -> serde_json::Value {
+        let keys = KEYS.iter().filter(|key| key.section == section);
+        let shown = keys.filter_map(|key| {
+            let value = (key.get)(self, venue).filter(|value| !value.is_hidden(key.kind))?;
+            Some((key.name.to_owned(), to_json(&value, key.kind)?))
+        });
+        serde_json::Value::Object(shown.collect())
+    }
+
+    /// The keys, as `section.key`, whose values differ from those of other settings.
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        let mut changed = Vec::new();
+        for key in KEYS {
+            let venues: Vec<&str> =
+                if key.section == "venues" { self.venues.keys().copied().collect() } else { vec![""] };
+            let differs = |venue: &&str| (key.get)(self, venue) != (key.get)(other, venue);
+            changed.extend(venues.into_iter().filter(differs).map(|venue| full_path(key, venue)));
+        }
+        changed
     }
 
     fn keys(&self, out: &mut String, section: &str, venue: &str, mark: &str) {

@@ -30,6 +30,8 @@ pub enum Kind {
     Share,
     /// Yes or no.
     Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// An IP address with a port.
     Address,
     /// A path; in a file it is relative to the file's folder.
@@ -60,6 +62,7 @@ pub enum Value {
     Number(u64),
     Share(f64),
     Switch(bool),
+    Choice(&'static str),
     Address(SocketAddr),
     Path(Option<PathBuf>),
     Text(Option<String>),
@@ -130,6 +133,7 @@ impl Kind {
             Self::Duration(least, most) => {
                 parse_duration(&text).filter(|d| (least..=most).contains(d)).map(Value::Duration)
             }
+            Self::Choice(words) => words.iter().find(|word| **word == text).copied().map(Value::Choice),
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Proxy => return url::check_proxy(&text).map(|()| Value::Text(Some(text))),
             Self::Path if text.contains('\0') => None,
@@ -256,6 +260,7 @@ impl Kind {
             }
             Self::Share => "a number from 0.0 to 1.0".to_owned(),
             Self::Switch => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Pages => {
                 "a list of origins of web pages, for example [\"https://app.example.com\"]".to_owned()
             }
@@ -346,6 +351,7 @@ impl Value {
             Self::Number(number) => Some(number.to_string()),
             Self::Share(share) => Some(format!("{share:?}")),
             Self::Switch(on) => Some(on.to_string()),
+            Self::Choice(word) => Some(quoted(word)),
             Self::Address(address) => Some(quoted(&address.to_string())),
             Self::Path(path) => path.as_ref().map(|path| quoted(&path.to_string_lossy())),
             Self::Text(text) => text.as_deref().map(quoted),
@@ -368,7 +374,7 @@ macro_rules! field {
     ($($type:ty, $variant:ident;)*) => {$(
         impl Field for $type {
             fn value(&self) -> Value {
-                Value::$variant(self.clone())
+                Value::$variant(Clone::clone(self))
             }
             fn assign(&mut self, value: Value) {
                 if let Value::$variant(inner) = value {
@@ -384,6 +390,7 @@ field! {
     u64, Number;
     f64, Share;
     bool, Switch;
+    &'static str, Choice;
     SocketAddr, Address;
     Option<PathBuf>, Path;
     Option<String>, Text;

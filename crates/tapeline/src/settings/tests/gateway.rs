@@ -73,3 +73,20 @@ fn everything_about_clients_can_be_told() {
     let again = good(&settings.to_toml(), &[], &[]);
     assert_eq!(again.gateway, settings.gateway);
 }
+
+#[test]
+fn two_configurations_are_compared_key_by_key_and_shown_without_secrets() {
+    let file =
+        "[venues.binance]\nsecret = \"s3cr3t\"\nwarm = [\"binance:book:BTCUSDT\"]\n[log]\nlevel = \"debug\"";
+    let (one, other) = (good(file, &[], &[]), good(file, &[], &["timing.linger=1s", "log.level=warn"]));
+    assert_eq!(one.changes(&other), ["log.level", "timing.linger"]);
+    assert!(one.changes(&one).is_empty());
+    assert!(one.changes(&good("", &[], &[])).contains(&"venues.binance.warm".to_owned()));
+    let shown = one.to_json();
+    assert_eq!(shown["venues"]["binance"]["warm"][0], "binance:book:BTCUSDT");
+    assert_eq!((&shown["timing"]["linger"], &shown["log"]["level"]), (&"5m".into(), &"debug".into()));
+    assert!(
+        shown["venues"].get("binance-usdm").is_none() && !shown.to_string().contains("s3cr3t"),
+        "{shown}"
+    );
+}

@@ -91,7 +91,7 @@ fn messages_name_place_key_expectation_and_what_is_there() {
     );
     check(
         "[timming]",
-        "t.toml:1:2: timming: expected one of the sections gateway, state, venues, limits, timing, got an unknown name; did you mean `timing`?",
+        "t.toml:1:2: timming: expected one of the sections gateway, log, state, venues, limits, timing, got an unknown name; did you mean `timing`?",
     );
     check(
         "[limits]\nlinger = \"1m\"",
@@ -99,7 +99,7 @@ fn messages_name_place_key_expectation_and_what_is_there() {
     );
     check(
         "listen = 1",
-        "t.toml:1:1: listen: expected one of the sections gateway, state, venues, limits, timing, got an unknown name; `listen` belongs into [gateway]",
+        "t.toml:1:1: listen: expected one of the sections gateway, log, state, venues, limits, timing, got an unknown name; `listen` belongs into [gateway]",
     );
     check("timing = 3", "t.toml:1:10: timing: expected a table [timing], got a value");
     check(

@@ -17,6 +17,7 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         }
         Kind::Count(..) => &["-1", "1.0", "\"1\"", "18446744073709551616", "[1]"],
         Kind::Size(..) => &["0", "-1", "\"64KB\"", "\"1.5KiB\"", "\"0B\"", "\"99999999GiB\"", "1.0"],
+        Kind::Choice(..) => &["1", "\"nonsense\"", "[\"info\"]", "\"Info\"", "\"info \""],
         Kind::Switch => &["1", "\"true\"", "[true]", "0"],
         Kind::Pages => &["\"https://a\"", "[1]", "[\"a\"]", "[\"https://a/\"]", "[\"wss://a\"]", "[\"*\"]"],
         Kind::Hosts => {
