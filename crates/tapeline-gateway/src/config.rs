@@ -11,9 +11,9 @@ pub struct GatewayConfig {
     /// The token for calls that change something; without one, all of them are refused.
     pub admin_token: Option<String>,
     /// Names by which the gateway is called, besides those of this machine and the address it listens on.
-    pub hosts: Vec<String>,
+    pub allowed_hosts: Vec<String>,
     /// Origins (`https://desk.example`) of pages that may use it, besides those of these names.
-    pub origins: Vec<String>,
+    pub allowed_origins: Vec<String>,
     /// Least time between conflated updates of one topic, where a client asks for none of its own.
     pub throttle: Duration,
     /// How much of everything.
@@ -99,8 +99,8 @@ impl Default for GatewayConfig {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480),
             admin_token: None,
-            hosts: Vec::new(),
-            origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             throttle: Duration::from_millis(100),
             limits: Limits::default(),
             timing: Timing::default(),
@@ -113,8 +113,8 @@ impl std::fmt::Debug for GatewayConfig {
         f.debug_struct("GatewayConfig")
             .field("listen", &self.listen)
             .field("admin_token", &self.admin_token.as_ref().map(|_| "…"))
-            .field("hosts", &self.hosts)
-            .field("origins", &self.origins)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("allowed_origins", &self.allowed_origins)
             .field("throttle", &self.throttle)
             .field("limits", &self.limits)
             .field("timing", &self.timing)

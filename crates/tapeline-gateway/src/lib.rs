@@ -4,13 +4,15 @@
 //! - [`stream`]: the clients of `/v1/stream`, each a cursor into logs that all of them share
 //! - [`config`]: what the gateway is told at its start
 //! - [`about`]: what the process tells of itself, and what may be asked of it
-//! - `http`: the paths, and who may ask
+//! - `http`: the paths, and who may ask; `reading` is what they tell of, `metrics` the same for Prometheus
 //!
 //! It reads the hub; it never talks to a venue.
 
 pub mod about;
 pub mod config;
 mod http;
+mod metrics;
+mod reading;
 mod server;
 pub mod stream;
 

@@ -31,13 +31,17 @@ const HEADERS: [(HeaderName, &str); 4] = [
 impl Door {
     pub(crate) fn new(config: &GatewayConfig) -> Self {
         let lower = |texts: &[String]| texts.iter().map(|text| text.to_ascii_lowercase()).collect();
-        Self { listen: config.listen.ip(), hosts: lower(&config.hosts), origins: lower(&config.origins) }
+        Self {
+            listen: config.listen.ip(),
+            hosts: lower(&config.allowed_hosts),
+            origins: lower(&config.allowed_origins),
+        }
     }
 
     /// Whether we are called by a name of ours; `authority` is a host with or without a port.
     fn knows(&self, authority: &str) -> bool {
         let host = host_of(authority).to_ascii_lowercase();
-        if host == "localhost" || self.hosts.iter().any(|known| *known == host) {
+        if host == "localhost" || self.hosts.contains(&host) {
             return true;
         }
         let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() else { return false };
@@ -64,13 +68,13 @@ impl Door {
         let nameless = first.is_none() && request.version() <= Version::HTTP_10;
         let known = |name: &HeaderValue| name.to_str().is_ok_and(|name| self.knows(name));
         if second.is_some() || !(nameless || first.is_some_and(known)) || !self.knows_target(request.uri()) {
-            let message = "this gateway is not known by that Host; add it to the hosts in its settings";
+            let message = "this gateway is not known by that Host; add it to `gateway.allowed_hosts`";
             return Err(Refusal::new(StatusCode::FORBIDDEN, "host", message));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
         if !origins.all(|origin| origin.to_str().is_ok_and(|origin| self.welcomes(origin))) {
             let message =
-                "pages of that Origin may not use this gateway; add it to the origins in its settings";
+                "pages of that Origin may not use this gateway; add it to `gateway.allowed_origins`";
             return Err(Refusal::new(StatusCode::FORBIDDEN, "origin", message));
         }
         Ok(())
@@ -116,8 +120,8 @@ mod tests {
     fn door(listen: &str) -> Door {
         let config = GatewayConfig {
             listen: listen.parse().unwrap(),
-            hosts: vec!["Feed.Example".to_owned()],
-            origins: vec!["https://desk.example".to_owned()],
+            allowed_hosts: vec!["Feed.Example".to_owned()],
+            allowed_origins: vec!["https://desk.example".to_owned()],
             ..GatewayConfig::default()
         };
         Door::new(&config)

@@ -1,16 +1,25 @@
 //! The HTTP face: one router, whose description is made with it.
 
+mod actions;
 mod door;
+mod figures;
 mod health;
+mod lists;
+mod openapi;
 pub(crate) mod refusal;
+mod snapshot;
+mod sse;
 mod upgrade;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use http::{StatusCode, Uri};
-use tapeline::Hub;
+use tapeline::{Hub, Status};
+use tapeline_core::time::Unix;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,18 +27,28 @@ use utoipa_axum::routes;
 
 use crate::about::About;
 use crate::config::GatewayConfig;
+use crate::reading::{Readings, wall};
 use crate::server::Seats;
-use crate::stream::Streams;
+use crate::stream::{ClientStatus, Streams};
 use door::Door;
 use refusal::Refusal;
 
+/// Streams that take longer to tell their clients will not tell.
+const CLIENTS_WITHIN: Duration = Duration::from_secs(2);
+
 /// What every request may need.
-#[derive(Debug)]
 pub(crate) struct Face {
     pub(crate) hub: Hub,
     pub(crate) about: About,
     pub(crate) streams: Streams,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) started: Unix,
+    readings: Readings,
+    admin_token: Option<String>,
+    topics_per_client: usize,
+    throttle: Duration,
+    /// How long the body of a request may take.
+    body_within: Duration,
     door: Door,
     /// No more requests; answers without an end come to theirs.
     stop: CancellationToken,
@@ -51,17 +70,54 @@ impl Face {
             about,
             streams,
             seats: Arc::clone(seats),
+            started: wall(),
+            readings: Readings::default(),
+            admin_token: config.admin_token.clone(),
+            topics_per_client: config.limits.topics_per_client,
+            throttle: config.throttle,
+            body_within: config.timing.header_within,
             door: Door::new(config),
             stop: stop.clone(),
             tasks: tasks.clone(),
         })
     }
+
+    /// A fresh reading of the hub.
+    async fn reading(&self) -> Result<Arc<Status>, Refusal> {
+        self.readings.fresh(&self.hub).await.ok_or_else(Refusal::stuck)
+    }
+
+    /// The clients of the streams.
+    async fn clients(&self) -> Result<Vec<ClientStatus>, Refusal> {
+        timeout(CLIENTS_WITHIN, self.streams.clients()).await.map_err(|_| Refusal::stuck())
+    }
+}
+
+impl std::fmt::Debug for Face {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Face").field("about", &self.about).field("door", &self.door).finish_non_exhaustive()
+    }
 }
 
 /// Every route.
 pub(crate) fn router(face: Arc<Face>) -> Router {
-    let (router, _described) = OpenApiRouter::new()
+    let (router, described) = OpenApiRouter::with_openapi(openapi::frame(&face.about.version))
         .routes(routes!(health::livez))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(figures::metrics))
+        .routes(routes!(figures::ws_metrics, figures::ws_health))
+        .routes(routes!(lists::status))
+        .routes(routes!(lists::topics))
+        .routes(routes!(lists::subscribers))
+        .routes(routes!(lists::lines))
+        .routes(routes!(lists::breakers))
+        .routes(routes!(lists::events))
+        .routes(routes!(lists::config))
+        .routes(routes!(snapshot::snapshot))
+        .routes(routes!(sse::sse))
+        .routes(routes!(actions::act))
+        .routes(routes!(openapi::openapi))
         .routes(routes!(upgrade::stream))
         .split_for_parts();
     let nowhere = |uri: Uri| async move { Refusal::missing(format!("nothing is at {}", uri.path())) };
@@ -72,6 +128,7 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong)
+        .layer(Extension(openapi::Description::new(&described)))
         .layer(from_fn_with_state(Arc::clone(&face), door::guard))
         .with_state(face)
 }

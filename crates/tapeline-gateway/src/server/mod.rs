@@ -159,7 +159,7 @@ async fn settle_seats(shared: &Shared) {
     if !shared.seats.any_kept() || settled.is_some_and(|at| at.elapsed() < SETTLE_EVERY) {
         return;
     }
-    let clients = shared.streams.clients().await;
+    let Ok(clients) = timeout(SETTLE_EVERY, shared.streams.clients()).await else { return };
     let there: BTreeSet<String> = clients.into_iter().map(|client| client.peer).collect();
     shared.seats.settle(&there);
     *settled = Some(Instant::now());

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tapeline::{Hub, HubConfig, VenueConfig};
+use tapeline::{Hub, HubConfig, Subscription, Update, VenueConfig};
 use tapeline_gateway::{About, Gateway, GatewayConfig};
 use tapeline_sim::{Content, MarketOptions, Options, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Waits for something that must happen.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it did not happen in time")
+}
+
+/// The next update that is data.
+pub(crate) async fn data(subscription: &mut Subscription) -> Arc<Update> {
+    soon(async {
+        loop {
+            let update = subscription.next().await.expect("the subscription goes on");
+            if update.kind.consumes_offset() {
+                return update;
+            }
+        }
+    })
+    .await
 }
 
 /// The venue, the hub that reads it, and the gateway.

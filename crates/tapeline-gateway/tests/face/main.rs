@@ -1,5 +1,13 @@
 //! The HTTP face over real loopback sockets, before a simulated venue.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
 mod bench;
+mod connections;
 mod door;
+mod figures;
+mod health;
+mod lists;
+mod openapi;
+mod snapshot;
+mod sse;

@@ -1,0 +1,207 @@
+//! What runs, as lists: venues, topics, subscribers, lines, breakers, transitions, and the settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tapeline::{Level, VenueStatus};
+use tapeline_core::feed::{EndpointStatus, FeedStatus};
+use tapeline_core::policy::breaker;
+
+use super::Face;
+use super::refusal::{ErrorBody, Refusal};
+use crate::reading::{Whole, venue_level, venue_reasons, venue_since};
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// Everything in short: the whole, each venue, and the figures of the gateway.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    tag = "status",
+    responses((status = 200, description = "the whole, and `items`: the venues"), (status = 503, body = ErrorBody))
+)]
+pub(crate) async fn status(State(face): State<Arc<Face>>) -> Answer {
+    use std::sync::atomic::Ordering::Relaxed;
+    let status = face.reading().await?;
+    let whole = Whole::of(&status, face.started);
+    let counters = face.streams.counters();
+    Ok(Json(json!({
+        "level": whole.level,
+        "since": whole.since,
+        "reasons": whole.reasons,
+        "version": face.about.version,
+        "started": face.started,
+        "connections": face.seats.taken(),
+        "clients": counters.clients.load(Relaxed),
+        "clients_admitted": counters.admitted.load(Relaxed),
+        "client_messages_sent": counters.sent.load(Relaxed),
+        "client_bytes_sent": counters.sent_bytes.load(Relaxed),
+        "client_messages_received": counters.received.load(Relaxed),
+        "handlers": status.handlers,
+        "items": status.venues.iter().map(venue_item).collect::<Vec<_>>(),
+    })))
+}
+
+fn venue_item(venue: &VenueStatus) -> Value {
+    let mut item = json!({
+        "id": venue.venue,
+        "level": venue_level(venue),
+        "since": venue_since(venue),
+        "reasons": venue_reasons(venue),
+        "restarts": venue.restarts,
+        "halted": venue.halted,
+    });
+    if let Some(feed) = &venue.feed {
+        let live = feed.lines.iter().filter(|line| line.phase == "live").count();
+        let more = json!({
+            "topics": feed.topics.len(),
+            "subscribers": feed.subscribers.len(),
+            "lines": feed.lines.len(),
+            "lines_live": live,
+            "decode_errors": feed.decode_errors,
+            "unknown_events": feed.unknown_events,
+            "decode_panics": feed.decode_panics,
+            "gaps": feed.gaps,
+            "resyncs": feed.resyncs,
+            "snapshots_sent": feed.snapshots_sent,
+            "snapshots_failed": feed.snapshots_failed,
+            "weight_left": feed.weight_left,
+            "dials_left": feed.dials_left,
+            "log_bytes": feed.log_bytes,
+            "sweeps": feed.sweeps,
+            "samples": feed.samples,
+        });
+        merge(&mut item, more);
+    }
+    item
+}
+
+/// The topics that run, each with its level, since when, its position and its figures.
+#[utoipa::path(get, path = "/api/v1/topics", tag = "status", responses((status = 200, description = "`items`")))]
+pub(crate) async fn topics(State(face): State<Arc<Face>>) -> Answer {
+    let status = face.reading().await?;
+    items(feeds(&status.venues).flat_map(|feed| &feed.topics).map(plain))
+}
+
+/// Who reads what: subscribers inside the process (`hub/…`) and clients over the network (`client/…`).
+#[utoipa::path(get, path = "/api/v1/subscribers", tag = "status", responses((status = 200, description = "`items`")))]
+pub(crate) async fn subscribers(State(face): State<Arc<Face>>) -> Answer {
+    let (status, clients) = tokio::join!(face.reading(), face.clients());
+    let (status, clients) = (status?, clients?);
+    let topics = feeds(&status.venues).flat_map(|feed| &feed.topics);
+    let levels: BTreeMap<&str, Level> = topics.map(|topic| (topic.topic.as_str(), topic.level)).collect();
+    let worst = |read: &mut dyn Iterator<Item = &str>| {
+        read.filter_map(|topic| levels.get(topic)).max().copied().unwrap_or_default()
+    };
+    let inside = feeds(&status.venues).flat_map(|feed| feed.subscribers.iter().map(move |one| (feed, one)));
+    let inside = inside.map(|(feed, one)| {
+        let mut item = plain(one);
+        let level = worst(&mut one.topics.iter().map(|topic| topic.as_str()));
+        // One that reads several venues is in the list of each.
+        merge(&mut item, json!({"id": format!("hub/{}", one.id.0), "venue": feed.venue, "level": level}));
+        item
+    });
+    let outside = clients.iter().map(|client| {
+        let mut item = plain(client);
+        let level = worst(&mut client.topics.iter().map(String::as_str));
+        merge(&mut item, json!({"id": format!("client/{}", client.id), "level": level}));
+        item
+    });
+    items(inside.chain(outside))
+}
+
+/// The lines to venues, each with its phase, its level, and its figures since it was made.
+#[utoipa::path(get, path = "/api/v1/lines", tag = "status", responses((status = 200, description = "`items`")))]
+pub(crate) async fn lines(State(face): State<Arc<Face>>) -> Answer {
+    let status = face.reading().await?;
+    let of_feed = |feed: &FeedStatus| {
+        let line = |line| {
+            let mut item = plain(line);
+            let slot = item["id"].take();
+            merge(
+                &mut item,
+                json!({"id": format!("{}/{slot}", feed.venue), "venue": feed.venue, "slot": slot}),
+            );
+            item
+        };
+        feed.lines.iter().map(line).collect::<Vec<_>>()
+    };
+    items(feeds(&status.venues).flat_map(of_feed))
+}
+
+/// The breakers of all endpoints. A breaker's level says what it takes away, not why.
+#[utoipa::path(get, path = "/api/v1/breakers", tag = "status", responses((status = 200, description = "`items`")))]
+pub(crate) async fn breakers(State(face): State<Arc<Face>>) -> Answer {
+    let status = face.reading().await?;
+    let of_feed = |feed: &FeedStatus| {
+        let item = |endpoint| breaker_item(feed, endpoint);
+        feed.endpoints.iter().map(item).collect::<Vec<_>>()
+    };
+    items(feeds(&status.venues).flat_map(of_feed))
+}
+
+fn breaker_item(feed: &FeedStatus, endpoint: &EndpointStatus) -> Value {
+    let EndpointStatus { protocol, origin, .. } = endpoint;
+    let siblings = feed.endpoints.iter().filter(|other| other.protocol == *protocol);
+    let passes = |state| matches!(state, breaker::State::Closed | breaker::State::Disabled);
+    let alternatives = siblings.filter(|other| passes(other.breaker)).count();
+    let level = match endpoint.breaker {
+        state if passes(state) => Level::Healthy,
+        breaker::State::HalfOpen => Level::Warning,
+        _ if alternatives > 0 => Level::Degraded,
+        _ => Level::Unhealthy,
+    };
+    json!({
+        "id": format!("{}/{protocol}/{origin}", feed.venue),
+        "venue": feed.venue,
+        "protocol": protocol,
+        "endpoint": origin,
+        "state": endpoint.breaker,
+        "level": level,
+        "held_ms": endpoint.held_ms,
+    })
+}
+
+/// The latest transitions of all venues, oldest first.
+#[utoipa::path(get, path = "/api/v1/events", tag = "status", responses((status = 200, description = "`items`")))]
+pub(crate) async fn events(State(face): State<Arc<Face>>) -> Answer {
+    let status = face.reading().await?;
+    let records = feeds(&status.venues).flat_map(|feed| feed.events.iter().map(move |record| (feed, record)));
+    let mut records: Vec<_> = records.collect();
+    records.sort_by_key(|(_, record)| record.wall);
+    items(records.into_iter().map(|(feed, record)| {
+        let mut item = plain(record);
+        let id = format!("{}/{}", feed.venue, record.seq);
+        merge(&mut item, json!({"id": id, "venue": feed.venue, "since": record.wall}));
+        item
+    }))
+}
+
+/// The settings in force, without secrets.
+#[utoipa::path(get, path = "/api/v1/config", tag = "status", responses((status = 200, description = "the settings")))]
+pub(crate) async fn config(State(face): State<Arc<Face>>) -> Json<Value> {
+    Json(face.about.config.clone())
+}
+
+fn feeds(venues: &[VenueStatus]) -> impl Iterator<Item = &FeedStatus> {
+    venues.iter().filter_map(|venue| venue.feed.as_ref())
+}
+
+fn items(items: impl Iterator<Item = Value>) -> Answer {
+    Ok(Json(json!({"items": items.collect::<Vec<_>>()})))
+}
+
+/// Plain data as JSON. What is listed here always can be: its keys are texts.
+fn plain(data: &impl Serialize) -> Value {
+    serde_json::to_value(data).unwrap_or_default()
+}
+
+fn merge(item: &mut Value, more: Value) {
+    if let (Value::Object(item), Value::Object(more)) = (item, more) {
+        item.extend(more);
+    }
+}

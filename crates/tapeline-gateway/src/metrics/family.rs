@@ -1,0 +1,101 @@
+//! The families of figures: every name there is, with its kind and what it means.
+
+/// What a family counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Only rises, and falls to zero when what is counted begins anew.
+    Counter,
+    /// A value now.
+    Gauge,
+    /// Labels that say what runs.
+    Info,
+}
+
+/// One family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// Its name behind `tapeline_`, for counters without `_total`, for information without `_info`.
+    pub(crate) name: &'static str,
+    /// What it counts.
+    pub(crate) kind: Kind,
+    /// What it means, without the full stop.
+    pub(crate) help: &'static str,
+}
+
+/// The values of a family's labels, with their names.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
+/// A family and its figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Filled {
+    pub(crate) family: Family,
+    pub(crate) samples: Vec<(Labels, f64)>,
+}
+
+macro_rules! families {
+    ($($constant:ident $kind:ident $name:literal $help:literal;)*) => {
+        $(pub(crate) const $constant: Family = Family { name: $name, kind: Kind::$kind, help: $help };)*
+        /// Every family.
+        #[cfg(test)]
+        pub(crate) const ALL: &[Family] = &[$($constant),*];
+    };
+}
+
+families! {
+    BUILD Info "build" "What runs here";
+    LINE_PHASE Gauge "line_phase" "1 for the phase a line is in, 0 for the others";
+    LINE_ATTEMPTS Counter "line_attempts" "Dials of a line";
+    LINE_LOST Counter "line_lost" "Times an open line was lost";
+    LINE_FRAMES Counter "line_frames" "Messages received on a line";
+    LINE_BYTES Counter "line_bytes" "Bytes of messages received on a line";
+    LINE_SENT Counter "line_sent" "Messages sent on a line, pings and pongs included";
+    LINE_LIVE Counter "line_live_seconds" "Time a line has been live";
+    LINE_SILENCE Gauge "line_silence_seconds" "How long nothing has come on a line";
+    LINE_RTT Gauge "line_rtt_seconds" "The slowest of a line's latest round trips";
+    LINE_WANTED Gauge "line_wanted" "Streams wanted of a line";
+    LINE_CONFIRMED Gauge "line_confirmed" "Streams that the venue has confirmed on a line";
+    DECODE_ERRORS Counter "decode_errors" "Messages that could not be translated";
+    BREAKER_STATE Gauge "breaker_state" "1 for the state a breaker is in, 0 for the others";
+    BUDGET_REMAINING Gauge "budget_remaining" "What may still be spent of a venue's budget in the running window";
+    GAPS Counter "gaps" "Gaps that were declared or noticed";
+    DUPLICATES Counter "duplicates" "Copies that were dropped";
+    BOOK_RESYNCS Counter "book_resyncs" "Books that had to be synchronised anew";
+    SNAPSHOTS Counter "snapshots" "Snapshots asked of a venue, by result";
+    VENUE_LEVEL Gauge "venue_level" "1 for the level a venue is at, 0 for the others";
+    FEED_RESTARTS Counter "feed_restarts" "Crashes of a venue's feed after which it was started again";
+    LOG_BYTES Gauge "log_bytes" "Bytes of the history held of a venue's topics";
+    TOPICS Gauge "topics" "Topics that run";
+    TOPIC_LEVEL Gauge "topic_level" "Topics at each level";
+    SUBSCRIBERS Gauge "subscribers" "Subscribers of topics inside the process";
+    CONNECTIONS Gauge "connections" "Connections to the gateway, streams included";
+    CLIENTS Gauge "clients" "Clients of the stream";
+    CLIENTS_ADMITTED Counter "clients_admitted" "Clients of the stream since the start";
+    CLIENT_SENT Counter "client_messages" "Messages sent to clients";
+    CLIENT_BYTES Counter "client_bytes" "Bytes sent to clients";
+    CLIENT_RECEIVED Counter "client_received" "Messages received from clients";
+    CLIENT_UNSENT Gauge "client_unsent_bytes" "Bytes that wait for clients who do not read";
+    CLIENT_MERGED Counter "client_merged" "Updates merged into newer ones before they were sent";
+    CLIENT_CLOSES Counter "client_closes" "Clients that were closed, by close code";
+    QUEUE_HIGH_WATER Gauge "queue_high_water" "The most messages that ever waited in a queue that is still there";
+    SWEEPS Counter "sweeps" "Sweeps for topics that nobody reads";
+    HANDLER_PANICS Counter "handler_panics" "Calls of handlers that panicked";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_are_named_once_and_by_the_rules() {
+        for (index, family) in ALL.iter().enumerate() {
+            let name = family.name;
+            assert!(ALL.iter().skip(index + 1).all(|other| other.name != name), "{name} twice");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                !name.ends_with("_total") && !name.ends_with("_info"),
+                "{name}: the suffix comes by itself"
+            );
+            assert!(!family.help.is_empty() && !family.help.ends_with('.'), "{name}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One reading of the hub for everybody who asks at that time, and what it says of the whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tapeline::{Hub, Level, Status, VenueStatus};
+use tapeline_core::policy::health::of_parts;
+use tapeline_core::time::Unix;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+/// A hub that takes longer to tell how it is will not tell.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// The latest reading. Whoever asks gets one that began after the question; those who ask while one is being
+/// made share the next, so that however many ask, the feeds are asked one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    latest: Mutex<Option<(Instant, Arc<Status>)>>,
+}
+
+impl Readings {
+    /// A fresh reading; `None` if the hub does not answer in time.
+    pub(crate) async fn fresh(&self, hub: &Hub) -> Option<Arc<Status>> {
+        let asked = Instant::now();
+        let mut latest = timeout(WITHIN * 2, self.latest.lock()).await.ok()?;
+        if let Some((begun, status)) = &*latest
+            && *begun > asked
+        {
+            return Some(Arc::clone(status));
+        }
+        let begun = Instant::now();
+        let status = Arc::new(timeout(WITHIN, hub.status()).await.ok()?);
+        *latest = Some((begun, Arc::clone(&status)));
+        Some(status)
+    }
+}
+
+/// How well everything does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Whole {
+    /// How well.
+    pub(crate) level: Level,
+    /// Since when the worst venue does as it does.
+    pub(crate) since: Unix,
+    /// Why, for people; empty if healthy.
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Whole {
+    /// What a reading says; `started` stands where nothing runs yet.
+    pub(crate) fn of(status: &Status, started: Unix) -> Self {
+        let feeds = status.venues.iter().filter_map(|venue| venue.feed.as_ref());
+        let parts = feeds.flat_map(|feed| &feed.topics).map(|topic| (topic.subscribers.len(), topic.level));
+        let worst = status.venues.iter().map(venue_level).max().unwrap_or_default();
+        let mut level = of_parts(parts).max(worst.min(Level::Warning));
+        if status.venues.iter().any(is_down) {
+            level = Level::Critical;
+        }
+        let since =
+            status.venues.iter().filter(|venue| venue_level(venue) == worst).filter_map(venue_since).min();
+        let reasons = status.venues.iter().flat_map(venue_reasons).collect();
+        Self { level, since: since.unwrap_or(started), reasons }
+    }
+
+    /// Whether it is of use to anybody.
+    pub(crate) fn serves(&self) -> bool {
+        self.level < Level::Unhealthy
+    }
+}
+
+/// Whether a venue has no feed: it has crashed too often.
+pub(crate) const fn is_down(venue: &VenueStatus) -> bool {
+    venue.halted || venue.feed.is_none()
+}
+
+/// How well a venue does.
+pub(crate) fn venue_level(venue: &VenueStatus) -> Level {
+    match &venue.feed {
+        Some(feed) if !venue.halted => feed.level,
+        _ => Level::Critical,
+    }
+}
+
+/// Since when; not known of a venue without a feed.
+pub(crate) fn venue_since(venue: &VenueStatus) -> Option<Unix> {
+    venue.feed.as_ref().map(|feed| feed.since)
+}
+
+/// Why a venue is not healthy, in words.
+pub(crate) fn venue_reasons(venue: &VenueStatus) -> Vec<String> {
+    let name = &venue.venue;
+    if is_down(venue) {
+        return vec![format!("{name}: its feed has failed too often; reset it")];
+    }
+    let feed = venue.feed.iter();
+    feed.flat_map(|feed| &feed.reasons).map(|reason| format!("{name}: {}", reason.detail)).collect()
+}
+
+/// Why a configured venue is not ready: something is wanted of it that no line carries. A venue of which
+/// nothing is wanted is ready: nobody would come to a gateway that waits for somebody to come.
+pub(crate) fn not_ready(name: &str, known: &[String], status: &Status) -> Option<String> {
+    if !known.iter().any(|venue| venue == name) {
+        return Some(format!("{name}: no such venue is known"));
+    }
+    let venue = status.venues.iter().find(|venue| venue.venue == name)?;
+    let Some(feed) = venue.feed.as_ref().filter(|_| !venue.halted) else {
+        return Some(format!("{name}: its feed has failed too often; reset it"));
+    };
+    let lives = |group: &str| feed.lines.iter().any(|line| line.group == group && line.phase == "live");
+    let wanted = feed.lines.iter().find(|line| line.wanted > 0 && !lives(line.group))?;
+    let why = wanted.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Some(format!("{name}: line {} is {}{why}", wanted.id, wanted.phase))
+}
+
+/// The wall clock; a label only.
+pub(crate) fn wall() -> Unix {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Unix(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn down(venue: &str) -> VenueStatus {
+        VenueStatus { venue: venue.to_owned(), restarts: 4, halted: true, feed: None }
+    }
+
+    #[test]
+    fn nothing_that_runs_is_healthy_and_a_dead_feed_is_critical() {
+        let nothing = Status { venues: Vec::new(), handlers: Vec::new() };
+        let whole = Whole::of(&nothing, Unix(7));
+        assert_eq!(whole, Whole { level: Level::Healthy, since: Unix(7), reasons: Vec::new() });
+        let dead = Status { venues: vec![down("plain")], handlers: Vec::new() };
+        let whole = Whole::of(&dead, Unix(7));
+        assert!(!whole.serves() && whole.reasons[0].contains("plain"), "{whole:?}");
+    }
+
+    #[test]
+    fn a_venue_is_not_ready_if_unknown_or_dead_and_ready_if_unwanted() {
+        let known = ["plain".to_owned(), "other".to_owned()];
+        let status = Status { venues: vec![down("plain")], handlers: Vec::new() };
+        assert!(not_ready("nowhere", &known, &status).unwrap().contains("no such venue"));
+        assert!(not_ready("plain", &known, &status).unwrap().contains("failed too often"));
+        assert_eq!(not_ready("other", &known, &status), None);
+    }
+}

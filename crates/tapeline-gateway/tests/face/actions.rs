@@ -1,0 +1,104 @@
+//! What an operator may order, and who is an operator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use tapeline_gateway::{About, GatewayConfig};
+
+use crate::bench::{Bench, TOKEN, about, ask, data, soon, usual};
+
+#[tokio::test]
+async fn nothing_is_ordered_without_the_token() {
+    let bench = Bench::new().await;
+    let almost = format!("Bearer {}x", &TOKEN[..TOKEN.len() - 1]);
+    let longer = format!("Bearer {TOKEN}x");
+    for shown in ["", "Bearer", "Bearer ", "Basic eA==", &almost, &longer, TOKEN] {
+        let answer =
+            ask(bench.address(), "POST /api/v1/actions/sweep", &[("authorization", shown)], "").await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{shown}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    let answer = bench.ask("POST /api/v1/actions/no-such", &[]).await;
+    assert_eq!(answer.status, 401, "who is nobody learns nothing");
+}
+
+#[tokio::test]
+async fn a_gateway_without_a_token_takes_no_orders() {
+    for admin_token in [None, Some(String::new())] {
+        let bench = Bench::with(GatewayConfig { admin_token, ..usual() }, about()).await;
+        for bearer in ["Bearer ", "Bearer x"] {
+            let answer = bench.ask("POST /api/v1/actions/sweep", &[("authorization", bearer)]).await;
+            assert_eq!((answer.status, answer.code().as_str()), (403, "no_token"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_reconnected_on_order() {
+    let bench = Bench::new().await;
+    let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    data(&mut trades).await;
+    for (body, dials) in [(r#"{"target":"binance/0"}"#, 2), (r#"{"target":"binance"}"#, 3), ("", 4)] {
+        let answer = bench.act("reconnect", body).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"ok": true, "reconnected": 1})), "{body}");
+        soon(async {
+            loop {
+                let line = bench.get("/api/v1/lines").await.json()["items"][0].clone();
+                if line["dials"].as_u64() == Some(dials) && line["phase"] == "live" {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn topics_without_readers_are_swept_on_order() {
+    let bench = Bench::new().await;
+    let trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    assert_eq!(bench.act("sweep", "").await.json(), json!({"ok": true, "swept": 0}));
+    drop(trades);
+    soon(async { while bench.act("sweep", r#"{"target":"binance"}"#).await.json()["swept"] != 1 {} }).await;
+    assert_eq!(bench.get("/api/v1/topics").await.json()["items"].as_array().map(Vec::len), Some(0));
+    assert_eq!(bench.act("reset", r#"{"target":"binance"}"#).await.json()["ok"], true);
+}
+
+#[tokio::test]
+async fn the_process_is_asked_for_what_only_it_can_do() {
+    let drained = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&drained);
+    let about = About {
+        reload: Some(Arc::new(|| Err("line 3: no such key".to_owned()))),
+        drain: Some(Arc::new(move || Ok(json!({"calls": count.fetch_add(1, Ordering::SeqCst) + 1})))),
+        ..about()
+    };
+    let bench = Bench::with(usual(), about).await;
+    assert_eq!(bench.act("drain", "").await.json(), json!({"ok": true, "result": {"calls": 1}}));
+    assert_eq!(drained.load(Ordering::SeqCst), 1);
+    let answer = bench.act("reload", "").await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "reload"));
+    assert!(answer.body.contains("line 3: no such key"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_told() {
+    let bench = Bench::new().await;
+    let check = async |action: &str, body: &str, status: u16, code: &str| {
+        let answer = bench.act(action, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{action} {body}");
+    };
+    for later in ["recover", "rotate", "fallback", "pin", "unpin", "reload", "drain"] {
+        check(later, "", 501, "not_implemented").await;
+    }
+    check("dance", "", 404, "not_found").await;
+    check("reconnect", r#"{"target":"nowhere"}"#, 404, "not_found").await;
+    check("reconnect", r#"{"target":"binance/x"}"#, 400, "bad_request").await;
+    check("reconnect", r#"{"target":"binance"}"#, 503, "unavailable").await;
+    check("reset", r#"{"target":"binance/0"}"#, 400, "bad_request").await;
+    check("sweep", r#"{"mode":"hard"}"#, 400, "bad_request").await;
+    check("sweep", r#"{"tarmac":"x"}"#, 400, "bad_request").await;
+    check("sweep", "not json", 400, "bad_request").await;
+    check("sweep", &" ".repeat(17 << 10), 413, "body").await;
+}

@@ -1,0 +1,103 @@
+//! Figures: the names that are promised, both formats, and what Prometheus itself says of them.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::bench::{Bench, soon};
+
+/// The families of the outside face that have a source today.
+const PROMISED: &[&str] = &[
+    "line_phase",
+    "line_frames_total",
+    "line_bytes_total",
+    "line_silence_seconds",
+    "breaker_state",
+    "budget_remaining",
+    "gaps_total",
+    "duplicates_total",
+    "topics",
+    "subscribers",
+    "topic_level",
+    "clients",
+    "client_unsent_bytes",
+    "client_merged_total",
+    "queue_high_water",
+    "sweeps_total",
+    "handler_panics_total",
+    "build_info",
+];
+
+async fn running() -> Bench {
+    let bench = Bench::new().await;
+    let topics = ["binance:trade:BTCUSDT", "binance:book:BTCUSDT"];
+    let mut reader = bench.hub.subscribe(topics).await.unwrap();
+    for _ in 0..20 {
+        soon(reader.next()).await.unwrap();
+    }
+    bench
+}
+
+#[tokio::test]
+async fn every_promised_family_is_there_under_its_name() {
+    let bench = running().await;
+    let answer = bench.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    for name in PROMISED {
+        let series = |line: &&str| {
+            let rest = line.strip_prefix("tapeline_").and_then(|line| line.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        };
+        assert!(answer.body.lines().any(|line| series(&line)), "{name} is missing:\n{}", answer.body);
+    }
+    let live = "tapeline_line_phase{venue=\"binance\",line=\"0\",phase=\"live\"} 1.0";
+    assert!(answer.body.lines().any(|line| line == live), "{}", answer.body);
+    assert!(answer.body.lines().any(|line| line == "tapeline_topics 2.0"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn openmetrics_is_negotiated() {
+    let bench = running().await;
+    let answer = bench
+        .ask("GET /metrics", &[("accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1")])
+        .await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    assert!(
+        answer.body.ends_with("# EOF\n") && answer.body.contains("# TYPE tapeline_line_frames counter\n")
+    );
+}
+
+#[tokio::test]
+async fn the_path_of_a_predecessor_answers_in_its_shapes() {
+    let bench = running().await;
+    let json = bench.get("/api/ws/metrics").await.json();
+    let metrics = &json["metrics"];
+    assert_eq!((&metrics["activeConnections"], &metrics["retryCount"]), (&1.into(), &0.into()), "{json}");
+    assert_eq!(metrics["implementation"], "tapeline");
+    let answer = bench.get("/api/ws/metrics?format=prometheus").await;
+    assert!(answer.body.contains("tapeline_build_info{"), "{answer:?}");
+    assert_eq!(bench.ask("HEAD /api/ws/metrics", &[]).await.status, 200);
+    assert_eq!(bench.get("/api/ws/metrics?format=xml").await.code(), "bad_request");
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing_wrong() {
+    let bench = running().await;
+    let text = bench.get("/metrics").await.body;
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = promtool else {
+        println!("SKIPPED: promtool is not installed (on Debian: apt-get install prometheus)");
+        return;
+    };
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}

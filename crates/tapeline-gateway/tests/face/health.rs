@@ -1,0 +1,43 @@
+//! Alive, healthy, ready: what load balancers and supervisors are told.
+
+use tapeline_gateway::About;
+
+use crate::bench::{Bench, about, data, soon, usual};
+
+#[tokio::test]
+async fn a_gateway_that_nobody_wants_anything_of_is_ready_and_healthy() {
+    let bench = Bench::new().await;
+    let answer = bench.get("/readyz").await;
+    assert_eq!((answer.status, answer.json()["ready"].as_bool()), (200, Some(true)));
+    let answer = bench.get("/healthz?verbose").await;
+    assert_eq!((answer.status, answer.json()["level"].as_str()), (200, Some("healthy")));
+    assert_eq!(answer.json()["reasons"].as_array().map(Vec::len), Some(0));
+    assert!(bench.get("/healthz").await.json().get("reasons").is_none());
+}
+
+#[tokio::test]
+async fn readiness_follows_the_line_that_is_wanted() {
+    let bench = Bench::new().await;
+    let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    data(&mut trades).await;
+    soon(async { while bench.get("/readyz").await.status != 200 {} }).await;
+    // It refuses every dial from now on, and the line is cut.
+    bench.venue.trouble("refuse".parse().unwrap());
+    bench.venue.cut_sockets();
+    soon(async { while bench.get("/readyz").await.status != 503 {} }).await;
+    let answer = bench.get("/readyz").await;
+    assert!(
+        answer.json()["reasons"][0].as_str().is_some_and(|why| why.starts_with("binance: line 0 is ")),
+        "{answer:?}"
+    );
+    assert_eq!(bench.get("/livez").await.status, 200, "a dead venue is no reason to restart us");
+}
+
+#[tokio::test]
+async fn a_configured_venue_that_nobody_knows_is_never_ready() {
+    let venues = vec!["nowhere".to_owned()];
+    let bench = Bench::with(usual(), About { venues, ..about() }).await;
+    let answer = bench.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["reasons"][0], "nowhere: no such venue is known");
+}

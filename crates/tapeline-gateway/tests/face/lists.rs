@@ -1,0 +1,73 @@
+//! The lists of what runs.
+
+use serde_json::{Value, json};
+use tapeline_gateway::About;
+
+use crate::bench::{Bench, about, soon, usual};
+
+async fn items(bench: &Bench, list: &str) -> Vec<Value> {
+    let answer = bench.get(&format!("/api/v1/{list}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    answer.json()["items"].as_array().unwrap_or_else(|| panic!("{list} has no items: {answer:?}")).clone()
+}
+
+#[tokio::test]
+async fn lists_are_empty_before_anything_runs() {
+    let bench = Bench::new().await;
+    for list in ["status", "topics", "subscribers", "lines", "breakers", "events"] {
+        assert_eq!(items(&bench, list).await, Vec::<Value>::new(), "{list}");
+    }
+}
+
+#[tokio::test]
+async fn lists_tell_what_runs_with_level_and_since() {
+    let bench = Bench::new().await;
+    let mut reader =
+        bench.hub.subscribe(["binance:trade:BTCUSDT", "binance:book:ETHUSDT"]).name("desk").await.unwrap();
+    for _ in 0..20 {
+        soon(reader.next()).await.unwrap();
+    }
+    let topics = items(&bench, "topics").await;
+    let named: Vec<&str> = topics.iter().filter_map(|item| item["topic"].as_str()).collect();
+    assert_eq!((named.len(), named.contains(&"binance:trade:BTCUSDT")), (2, true), "{named:?}");
+    let lines = items(&bench, "lines").await;
+    assert_eq!((lines[0]["id"].as_str(), lines[0]["slot"].as_u64()), (Some("binance/0"), Some(0)));
+    assert!(lines[0]["frames"].as_u64() > Some(0) && lines[0]["dials"].as_u64() == Some(1), "{}", lines[0]);
+    let subscribers = items(&bench, "subscribers").await;
+    let desk = subscribers.iter().find(|item| item["name"] == "desk").unwrap();
+    assert!(desk["id"].as_str().is_some_and(|id| id.starts_with("hub/")), "{desk}");
+    assert_eq!(desk["topics"].as_array().map(Vec::len), Some(2));
+    let status = items(&bench, "status").await;
+    assert_eq!((status[0]["id"].as_str(), status[0]["topics"].as_u64()), (Some("binance"), Some(2)));
+    for item in topics.iter().chain(&lines).chain(&subscribers).chain(&status) {
+        assert!(item["level"].is_string() && item["since"].is_string(), "{item}");
+    }
+    let breakers = items(&bench, "breakers").await;
+    assert!(
+        breakers.iter().all(|item| item["state"] == "closed" && item["level"] == "healthy"),
+        "{breakers:?}"
+    );
+    let events = items(&bench, "events").await;
+    assert!(events.iter().any(|item| item["to"] == "live" && item["entity"] == "line 0"), "{events:?}");
+}
+
+#[tokio::test]
+async fn the_settings_are_shown_as_they_were_rendered() {
+    let config = json!({"gateway": {"listen": "127.0.0.1:0", "admin_token_file": "token"}});
+    let bench = Bench::with(usual(), About { config: config.clone(), ..about() }).await;
+    let answer = bench.get("/api/v1/config").await;
+    assert_eq!(answer.json(), config);
+    assert!(!answer.body.contains(crate::bench::TOKEN));
+}
+
+#[tokio::test]
+async fn many_who_ask_at_once_are_all_answered() {
+    let bench = Bench::new().await;
+    let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    soon(trades.next()).await.unwrap();
+    let asks = (0..50).map(|_| bench.get("/api/v1/topics"));
+    for answer in soon(futures_util::future::join_all(asks)).await {
+        assert_eq!(answer.json()["items"].as_array().map(Vec::len), Some(1));
+    }
+}
