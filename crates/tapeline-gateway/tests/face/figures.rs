@@ -1,9 +1,10 @@
 //! Figures: the names that are promised, both formats, and what Prometheus itself says of them.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 
-use crate::bench::{Bench, soon};
+use crate::bench::{Bench, ask, soon};
 
 /// The families of the outside face that have a source today.
 const PROMISED: &[&str] = &[
@@ -100,4 +101,61 @@ async fn promtool_finds_nothing_wrong() {
     let output = promtool.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// A program that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_real_prometheus_scrapes_everything() {
+    let bench = running().await;
+    let folder = std::env::temp_dir().join(format!("tapeline-prometheus-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let job = format!("job_name: tapeline, static_configs: [{{targets: ['{}']}}]", bench.address());
+    let config = format!("global: {{scrape_interval: 1s}}\nscrape_configs: [{{{job}}}]\n");
+    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+    // It cannot say which port it was given, so it gets one that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(prometheus) = prometheus else {
+        println!("SKIPPED: prometheus is not installed (on Debian: apt-get install prometheus)");
+        return;
+    };
+    let prometheus = Ended(prometheus);
+    let result = async |query: &str| {
+        if tokio::net::TcpStream::connect(address).await.is_err() {
+            return String::new();
+        }
+        let answer = ask(address, &format!("GET /api/v1/query?query={query}"), &[], "").await;
+        // Before it is ready it answers without JSON.
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        json["data"]["result"][0]["value"][1].as_str().unwrap_or_default().to_owned()
+    };
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(100));
+    soon(async {
+        while result("up").await != "1" {
+            pace.tick().await;
+        }
+    })
+    .await;
+    assert_eq!(result("tapeline_topics").await, "2");
+    let written = bench.get("/metrics").await.body.lines().filter(|line| !line.starts_with('#')).count();
+    let scraped: usize = result("scrape_samples_scraped").await.parse().unwrap();
+    assert!(scraped.abs_diff(written) <= 10, "{scraped} of {written}");
+    drop(prometheus);
+    std::fs::remove_dir_all(folder).unwrap();
 }

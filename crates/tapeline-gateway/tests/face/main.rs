@@ -11,3 +11,4 @@ mod lists;
 mod openapi;
 mod snapshot;
 mod sse;
+mod streams;
