@@ -46,7 +46,7 @@ use socket::{Bell, Socket};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use telling::Mishaps;
+use telling::{Mishaps, Published};
 use troubles::Troubles;
 
 /// A simulated venue. All times are nanoseconds of its own clock, which starts at 0 and never runs back.
@@ -66,6 +66,7 @@ pub struct House {
     report: Report,
     troubles: Troubles,
     mishaps: Mishaps,
+    published: Published,
     /// What is to happen to sockets, by moment and order of planning.
     agenda: BTreeMap<(u64, u64), (u64, Later)>,
     planned: u64,
@@ -132,6 +133,7 @@ impl House {
             report: Report::default(),
             troubles: Troubles::default(),
             mishaps: Mishaps::default(),
+            published: Published::default(),
             agenda: BTreeMap::new(),
             planned: 0,
             dice: Rng::new(options.market.seed, u64::MAX - 2),
@@ -323,6 +325,21 @@ impl House {
     /// What a socket has subscribed, in the client's spelling; nothing for a socket that is gone.
     pub fn subscriptions(&self, socket: SocketId) -> &[String] {
         self.sockets.get(&socket.0).map_or(&[], |known| &known.session.streams)
+    }
+
+    /// Keeps what is published on a stream, as it was before any trouble, to be taken by a judge in time.
+    pub(crate) fn keep_published(&mut self, stream: &str) {
+        self.published.streams.extend(self.routes.number(stream));
+    }
+
+    /// What was published on those streams since: numbers of streams and payloads.
+    pub(crate) fn take_published(&mut self) -> impl Iterator<Item = (u32, Box<[u8]>)> {
+        self.published.payloads.drain(..)
+    }
+
+    /// The number of the stream that a name means.
+    pub(crate) fn stream_number(&self, name: &str) -> Option<u32> {
+        self.routes.number(name)
     }
 
     /// What is to be done next on a socket. Empty it after every call, for it grows until then.

@@ -10,7 +10,7 @@ use super::wire::{Say, SocketId};
 use crate::report::StreamReport;
 use bytes::Bytes;
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// One frame that did not reach one socket as it should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +53,22 @@ impl Mishaps {
     }
 }
 
+/// What some streams said, for a judge: as the market made it, and as it is with a time that is wrong by order.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    /// The streams that are kept.
+    pub(super) streams: BTreeSet<u32>,
+    pub(super) payloads: Vec<(u32, Box<[u8]>)>,
+}
+
+impl Published {
+    fn keep(&mut self, stream: u32, payload: &[u8]) {
+        if self.streams.contains(&stream) {
+            self.payloads.push((stream, payload.into()));
+        }
+    }
+}
+
 /// A payload on its way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
@@ -82,6 +98,7 @@ impl House {
         if targets.is_empty() {
             return;
         }
+        self.published.keep(frame.stream, frame.payload);
         let mut told = StreamReport { offered: 1, ..StreamReport::default() };
         let quiet = self.troubles.is_quiet(self.now);
         let common = if quiet { None } else { self.troubles.frame(self.now, frame.stream, frame.payload) };
@@ -113,6 +130,9 @@ impl House {
         let changed = trouble.and_then(|trouble| spoilt(trouble, frame.payload));
         let recorded = frame.recorded.filter(|_| changed.is_none());
         let payload = changed.as_deref().unwrap_or(frame.payload);
+        if trouble.is_some_and(|trouble| trouble.kind == Kind::Skew) {
+            self.published.keep(frame.stream, payload);
+        }
         if let Some(trouble) = trouble {
             self.note(id, frame, trouble.kind);
         }

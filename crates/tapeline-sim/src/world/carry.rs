@@ -212,6 +212,7 @@ impl World {
 
     /// Puts what a house says on its way.
     pub(super) fn carry_down(&mut self, house: usize) {
+        self.oracles.follow(house, &mut self.houses[house]);
         while let Some((socket, say)) = self.houses[house].next_output() {
             let holder = self
                 .hosts
@@ -323,7 +324,8 @@ impl World {
                 self.figures.frames += 1;
                 let watcher = self.reader_of(host, Habit::Watcher);
                 let whole = is_json(&bytes);
-                self.oracles.heard(now, host, line, &bytes, (watcher, whole));
+                let at = self.hosts[host].house;
+                self.oracles.heard(now, host, line, &bytes, (at, watcher, whole));
                 self.hosts[host].with(|feed| feed.handle(time, Input::Frame { line, bytes: &bytes }));
                 self.trace.note(now, Deed::Frame(host, line, bytes));
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tapeline_core::data::channel::{Channel, Shape};
+use tapeline_core::data::channel::Channel::{self, Candle, MarkPrice, MiniTicker, Ticker};
+use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::defect::Defect;
 use tapeline_venues::binance::Binance;
@@ -164,8 +165,23 @@ impl World {
             basket: Vec::new(),
             still_clock,
         };
+        world.introduce();
         world.prepare();
         world
+    }
+
+    /// Tells the judges which stream is which topic, and has kept what tells its moment by its time alone.
+    fn introduce(&mut self) {
+        for (host, place) in self.hosts.iter().enumerate() {
+            let house = &mut self.houses[place.house];
+            for topic in &self.plan.topics[host] {
+                let Ok(route) = place.venue.route(topic) else { continue };
+                self.oracles.knows(place.house, house, topic.clone(), &route.stream);
+                if matches!(topic.channel(), Ticker | MiniTicker | Candle | MarkPrice) {
+                    house.keep_published(&route.stream);
+                }
+            }
+        }
     }
 
     /// Plans what is known from the beginning.
@@ -201,119 +217,4 @@ fn likes(habit: Habit, topic: &Topic) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tapeline_core::data::topic::TopicError;
-    use tapeline_core::venue::{
-        Change, DecodeError, Decoded, DialRequest, Fetch, HttpReply, HttpRequest, Keys, LineId, Names,
-        Profile, Refusal, Request, Route, Venue,
-    };
-    use tapeline_venues::binance::Market;
-
-    /// Who objects to a calm world in which something was made wrong by hand.
-    fn judged(spoil: impl FnOnce(&mut World)) -> Option<Oracle> {
-        let mut world = World::new(Drill { calm: true, ..Drill::new(1, 20) });
-        spoil(&mut world);
-        world.run();
-        world.oracles.verdict.map(|(oracle, _)| oracle)
-    }
-
-    #[test]
-    fn logs_beyond_their_bound_are_seen() {
-        // Only the judge hears of the new bound.
-        let bounded = |bytes: usize| judged(|world| world.hosts[1].config.limits.logs_bytes = bytes);
-        assert_eq!(bounded(1 << 20), None);
-        assert_eq!(bounded(1 << 10), Some(Oracle::Memory));
-    }
-
-    /// An adapter that panics at what it does not expect.
-    struct Clumsy(Binance, &'static [u8]);
-
-    impl Venue for Clumsy {
-        fn profile(&self) -> &Profile {
-            self.0.profile()
-        }
-        fn canonical(&self, topic: Topic) -> Result<Topic, TopicError> {
-            self.0.canonical(topic)
-        }
-        fn route(&self, topic: &Topic) -> Result<Route, TopicError> {
-            self.0.route(topic)
-        }
-        fn dial(&self, group: u8, origin: &str, wanted: &[&str], keys: Option<&Keys>) -> DialRequest {
-            self.0.dial(group, origin, wanted, keys)
-        }
-        fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>) {
-            self.0.requests(change, out);
-        }
-        fn decode(
-            &self,
-            line: LineId,
-            frame: &[u8],
-            names: &Names,
-            out: &mut Decoded,
-        ) -> Result<(), DecodeError> {
-            assert!(!frame.windows(self.1.len()).any(|part| part == self.1), "not expected");
-            self.0.decode(line, frame, names, out)
-        }
-        fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
-            self.0.fetch(why, origin, topic)
-        }
-        fn decode_fetch(
-            &self,
-            why: Fetch,
-            topic: &Topic,
-            reply: &HttpReply<'_>,
-            out: &mut Decoded,
-        ) -> Result<(), Refusal> {
-            self.0.decode_fetch(why, topic, reply, out)
-        }
-    }
-
-    #[test]
-    fn an_adapter_that_panics_is_seen() {
-        let clumsy = |at: &'static [u8]| {
-            judged(|world| {
-                let way = Weather::new(20 * MS, MS, Rng::new(1, 20));
-                let venue = Arc::new(Clumsy(Binance::new(Market::Spot), at));
-                world.hosts[0] = Host::new(0, venue, Plan::config(), 1, way);
-                // What a panic costs is undecodable too; nobody is to object to that.
-                world.oracles.watches[0].odd = true;
-            })
-        };
-        assert_eq!(clumsy(b"fortuneTold"), None);
-        assert_eq!(clumsy(b"@trade"), Some(Oracle::Panic));
-    }
-
-    fn objection(ask: Drill, first: &Outcome) -> Option<&'static str> {
-        twins(ask, first).map(|violation| violation.oracle)
-    }
-
-    /// Worlds of so many seconds in which somebody sets the wall clock.
-    fn jumping(seconds: u64) -> impl Iterator<Item = Drill> {
-        let jumps = |ask: &Drill| {
-            let plan = Plan::draw(ask.seed, ask.seconds * SEC, false);
-            plan.strikes.iter().any(|strike| strike.kind.name().starts_with("wall-"))
-        };
-        (0..).map(move |seed| Drill::new(seed, seconds)).filter(jumps)
-    }
-
-    #[test]
-    fn a_second_course_that_differs_is_seen() {
-        let ask = jumping(120).next().unwrap();
-        let first = drill(ask);
-        assert!(first.struck.keys().any(|name| name.starts_with("wall-")));
-        assert_eq!(objection(ask, &first), None);
-        let other = Outcome { hash: first.hash ^ 1, ..first };
-        assert_eq!(objection(ask, &other), Some(Oracle::Determinism.name()));
-    }
-
-    /// Only a feed that minds the wall clock has another course without its jumps.
-    #[cfg(feature = "defects")]
-    #[test]
-    fn a_course_that_follows_the_wall_clock_is_seen() {
-        let planted = jumping(240).map(|ask| Drill { defect: Some(Defect::UseWallTime), ..ask });
-        let found: Vec<_> = planted.take(5).filter_map(|ask| objection(ask, &drill(ask))).collect();
-        assert!(found.iter().all(|name| *name == Oracle::Clock.name()), "{found:?}");
-        assert!(!found.is_empty());
-    }
-}
+mod tests;

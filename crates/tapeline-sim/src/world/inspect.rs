@@ -11,14 +11,17 @@ use super::clock::SEC;
 use super::oracle::{Alive, Look, Oracle, is_live_by, is_well_by, readers, table};
 use super::reader::Habit;
 
-/// A trade topic of these markets is not silent for longer.
-const TRADELESS: u64 = 60 * SEC;
+/// What a feed was told has reached its readers after this long.
+const ANSWERED: u64 = 5 * SEC;
 /// A change of what is wanted has reached the venue after this long.
 const SETTLED: u64 = 20 * SEC;
 
 impl World {
     /// The judges look.
     pub(super) fn inspect(&mut self) {
+        for (at, house) in self.houses.iter().enumerate() {
+            self.oracles.follow_books(at, house);
+        }
         for host in 0..self.hosts.len() {
             self.inspect_host(host);
         }
@@ -53,15 +56,15 @@ impl World {
             self.inspect_topic(host, &status, topic);
         }
         self.inspect_tables(host, &status);
+        if status.decode_panics > 0 {
+            self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
+        }
         let undecodable: u64 = status.decode_errors.values().sum();
         let watch = &self.oracles.watches[host];
         if undecodable > watch.spoilt && !watch.odd {
             let words =
                 format!("host {host}: {undecodable} messages are undecodable, {} were spoilt", watch.spoilt);
             self.oracles.object(Oracle::Accounting, words);
-        }
-        if status.decode_panics > 0 {
-            self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
         }
         if status.log_bytes > self.hosts[host].config.limits.logs_bytes * 9 / 8 {
             self.oracles.object(Oracle::Memory, format!("host {host}: logs of {} bytes", status.log_bytes));
@@ -138,15 +141,17 @@ impl World {
             );
             return self.oracles.object(Oracle::Staleness, words);
         }
-        let calm_since = self.calm_since(host, true).max(self.hosts[host].changed);
-        if !open || topic.phase == "rejected" || !is_well_by(now, calm_since) {
+        if !open || topic.phase == "rejected" {
             return;
         }
-        let calm = (now - calm_since) / SEC;
-        let words = if topic.topic.channel() == Channel::Book && !live {
+        let book = topic.topic.channel() == Channel::Book;
+        let calm_since = self.calm_since(host, book).max(self.hosts[host].changed);
+        let unanswered = sight.unanswered.filter(|since| now > calm_since.max(*since) + ANSWERED);
+        let calm = now.saturating_sub(calm_since) / SEC;
+        let words = if book && !live && is_well_by(now, calm_since) {
             format!("{name} is not live after {calm} calm seconds")
-        } else if topic.topic.channel() == Channel::Trade && now > data_at + TRADELESS {
-            format!("{name} has brought nothing for {} s", (now - data_at) / SEC)
+        } else if let Some(since) = unanswered.filter(|_| is_live_by(now, calm_since)) {
+            format!("{name}: what the venue has said for {} s reaches nobody", (now - since) / SEC)
         } else {
             return;
         };

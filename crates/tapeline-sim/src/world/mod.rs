@@ -231,6 +231,10 @@ impl World {
     /// Lets a process do what is due: deadlines by the clock, then everything that is to be done.
     fn drive(&mut self, host: usize) {
         let (now, time) = (self.now, self.time());
+        if let Some(words) = &self.hosts[host].panic {
+            // It is never called again, so that this is all that there is to say of it.
+            return self.oracles.object(Oracle::Panic, format!("host {host} panicked: {words}"));
+        }
         if self.wakes(&self.hosts[host]) > now || !self.hosts[host].is_awake(now) {
             return;
         }
@@ -250,9 +254,6 @@ impl World {
             Some(feed) => feed.deadline().map_or(u64::MAX, |at| at.0),
             None => u64::MAX,
         };
-        if let Some(words) = place.panic.clone() {
-            self.oracles.object(Oracle::Panic, format!("host {host} panicked: {words}"));
-        }
         if self.ticks[host] > RESTLESS {
             self.oracles.object(Oracle::Phases, format!("the feed of host {host} does not come to rest"));
         }

@@ -35,7 +35,7 @@ impl World {
             Some(Ok(answer)) => {
                 let how = answer.reason.unwrap_or(if answer.recovered { "resumed" } else { "new" });
                 self.trace.tell(now, format!("reader {reader} reads {} ({how})", topic.as_str()));
-                self.oracles.subscribed(reader, &answer, from);
+                self.oracles.subscribed(self.hosts[host].house, reader, &answer, from);
                 self.hosts[host].wants(now, topic, reader);
                 true
             }

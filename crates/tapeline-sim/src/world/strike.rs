@@ -53,6 +53,8 @@ impl World {
         }
         self.oracles.disturb(host, until);
         self.trace.tell(self.now, format!("the venue of host {host}: {trouble}"));
+        self.houses[house].advance(self.now);
+        self.oracles.follow_books(house, &self.houses[house]);
         self.houses[house].trouble(self.now, trouble);
         self.houses[house].advance(self.now);
         if kind == Kind::Restart {

@@ -22,20 +22,78 @@ pub(crate) struct Ledger {
     newest: u64,
     /// How often the ids started over.
     pub(crate) eras: u64,
+    /// What each side holds at the newest id: asks, bids.
+    live: [BTreeMap<u64, u64>; 2],
+    /// The best bid and ask, from which id on.
+    tops: VecDeque<(u64, Top)>,
 }
 
+/// The best level of each side, price and size: bid, ask.
+pub(crate) type Top = [Option<(u64, u64)>; 2];
+
 impl Ledger {
+    /// One for the ids that come when those of another have started over.
+    pub(crate) fn after(before: &Self) -> Self {
+        Self { eras: before.eras, ..Self::default() }
+    }
+
     /// The book at `id`, from which the course is followed.
     pub(crate) fn open(&mut self, id: u64, levels: impl Iterator<Item = (Spot, u64)>) {
         self.levels = levels.map(|(spot, lots)| (spot, VecDeque::from([(id, lots)]))).collect();
         self.log.clear();
         (self.from, self.newest) = (id, id);
         self.eras += 1;
+        self.live = Default::default();
+        for ((bid, tick), course) in &self.levels {
+            self.live[usize::from(*bid)].extend(course.back().map(|(_, lots)| (*tick, *lots)));
+        }
+        self.tops = VecDeque::from([(id, self.best())]);
+    }
+
+    fn best(&self) -> Top {
+        let pair = |(tick, lots): (&u64, &u64)| (*tick, *lots);
+        [self.live[1].last_key_value().map(pair), self.live[0].first_key_value().map(pair)]
+    }
+
+    /// Remembers the best levels if they have changed.
+    fn mind_top(&mut self, id: u64, (bid, tick): Spot, lots: u64) {
+        let side = &mut self.live[usize::from(bid)];
+        if lots == 0 {
+            side.remove(&tick);
+        } else {
+            side.insert(tick, lots);
+        }
+        let top = self.best();
+        if self.tops.back().is_none_or(|(_, before)| *before != top) {
+            self.tops.push_back((id, top));
+        }
+        while self.tops.len() > KEPT {
+            self.tops.pop_front();
+        }
+    }
+
+    /// The best bid and ask at `id`.
+    pub(crate) fn top(&self, id: u64) -> Option<Top> {
+        let after = self.tops.partition_point(|(from, _)| *from <= id);
+        after.checked_sub(1).map(|at| self.tops[at].1)
+    }
+
+    /// The levels of a side between two prices, both included, that held something at `id`.
+    pub(crate) fn between(
+        &self,
+        id: u64,
+        bid: bool,
+        (from, to): (u64, u64),
+    ) -> impl Iterator<Item = (u64, u64)> {
+        let range = (bid, from.min(to))..=(bid, from.max(to));
+        let held = move |(spot, course): (&Spot, &VecDeque<(u64, u64)>)| (spot.1, held(course, id));
+        self.levels.range(range).map(held).filter(|(_, lots)| *lots > 0)
     }
 
     /// From `id` on the level holds `lots`.
     pub(crate) fn change(&mut self, id: u64, spot: Spot, lots: u64) {
         self.newest = id;
+        self.mind_top(id, spot, lots);
         self.levels.entry(spot).or_insert_with(|| VecDeque::from([(0, 0)])).push_back((id, lots));
         self.log.push_back((id, spot));
         while self.log.len() > KEPT {
@@ -116,6 +174,20 @@ mod tests {
         assert_eq!(changed(10, 13), [(true, 100), (true, 99)]);
         assert_eq!(changed(13, 14), []);
         assert_eq!(changed(13, 15), [(true, 99)]);
+    }
+
+    #[test]
+    fn the_top_is_found_at_every_id() {
+        let ledger = ledger();
+        let check = |id: u64, bid: Option<(u64, u64)>| {
+            assert_eq!(ledger.top(id), Some([bid, Some((101, 7))]), "at {id}");
+        };
+        check(10, Some((100, 5)));
+        check(12, None);
+        check(14, Some((99, 4)));
+        check(99, Some((99, 6)));
+        assert_eq!(ledger.top(9), None);
+        assert_eq!(ledger.between(14, true, (200, 1)).collect::<Vec<_>>(), [(99, 4)]);
     }
 
     #[test]

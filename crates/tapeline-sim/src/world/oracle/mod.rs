@@ -3,12 +3,14 @@
 mod account;
 mod alive;
 mod book;
+mod content;
 mod fresh;
 mod ledger;
 mod order;
 mod pace;
 mod phases;
 mod seen;
+mod truth;
 
 pub(crate) use self::alive::{Alive, is_live_by, is_well_by, readers, table};
 pub(crate) use self::phases::Look;
@@ -24,15 +26,15 @@ use tapeline_core::policy::fault::Fault;
 use tapeline_core::venue::{LineId, Map};
 
 use self::account::Account;
-use self::book::{Copy, Scales};
+use self::book::Copy;
+use self::content::{Published, Shallow};
 use self::fresh::{Flow, Fresh};
-use self::ledger::Ledger;
 use self::order::Place;
 use self::pace::Pace;
 use self::phases::Phases;
 use self::seen::Seen;
+use self::truth::Truth;
 use super::host::Host;
-use crate::exchange::Side;
 use crate::house::House;
 
 /// An invariant, by its number in the list of faults and invariants.
@@ -80,6 +82,11 @@ pub(crate) struct Sight {
     place: Place,
     account: Account,
     copy: Copy,
+    shallow: Shallow,
+    /// The number of its stream at the house.
+    stream: Option<u32>,
+    /// When the venue first said something that has not been delivered yet.
+    pub(crate) unanswered: Option<u64>,
     /// How well it is served, as the reader was last told.
     pub(crate) level: Option<Level>,
     /// When data last came.
@@ -104,13 +111,6 @@ pub(crate) struct Watch {
     pub(crate) odd: bool,
 }
 
-/// The truth of one symbol.
-#[derive(Debug)]
-struct Truth {
-    ledger: Ledger,
-    scales: Scales,
-}
-
 /// All judges of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Oracles {
@@ -122,25 +122,45 @@ pub(crate) struct Oracles {
     pub(crate) watches: Vec<Watch>,
     /// By house and symbol.
     truths: Vec<BTreeMap<String, Truth>>,
+    /// By house: what it published.
+    published: Vec<Published>,
+    /// By house: the topic of each stream, and the number of the stream there.
+    streams: Vec<BTreeMap<Box<[u8]>, (Topic, u32)>>,
 }
 
 impl Oracles {
     pub(crate) fn new(readers: usize, hosts: usize, houses: &[House], symbols: &[Vec<String>]) -> Self {
-        let truth = |house: &House, name: &String| {
-            let symbol = house.symbol(name)?;
-            let scales = Scales { price: symbol.price_scale, size: symbol.size_scale };
-            let mut truth = Truth { ledger: Ledger::default(), scales };
-            truth.open(house, name);
-            Some((name.clone(), truth))
-        };
-        let truths = houses.iter().zip(symbols);
+        let truths = houses.iter().zip(symbols).map(|(house, names)| {
+            names.iter().filter_map(|name| Some((name.clone(), Truth::of(house, name)?))).collect()
+        });
         Self {
             verdict: None,
             sights: (0..readers).map(|_| Map::default()).collect(),
             watches: (0..hosts).map(|_| Watch::default()).collect(),
-            truths: truths
-                .map(|(h, names)| names.iter().filter_map(|name| truth(h, name)).collect())
-                .collect(),
+            truths: truths.collect(),
+            published: houses.iter().map(|_| Published::default()).collect(),
+            streams: houses.iter().map(|_| BTreeMap::new()).collect(),
+        }
+    }
+
+    /// A topic is what a house says on this stream.
+    pub(crate) fn knows(&mut self, at: usize, house: &House, topic: Topic, stream: &str) {
+        if let Some(number) = house.stream_number(stream) {
+            self.streams[at].insert(stream.as_bytes().into(), (topic, number));
+        }
+    }
+
+    /// Reads what a house has published and done since.
+    pub(crate) fn follow(&mut self, at: usize, house: &mut House) {
+        for (stream, payload) in house.take_published() {
+            self.published[at].add(stream, payload);
+        }
+    }
+
+    /// Reads how the books of a house have changed since.
+    pub(crate) fn follow_books(&mut self, at: usize, house: &House) {
+        for (symbol, truth) in &mut self.truths[at] {
+            truth.follow(house, symbol);
         }
     }
 
@@ -210,7 +230,7 @@ impl Oracles {
         host: usize,
         line: LineId,
         bytes: &[u8],
-        (watcher, whole): (usize, bool),
+        (at, watcher, whole): (usize, usize, bool),
     ) {
         let watch = &mut self.watches[host];
         watch.spoilt += u64::from(!whole);
@@ -220,6 +240,15 @@ impl Oracles {
             watch.pace.data(now, line);
             watch.fresh.data(now, line.slot);
             watch.proven.insert(line.slot, true);
+            // A spent id is nothing that could be delivered.
+            let spent = stream.ends_with(b"@trade")
+                && contains(&bytes[bytes.len().saturating_sub(48)..], b"\"X\":\"NA\"");
+            if !spent
+                && let Some((topic, _)) = self.streams[at].get(stream)
+                && let Some(sight) = self.sights[watcher].get_mut(topic)
+            {
+                sight.unanswered.get_or_insert(now);
+            }
         }
         let key: &[u8] = match stream.rsplit(|byte| *byte == b'@').next() {
             Some(b"trade") => b"\"t\":",
@@ -261,12 +290,23 @@ impl Oracles {
     }
 
     /// A reader subscribed a topic.
-    pub(crate) fn subscribed(&mut self, reader: usize, answer: &Subscribed, from: Option<Position>) {
+    pub(crate) fn subscribed(
+        &mut self,
+        at: usize,
+        reader: usize,
+        answer: &Subscribed,
+        from: Option<Position>,
+    ) {
+        let stream = self.streams[at].values().find(|(topic, _)| *topic == answer.topic);
+        let stream = stream.map(|(_, number)| *number);
         let position = from.filter(|_| answer.recovered).unwrap_or(answer.position);
         let sight = self.sights[reader].entry(answer.topic.clone()).or_insert_with(|| Sight {
             place: Place::at(position),
             account: Account::default(),
             copy: Copy::default(),
+            shallow: Shallow::default(),
+            stream,
+            unanswered: None,
             level: None,
             data_at: 0,
             flow: Flow::default(),
@@ -275,6 +315,7 @@ impl Oracles {
         if !answer.recovered {
             sight.account.begin();
             sight.copy = Copy::default();
+            sight.shallow = Shallow::default();
         }
     }
 
@@ -304,31 +345,28 @@ impl Oracles {
             Data::Empty {} => {}
             _ => {
                 sight.flow.pass(now, sight.data_at);
-                sight.data_at = now;
+                (sight.data_at, sight.unanswered) = (now, None);
             }
         }
         let symbol = update.topic.symbol();
-        let truth = self.truths[at].get_mut(&*symbol);
-        let found = match (seen.data, truth) {
-            (Data::Trade(trade), Some(truth)) => {
-                let real = house.trades(&symbol, trade.id.saturating_sub(1)).and_then(|mut all| all.next());
-                let right = real.is_none_or(|real| {
-                    real.id != trade.id
-                        || (truth.price(trade.price), truth.size(trade.size))
-                            == (Some(real.tick), Some(real.lots))
-                });
-                if right {
-                    Ok(())
-                } else {
-                    Err((Oracle::Accounting, format!("trade {} is not the venue's {real:?}", trade.id)))
-                }
-            }
-            (Data::Book(_), Some(truth)) => {
+        let Some(truth) = self.truths[at].get_mut(&*symbol) else { return };
+        let found = match seen.data {
+            Data::Book(book) => {
                 truth.follow(house, &symbol);
-                let found = sight.copy.judge(&seen, truth.scales, &truth.ledger);
+                let found = match update.topic.channel() {
+                    Channel::Depth => sight.shallow.judge(update, book, truth),
+                    _ => sight.copy.judge(&seen, truth.scales, &truth.ledger),
+                };
                 found.map_err(|words| (Oracle::BookTruth, words))
             }
-            _ => Ok(()),
+            Data::Empty {} | Data::Status(_) | Data::Gap(_) => Ok(()),
+            _ => {
+                if matches!(seen.data, Data::Quote(_)) {
+                    truth.follow(house, &symbol);
+                }
+                let published = (&self.published[at], sight.stream);
+                content::judge(update, house, truth, published)
+            }
         };
         if let Err((oracle, words)) = found {
             return self.object(oracle, told(words));
@@ -349,7 +387,7 @@ impl Oracles {
     /// The ids of a symbol have started over.
     pub(crate) fn restarted(&mut self, at: usize, house: &House, symbol: &str) {
         if let Some(truth) = self.truths[at].get_mut(symbol) {
-            truth.open(house, symbol);
+            truth.restart(house, symbol);
         }
     }
 
@@ -375,48 +413,14 @@ impl Oracles {
     }
 }
 
-impl Truth {
-    /// Begins with the book as it is.
-    fn open(&mut self, house: &House, symbol: &str) {
-        let Some(book) = house.truth(symbol, None) else { return };
-        let scales = self.scales;
-        let side = |bid: bool, levels: Vec<(String, String)>| {
-            levels
-                .into_iter()
-                .map(move |(price, size)| ((bid, units(&price, scales.price)), units(&size, scales.size)))
-        };
-        let (bids, asks) = (book.bids, book.asks);
-        self.ledger.open(book.id, side(true, bids).chain(side(false, asks)));
-    }
-
-    /// Reads what has changed since.
-    fn follow(&mut self, house: &House, symbol: &str) {
-        let Some(changes) = house.changes(symbol, self.ledger.newest()) else { return };
-        for change in changes {
-            self.ledger.change(change.id, (change.side == Side::Bid, change.tick), change.lots);
-        }
-    }
-
-    fn price(&self, price: tapeline_core::data::decimal::Decimal) -> Option<u64> {
-        book::whole(price, self.scales.price).ok()
-    }
-
-    fn size(&self, size: tapeline_core::data::decimal::Decimal) -> Option<u64> {
-        book::whole(size, self.scales.size).ok()
-    }
-}
-
-/// A decimal text in units of the digit that `scale` names.
-fn units(text: &str, scale: u32) -> u64 {
-    let (before, after) = text.split_once('.').unwrap_or((text, ""));
-    let digits = before.bytes().chain(after.bytes().chain(std::iter::repeat(b'0')).take(scale as usize));
-    digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
-}
-
 /// The stream of a data message in combined form.
 fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"{\"stream\":\"")?;
     rest.split(|byte| *byte == b'"').next()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// The whole number that follows the first `key`.
@@ -429,15 +433,6 @@ fn number_after(bytes: &[u8], key: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_become_units() {
-        let check =
-            |text: &str, scale: u32, expected: u64| assert_eq!(units(text, scale), expected, "{text}");
-        check("61840.12000000", 2, 6_184_012);
-        check("5", 3, 5_000);
-        check("0.00042", 5, 42);
-    }
 
     #[test]
     fn streams_and_ids_are_read_from_messages() {
