@@ -154,7 +154,11 @@ impl Weather {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::Gateway;
     use super::*;
+    use crate::{About, GatewayConfig};
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_waited_out_ever_longer_and_told_rarely() {
@@ -169,6 +173,47 @@ mod tests {
         tokio::time::advance(TELL_EVERY).await;
         weather.foul(&error);
         assert_eq!(weather.untold, 0);
+    }
+
+    /// A listener that is out of descriptors for a while.
+    struct Short {
+        listener: TcpListener,
+        failures: u32,
+        asked: Arc<AtomicU32>,
+    }
+
+    impl Listen for Short {
+        async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+            if self.asked.fetch_add(1, Ordering::SeqCst) < self.failures {
+                return Err(io::Error::from_raw_os_error(24));
+            }
+            Listen::accept(&mut self.listener).await
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_while_descriptors_are_short_is_served_after_that() {
+        let config = GatewayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..GatewayConfig::default() };
+        let hub = tapeline::Hub::new(tapeline::HubConfig::default());
+        let gateway = Gateway::start(config, hub, About::default()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicU32::new(0));
+        let short = Short { listener, failures: 3, asked: Arc::clone(&asked) };
+        let accepting = tokio::spawn(run(short, Arc::clone(&gateway.shared)));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(
+            asked.load(Ordering::SeqCst),
+            5,
+            "three failures, one connection, and the wait for the next"
+        );
+        gateway.shutdown().await;
+        accepting.await.unwrap();
     }
 
     #[test]
