@@ -51,9 +51,10 @@ impl Pulse {
         state.phase = Phase::Idle(Instant::now() + state.idle);
     }
 
-    /// Whether a request is being answered.
+    /// Whether a request is being answered, or its answer has not left yet.
     pub(crate) fn is_busy(&self) -> bool {
-        self.lock().phase == Phase::Busy
+        let state = self.lock();
+        state.phase == Phase::Busy || state.stalled.is_some()
     }
 
     /// When patience ends.
@@ -169,8 +170,10 @@ mod tests {
         assert_eq!(pulse.deadline(), None);
         assert!(pulse.written(Poll::<()>::Pending).is_pending());
         assert_eq!(pulse.deadline(), Some(start + secs(60)), "a client that does not read");
-        assert!(pulse.written(Poll::Ready(())).is_ready());
         pulse.end();
+        assert!(pulse.is_busy(), "the answer is still on its way out");
+        assert!(pulse.written(Poll::Ready(())).is_ready());
+        assert!(!pulse.is_busy());
         assert_eq!(pulse.deadline(), Some(start + secs(60)));
         tokio::time::advance(secs(50)).await;
         pulse.heard();
