@@ -16,8 +16,30 @@ pub(crate) fn apply(key: [u8; 4], bytes: &mut [u8]) {
     }
 }
 
+/// As [`apply`], with `bytes` that begin `at` bytes behind the start of the payload.
+#[inline]
+pub(crate) fn apply_from(at: usize, mut key: [u8; 4], bytes: &mut [u8]) {
+    key.rotate_left(at % 4);
+    apply(key, bytes);
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn pieces_and_the_whole_unmask_alike() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let plain: Vec<u8> = (0..40).collect();
+        let mut whole = plain.clone();
+        super::apply(key, &mut whole);
+        for cut in 0..plain.len() {
+            let mut pieces = plain.clone();
+            let (one, other) = pieces.split_at_mut(cut);
+            super::apply(key, one);
+            super::apply_from(cut, key, other);
+            assert_eq!(pieces, whole, "cut at {cut}");
+        }
+    }
+
     #[test]
     fn words_and_bytes_agree_at_every_length() {
         let key = [0x37, 0xfa, 0x21, 0x3d];

@@ -8,6 +8,7 @@ mod mask;
 mod prepared;
 mod reader;
 mod rng;
+mod text;
 mod writer;
 
 pub use deflate::{Deflate, Deflater};
@@ -15,8 +16,9 @@ pub use prepared::Prepared;
 pub use reader::Reader;
 pub use writer::{QueueError, Writer};
 
-pub(crate) use reader::{Cut, Lend};
+pub(crate) use reader::Cut;
 pub(crate) use rng::SplitMix;
+pub(crate) use text::Lend;
 
 /// Which end of the connection this is: clients mask what they send, servers must not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::deflate::Inflater;
 use super::header::{
     BINARY, CLOSE, CONTINUATION, CONTROL_MAX, FIN, HEADER_MAX, Header, PING, PONG, RSV1, RSV2_RSV3, TEXT,
 };
+use super::text::{Lend, Pieces};
 use super::{Deflate, Limits, Message, MessageOf, ProtocolError, RawMessage, Role, close_code, mask};
 
 /// Received bytes to messages, for one connection.
@@ -19,6 +20,7 @@ pub struct Reader {
     buffer: ReadBuffer,
     /// The fragmented message under way; its bytes are in `joined`.
     partial: Option<Partial>,
+    ahead: Ahead,
     joined: Vec<u8>,
     /// `joined` was handed out whole and is to be emptied.
     joined_taken: bool,
@@ -32,8 +34,23 @@ struct Partial {
     opcode: u8,
     compressed: bool,
     fragments: u32,
-    /// The length of the prefix of `joined` known to be UTF-8.
-    valid: usize,
+}
+
+/// What is known of text that has not arrived whole, so that wrong text is refused with the byte that
+/// makes it wrong, and no byte is looked at twice.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ahead {
+    /// The message it is about; of another one nothing is known.
+    ordinal: u64,
+    /// Bytes of the payload at the front that are unmasked and checked.
+    bytes: usize,
+    text: Pieces,
+}
+
+impl Partial {
+    const fn is_plain_text(&self) -> bool {
+        self.opcode == TEXT && !self.compressed
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +88,7 @@ impl Reader {
             limits,
             buffer: ReadBuffer::new(limits.read_buffer.min(limits.message.saturating_add(HEADER_MAX))),
             partial: None,
+            ahead: Ahead::default(),
             joined: Vec::new(),
             joined_taken: false,
             inflater,
@@ -239,13 +257,16 @@ impl Reader {
             let total = header.length + payload;
             if available < total {
                 self.buffer.want(total);
+                self.look_ahead(header, available)?;
                 return Ok(None);
             }
             let from = self.buffer.position() + header.length;
             let to = from + payload;
+            let known = self.known();
+            self.ahead.bytes = 0;
             self.buffer.consume(total);
             if let Some(key) = header.mask {
-                mask::apply(key, self.buffer.range_mut(from, to));
+                mask::apply_from(known, key, self.buffer.range_mut(from + known, to));
             }
             let opcode = header.opcode();
             if opcode >= CLOSE {
@@ -257,11 +278,46 @@ impl Reader {
                 self.completed += 1;
                 return self.whole(opcode, header.first & RSV1 != 0, from, to).map(Some);
             }
-            if let Some(cut) = self.join(header, from, to)? {
+            if let Some(cut) = self.join(header, from, to, known)? {
                 self.completed += 1;
                 return Ok(Some(cut));
             }
         }
+    }
+
+    /// Bytes of the payload at the front that are unmasked and checked already.
+    #[inline]
+    const fn known(&self) -> usize {
+        if self.ahead.ordinal == self.completed { self.ahead.bytes } else { 0 }
+    }
+
+    /// Checks what has come of the text frame at the front, of which `available` bytes are there.
+    fn look_ahead(&mut self, header: Header, available: usize) -> Result<(), ProtocolError> {
+        let opcode = header.opcode();
+        let text = match &self.partial {
+            Some(partial) => opcode == CONTINUATION && partial.is_plain_text(),
+            None => opcode == TEXT && header.first & RSV1 == 0,
+        };
+        if !text || available <= header.length {
+            return Ok(());
+        }
+        let known = self.known();
+        let from = self.buffer.position() + header.length;
+        let to = self.buffer.position() + available;
+        if let Some(key) = header.mask {
+            mask::apply_from(known, key, self.buffer.range_mut(from + known, to));
+        }
+        self.check(from + known, to)?;
+        self.ahead.bytes = to - from;
+        Ok(())
+    }
+
+    /// Checks that a range of the buffer goes on with the text of the message under way.
+    fn check(&mut self, from: usize, to: usize) -> Result<(), ProtocolError> {
+        if self.ahead.ordinal != self.completed {
+            self.ahead = Ahead { ordinal: self.completed, ..Ahead::default() };
+        }
+        self.ahead.text.push(self.buffer.range(from, to))
     }
 
     /// Refuses a frame by its header alone, before anything is allocated for it, or returns the
@@ -307,13 +363,19 @@ impl Reader {
         Ok(Cut { opcode, place: Place::Inflated })
     }
 
-    /// One frame of a fragmented message; the message, if this was its last.
-    fn join(&mut self, header: Header, from: usize, to: usize) -> Result<Option<Cut>, ProtocolError> {
+    /// One frame of a fragmented message, of which `known` bytes are checked; the message, if this was
+    /// its last.
+    fn join(
+        &mut self,
+        header: Header,
+        from: usize,
+        to: usize,
+        known: usize,
+    ) -> Result<Option<Cut>, ProtocolError> {
         let mut partial = self.partial.take().unwrap_or(Partial {
             opcode: header.opcode(),
             compressed: header.first & RSV1 != 0,
             fragments: 0,
-            valid: 0,
         });
         partial.fragments += 1;
         if partial.fragments > self.limits.fragments {
@@ -321,9 +383,9 @@ impl Reader {
         }
         self.reserve_joined(to - from);
         self.joined.extend_from_slice(self.buffer.range(from, to));
-        if partial.opcode == TEXT && !partial.compressed {
+        if partial.is_plain_text() {
             // Wrong text is refused at once, not after the sixty-fourth fragment.
-            partial.valid += valid_prefix(&self.joined[partial.valid..])?;
+            self.check(from + known, to)?;
         }
         if !header.is_final() {
             self.partial = Some(partial);
@@ -355,59 +417,6 @@ impl Reader {
     }
 }
 
-/// How the text of a message is lent once it is known to be UTF-8.
-pub(crate) trait Lend {
-    fn lend(payload: &[u8]) -> Option<&Self>;
-}
-
-impl Lend for str {
-    #[inline]
-    fn lend(payload: &[u8]) -> Option<&Self> {
-        simdutf8::basic::from_utf8(payload).ok()
-    }
-}
-
-impl Lend for [u8] {
-    #[inline]
-    fn lend(payload: &[u8]) -> Option<&Self> {
-        // Market data is ASCII. Below a few hundred bytes asking for that takes half the time of a
-        // validator, whose strength is long text.
-        let fits =
-            (payload.len() <= SHORT && is_ascii(payload)) || simdutf8::basic::from_utf8(payload).is_ok();
-        fits.then_some(payload)
-    }
-}
-
-/// Text up to this length is first tried as ASCII.
-const SHORT: usize = 512;
-
-/// Whether no byte has its highest bit set, by blocks that the compiler turns into vector code; the last
-/// block overlaps the one before it, so that no rest is left.
-#[inline]
-fn is_ascii(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<BLOCK>() else {
-        return bytes.iter().fold(0, |all, byte| all | byte) < 0x80;
-    };
-    let mut all = *last;
-    for block in bytes.as_chunks::<BLOCK>().0 {
-        for (all, byte) in all.iter_mut().zip(block) {
-            *all |= byte;
-        }
-    }
-    all.iter().fold(0, |all, byte| all | byte) < 0x80
-}
-
-const BLOCK: usize = 32;
-
-/// The length of the longest prefix that is UTF-8, if what follows may be a character cut in two.
-fn valid_prefix(bytes: &[u8]) -> Result<usize, ProtocolError> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.len()),
-        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
-        Err(_) => Err(ProtocolError::Utf8),
-    }
-}
-
 fn parse_close<T: ?Sized>(payload: &[u8]) -> Result<MessageOf<'_, T>, ProtocolError> {
     match payload {
         [] => Ok(MessageOf::Close { code: close_code::NONE, reason: "" }),
@@ -419,24 +428,6 @@ fn parse_close<T: ?Sized>(payload: &[u8]) -> Result<MessageOf<'_, T>, ProtocolEr
             }
             let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::Utf8)?;
             Ok(MessageOf::Close { code, reason })
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_found_to_be_ascii_at_every_length_and_place() {
-        for length in 0..130 {
-            let mut bytes = vec![b'a'; length];
-            assert!(is_ascii(&bytes));
-            for at in 0..length {
-                bytes[at] = 0x80;
-                assert!(!is_ascii(&bytes), "byte {at} of {length}");
-                bytes[at] = b'a';
-            }
         }
     }
 }
