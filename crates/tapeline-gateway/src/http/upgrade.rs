@@ -79,12 +79,7 @@ async fn hand_over(face: Arc<Face>, upgrade: OnUpgrade, caller: Caller) {
         None => return,
     };
     match admission(upgraded, &caller) {
-        Ok(admission) => {
-            if let Some(seat) = caller.take_seat() {
-                face.seats.keep(peer, seat);
-            }
-            face.streams.admit(admission);
-        }
+        Ok(admission) => face.streams.admit(admission),
         Err(error) => tracing::warn!(%error, %peer, "a connection could not be handed over"),
     }
 }
@@ -94,5 +89,6 @@ fn admission(upgraded: Upgraded, caller: &Caller) -> std::io::Result<Admission> 
         .downcast::<TokioIo<Felt>>()
         .map_err(|_| std::io::Error::other("the connection is not one of our sockets"))?;
     let socket = parts.io.into_inner().into_socket().into_std()?;
-    Ok(Admission { socket, leftover: parts.read_buf, peer: caller.peer, seat: None })
+    let seat = caller.take_seat().map(|seat| Box::new(seat) as _);
+    Ok(Admission { socket, leftover: parts.read_buf, peer: caller.peer, seat })
 }

@@ -12,9 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Shared;
 use super::connection::serve;
 use super::seats::Full;
-use super::{Shared, settle_seats};
 use crate::http::refusal::Refusal;
 
 /// The pauses after a failure that is not one connection's own, doubled from the first to the last.
@@ -77,23 +77,15 @@ fn admit(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, refusing: &A
         Ok(seat) => {
             shared.tasks.spawn(serve(socket, peer, seat, Arc::clone(shared)));
         }
-        Err(_) => {
+        Err(full) => {
             let Ok(permit) = Arc::clone(refusing).try_acquire_owned() else { return };
             let shared = Arc::clone(shared);
+            let limit = shared.limit(full);
             shared.clone().tasks.spawn(async move {
-                settle_seats(&shared).await;
-                match shared.seats.take(peer.ip()) {
-                    Ok(seat) => {
-                        drop(permit);
-                        serve(socket, peer, seat, shared).await;
-                    }
-                    Err(full) => {
-                        let refused = timeout(LINGER, refuse(socket, full, shared.limit(full)));
-                        // Whether it reads the answer is its own affair.
-                        let _ = shared.stop.run_until_cancelled(refused).await;
-                        drop(permit);
-                    }
-                }
+                let refused = timeout(LINGER, refuse(socket, full, limit));
+                // Whether it reads the answer is its own affair.
+                let _ = shared.stop.run_until_cancelled(refused).await;
+                drop(permit);
             });
         }
     }

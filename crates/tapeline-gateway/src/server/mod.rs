@@ -9,7 +9,6 @@ pub(crate) use connection::Caller;
 pub(crate) use pulse::Felt;
 pub(crate) use seats::{Full, Seats};
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use std::sync::Arc;
 use axum::Router;
 use tapeline::Hub;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,8 +27,6 @@ use crate::stream::Streams;
 
 /// hyper's least.
 const HEAD_LEAST: usize = 8 << 10;
-/// Seats of streams are compared with the listing of clients at most this often.
-const SETTLE_EVERY: Duration = Duration::from_secs(1);
 /// What is left of a graceful stop for cutting those who did not end.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
 
@@ -47,7 +43,6 @@ struct Shared {
     router: Router,
     streams: Streams,
     seats: Arc<Seats>,
-    settled: Mutex<Option<Instant>>,
     limits: Limits,
     timing: Timing,
     header_bytes: usize,
@@ -92,7 +87,6 @@ impl Gateway {
             router: crate::http::router(face),
             streams,
             seats,
-            settled: Mutex::default(),
             header_bytes: config.limits.header_bytes.max(HEAD_LEAST),
             limits: config.limits,
             timing: config.timing,
@@ -151,16 +145,4 @@ impl Shared {
             Full::Address => self.limits.connections_per_ip,
         }
     }
-}
-
-/// Gives back the seats of streams that are over; when there seem to be none left, that is when.
-async fn settle_seats(shared: &Shared) {
-    let mut settled = shared.settled.lock().await;
-    if !shared.seats.any_kept() || settled.is_some_and(|at| at.elapsed() < SETTLE_EVERY) {
-        return;
-    }
-    let Ok(clients) = timeout(SETTLE_EVERY, shared.streams.clients()).await else { return };
-    let there: BTreeSet<String> = clients.into_iter().map(|client| client.peer).collect();
-    shared.seats.settle(&there);
-    *settled = Some(Instant::now());
 }

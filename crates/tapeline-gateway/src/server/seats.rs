@@ -1,14 +1,8 @@
 //! How many connections there are, in all and of each address: a seat is leave for one of them.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-/// A stream younger than this may not stand in the listing of clients yet.
-const YOUNG: Duration = Duration::from_secs(2);
 
 /// All seats.
 #[derive(Debug)]
@@ -16,8 +10,6 @@ pub(crate) struct Seats {
     most: usize,
     most_per_ip: usize,
     taken: Mutex<Taken>,
-    /// The seats of streams, which outlive the connection's own task.
-    streams: Mutex<HashMap<SocketAddr, (Seat, Instant)>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +36,7 @@ pub(crate) enum Full {
 
 impl Seats {
     pub(crate) fn new(most: usize, most_per_ip: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_per_ip, taken: Mutex::default(), streams: Mutex::default() })
+        Arc::new(Self { most, most_per_ip, taken: Mutex::default() })
     }
 
     /// Takes a seat for somebody at `ip`.
@@ -66,32 +58,6 @@ impl Seats {
     /// How many are taken.
     pub(crate) fn taken(&self) -> usize {
         lock(&self.taken).all
-    }
-
-    /// Keeps the seat of a connection that has become a stream.
-    pub(crate) fn keep(&self, peer: SocketAddr, seat: Seat) {
-        // An older stream from the same port is over; its seat goes outside of the lock.
-        let _over = lock(&self.streams).insert(peer, (seat, Instant::now()));
-    }
-
-    /// Whether any stream's seat is kept.
-    pub(crate) fn any_kept(&self) -> bool {
-        !lock(&self.streams).is_empty()
-    }
-
-    /// Gives back the seats of streams that are over: those not among the clients `there`.
-    pub(crate) fn settle(&self, there: &BTreeSet<String>) {
-        let mut over = Vec::new();
-        let mut streams = lock(&self.streams);
-        let peers: Vec<SocketAddr> = streams.keys().copied().collect();
-        for peer in peers {
-            let young = streams.get(&peer).is_none_or(|(_, since)| since.elapsed() < YOUNG);
-            if !young && !there.contains(&peer.to_string()) {
-                over.extend(streams.remove(&peer));
-            }
-        }
-        drop(streams);
-        drop(over);
     }
 }
 
@@ -151,20 +117,5 @@ mod tests {
         let _seat = seats.take(ip("2001:db8::1")).unwrap();
         assert_eq!(seats.take(ip("2001:db8::ffff:2")).unwrap_err(), Full::Address);
         assert!(seats.take(ip("2001:db8:0:1::1")).is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_seat_of_a_stream_is_kept_while_the_stream_is_listed() {
-        let seats = Seats::new(9, 9);
-        for port in [1, 2] {
-            let seat = seats.take(ip("192.0.2.1")).unwrap();
-            seats.keep(SocketAddr::new(ip("192.0.2.1"), port), seat);
-        }
-        let there = BTreeSet::from(["192.0.2.1:2".to_owned()]);
-        seats.settle(&there);
-        assert_eq!(seats.taken(), 2, "both are young");
-        tokio::time::advance(YOUNG).await;
-        seats.settle(&there);
-        assert_eq!(seats.taken(), 1);
     }
 }

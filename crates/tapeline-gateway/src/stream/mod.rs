@@ -7,9 +7,12 @@
 //!
 //! - `log`: frames that many read; `shelf`: one topic with its readers; `merge`: conflation
 //! - `client`: what one client reads and what is written to it; `session`: the conversation with it
-//! - `talk`: the words of the protocol; `upstream`: what a shard asks of the hub; `shard`: all of it together
+//! - `talk`: the words of the protocol; `upstream`: what a shard asks of the hub
+//! - `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
 
 mod client;
+mod keep;
+mod listen;
 mod log;
 mod merge;
 mod session;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use slab::Slab;
@@ -17,10 +16,9 @@ use tapeline_core::outbox::Bounds;
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{Map, Venue};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::client::Client;
-use super::log::Bound;
 use super::shelf::{Reader, Shelf};
 use super::talk::code;
 use super::{Admission, ClientStatus, Counters};
@@ -28,8 +26,6 @@ use crate::config::GatewayConfig;
 
 /// What waits for a shard between two turns, at most; beyond it the hub declares gaps.
 const INBOX: Bounds = Bounds { messages: 1 << 18, bytes: 64 << 20 };
-/// How often clients are looked at that do not read, and logs that have grown.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a client may take to read its farewell.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 /// A feed that has failed for good is asked again after this long.
@@ -50,17 +46,17 @@ pub(super) enum Order {
 pub(super) struct Shard {
     pub(super) hub: Hub,
     pub(super) config: GatewayConfig,
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     /// Threads of this kind, which share the bounds.
-    shards: usize,
+    pub(super) shards: usize,
     pub(super) state: RefCell<State>,
     /// One who subscribes at a venue waits for those before, so that nobody's leaving overtakes another's coming.
     pub(super) venues: RefCell<Map<String, Rc<Mutex<Control>>>>,
     /// How each venue spells its topics.
     pub(super) adapters: RefCell<Map<String, Arc<dyn Venue>>>,
-    scratch: RefCell<Vec<u8>>,
+    pub(super) scratch: RefCell<Vec<u8>>,
     /// Rings when something is due sooner than what is waited for.
-    alarm: Notify,
+    pub(super) alarm: Notify,
 }
 
 /// Everything that the tasks of a shard change.
@@ -70,13 +66,13 @@ pub(super) struct State {
     pub(super) by_topic: Map<Topic, usize>,
     pub(super) clients: Slab<Client>,
     /// Shelves with news in this turn.
-    touched: Vec<usize>,
+    pub(super) touched: Vec<usize>,
     /// Clients to be written to in this turn.
     dirty: Vec<usize>,
     /// When conflated updates are due, by shelf and interval.
-    due: BTreeSet<(Instant, usize, Duration)>,
+    pub(super) due: BTreeSet<(Instant, usize, Duration)>,
     /// For when the clock is set.
-    armed: Option<Instant>,
+    pub(super) armed: Option<Instant>,
     /// How many clients hold each pattern.
     pub(super) patterns: Map<String, (Pattern, usize)>,
     /// No client is taken any more.
@@ -256,7 +252,7 @@ impl Shard {
     }
 
     /// Tells what is due of the conflated updates.
-    fn tell_due(&self, state: &mut State, now: Instant) {
+    pub(super) fn tell_due(&self, state: &mut State, now: Instant) {
         while let Some((due, key, interval)) = state.due.first().copied() {
             if due > now {
                 return;
@@ -305,212 +301,6 @@ impl Shard {
             waker.wake_by_ref();
         }
     }
-
-    /// Looks at clocks: what is due, who does not read, who is silent, what is too old.
-    async fn keep(self: Rc<Self>) {
-        let mut look = Instant::now() + LOOK_EVERY;
-        let mut second = Instant::now() + Duration::from_secs(1);
-        loop {
-            let next = {
-                let mut state = self.state.borrow_mut();
-                let due = state.due.first().map_or(look, |(due, ..)| look.min(*due));
-                state.armed = Some(due);
-                due
-            };
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = self.alarm.notified() => continue,
-            }
-            let now = Instant::now();
-            let mut state = self.state.borrow_mut();
-            self.tell_due(&mut state, now);
-            let touched = std::mem::take(&mut state.touched);
-            touched.iter().for_each(|key| state.spread(*key));
-            self.write_dirty(&mut state);
-            if now >= look {
-                look = now + LOOK_EVERY;
-                self.mind_slow(&mut state, now);
-            }
-            if now >= second {
-                second = now + Duration::from_secs(1);
-                self.mind_silent(&mut state, now);
-                self.mind_logs(&mut state);
-            }
-        }
-    }
-
-    /// Whoever leaves too much unread is told to come back.
-    fn mind_slow(&self, state: &mut State, now: Instant) {
-        let (limit, mut all) = (self.config.limits.unsent_bytes, 0);
-        let State { clients, shelves, .. } = state;
-        for (_, client) in clients.iter_mut().filter(|(_, client)| client.blocked || client.closing.is_some())
-        {
-            let unsent = client.unsent(shelves);
-            all += unsent;
-            if unsent > limit && client.closing.is_none() {
-                tracing::debug!(peer = %client.peer, unsent, "too slow");
-                client.cut(code::SLOW, "too slow: more is unread than is kept", FAREWELL);
-            }
-            if client.closing.is_some_and(|(_, until)| until <= now) {
-                client.gone = true;
-            }
-            if let (true, Some(waker)) = (client.gone, &client.waker) {
-                waker.wake_by_ref();
-            }
-        }
-        self.counters.unsent.store(all as u64, Ordering::Relaxed);
-    }
-
-    /// Asks those who are silent whether they live.
-    fn mind_silent(&self, state: &mut State, now: Instant) {
-        let timing = &self.config.timing;
-        let mut asked = Vec::new();
-        for (key, client) in state.clients.iter_mut().filter(|(_, client)| client.closing.is_none()) {
-            match client.pinged {
-                Some(at) if now - at >= timing.pong_within => {
-                    client.gone = true;
-                    if let Some(waker) = &client.waker {
-                        waker.wake_by_ref();
-                    }
-                }
-                None if now - client.heard >= timing.ping_every => {
-                    client.pinged = Some(now);
-                    client.say(tapeline_ws::frames::ping(b"tapeline"));
-                    asked.push(key);
-                }
-                _ => {}
-            }
-        }
-        for key in asked {
-            self.write(state, key);
-        }
-    }
-
-    /// Lets go of what is too old or too much; the largest first, if all is too much.
-    fn mind_logs(&self, state: &mut State) {
-        let limits = &self.config.limits;
-        let (now, age) = (unix(), self.config.timing.history);
-        let unsent = limits.unsent_bytes;
-        let mut events = Bound { bytes: limits.log_bytes, age };
-        let state_bound = Bound { bytes: unsent, age };
-        let all = |state: &State| state.shelves.iter().map(|(_, shelf)| shelf.bytes()).sum::<usize>();
-        state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
-        while all(state) > limits.logs_bytes / self.shards && events.bytes > unsent {
-            events.bytes /= 2;
-            state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
-        }
-    }
-
-    /// Reads what a client sends: ready with its next message, or with none when it is gone. Writes what it can be
-    /// written meanwhile.
-    pub(super) fn poll_client(&self, key: usize, context: &mut Context<'_>) -> Poll<Option<String>> {
-        if self.poll_writes(key, context).is_ready() {
-            return Poll::Ready(None);
-        }
-        let mut state = self.state.borrow_mut();
-        loop {
-            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
-            match self.hear(client) {
-                Heard::Text(text) => return Poll::Ready(Some(text)),
-                Heard::Answer => {
-                    self.write(&mut state, key);
-                    continue;
-                }
-                Heard::Nothing => {}
-            }
-            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
-            match client.socket().poll_read_ready(context) {
-                Poll::Pending => {
-                    client.reader.release();
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Ready(Ok(())) => {}
-            }
-            match client.read(&mut self.scratch.borrow_mut()) {
-                Ok(0) => return Poll::Ready(None),
-                Ok(_) => (client.heard, client.pinged) = (Instant::now(), None),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return Poll::Ready(None),
-            }
-        }
-    }
-
-    /// The next message in a client's buffer.
-    fn hear(&self, client: &mut Client) -> Heard {
-        use tapeline_ws::Message;
-        let limit = self.config.limits.messages_per_second;
-        let (mut answer, mut text) = (None, None);
-        match client.reader.next() {
-            Ok(None) => return Heard::Nothing,
-            Ok(Some(Message::Text(message))) => text = Some(message.to_owned()),
-            Ok(Some(Message::Ping(payload))) => answer = Some(tapeline_ws::frames::pong(payload)),
-            Ok(Some(Message::Pong(_))) => return Heard::Answer,
-            Ok(Some(Message::Binary(_))) => {
-                answer =
-                    Some(super::talk::error(None, "bad_request", "binary messages are not understood here"));
-            }
-            Ok(Some(Message::Close { code, .. })) => {
-                let echoed = if code == tapeline_ws::close_code::NONE { 1000 } else { code };
-                client.close(echoed, "", FAREWELL);
-                return Heard::Answer;
-            }
-            Err(error) => {
-                client.close(error.close_code(), &error.to_string(), FAREWELL);
-                return Heard::Answer;
-            }
-        }
-        client.received += 1;
-        self.counters.received.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        if now - client.lately.1 >= Duration::from_secs(1) {
-            client.lately = (0, now);
-        }
-        client.lately.0 += 1;
-        if client.lately.0 > limit {
-            client.cut(code::RATE, "too many messages", FAREWELL);
-            return Heard::Answer;
-        }
-        match (text, answer) {
-            (Some(text), _) if client.closing.is_none() => return Heard::Text(text),
-            (_, Some(answer)) => client.say(answer),
-            _ => {}
-        }
-        Heard::Answer
-    }
-
-    /// Writes on when a socket that took nothing takes something again. Ready when the client is gone.
-    pub(super) fn poll_writes(&self, key: usize, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.borrow_mut();
-        loop {
-            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(()) };
-            if client.gone || client.closing.is_some() && client.is_clear() {
-                return Poll::Ready(());
-            }
-            match &mut client.waker {
-                Some(known) => known.clone_from(context.waker()),
-                none => *none = Some(context.waker().clone()),
-            }
-            if !client.blocked {
-                return Poll::Pending;
-            }
-            match client.socket().poll_write_ready(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) => client.blocked = false,
-            }
-            self.write(&mut state, key);
-        }
-    }
-}
-
-/// What was heard of a client.
-enum Heard {
-    Text(String),
-    /// It has been answered, or the answer is queued.
-    Answer,
-    Nothing,
 }
 
 /// For those who come while everything stops.
@@ -542,7 +332,7 @@ impl State {
     }
 
     /// Everybody who reads every update of a shelf has something to read.
-    fn spread(&mut self, key: usize) {
+    pub(super) fn spread(&mut self, key: usize) {
         let Some(shelf) = self.shelves.get_mut(key) else { return };
         shelf.touched = false;
         shelf.news.notify_waiters();
