@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tapeline_ws::{Connection, Message};
+use tapeline_ws::{Connection, Message, QueueError};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
@@ -157,7 +157,7 @@ impl Socket {
         {
             let room = match say {
                 Say::Text(text) => match std::str::from_utf8(text) {
-                    Ok(text) if text.len() <= LONGEST_QUEUED => self.connection.queue_text(text).is_ok(),
+                    Ok(text) if text.len() <= LONGEST_QUEUED => has_room(self.connection.queue_text(text)),
                     _ => {
                         self.raw = Some(Raw::of(fragments(text, 1), false));
                         true
@@ -173,9 +173,9 @@ impl Socket {
                     self.raw = Some(Raw::of(bytes, true));
                     true
                 }
-                Say::Binary(bytes) => self.connection.queue_binary(bytes).is_ok(),
-                Say::Ping(payload) => self.connection.queue_ping(payload).is_ok(),
-                Say::Pong(payload) => self.connection.queue_pong(payload).is_ok(),
+                Say::Binary(bytes) => has_room(self.connection.queue_binary(bytes)),
+                Say::Ping(payload) => has_room(self.connection.queue_ping(payload)),
+                Say::Pong(payload) => has_room(self.connection.queue_pong(payload)),
                 Say::Close { code, reason } => return ControlFlow::Break(End::Close(*code, reason)),
                 // What was said before has to be written first.
                 Say::Fin | Say::Stall if self.connection.queued() > 0 => false,
@@ -218,6 +218,12 @@ impl Raw {
         }
         Pin::new(stream).poll_flush(cx)
     }
+}
+
+/// Whether a message has gone its way. Behind a goodbye nothing can be said any more: waiting for room would be
+/// waiting for ever.
+const fn has_room(queued: Result<(), QueueError>) -> bool {
+    !matches!(queued, Err(QueueError::Full { .. }))
 }
 
 /// A text message in so many frames, unchecked and uncompressed.
