@@ -1,10 +1,16 @@
 //! The command line.
 
+mod remote;
+
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tapeline_core::data::channel::Delivery;
+
+pub(crate) use remote::{
+    Acted, Asked, Backoff, BackoffAction, Completions, Doctor, Health, Reconnect, Reset,
+};
 
 /// Verified market data from many venues.
 #[derive(Debug, Parser)]
@@ -32,15 +38,30 @@ pub(crate) struct Global {
     /// Set one key of the configuration, over file and environment
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// The running gateway to ask [default: http://127.0.0.1:8480, or where the configuration listens]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) gateway: Option<String>,
     /// When to use colours (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Colour,
+    /// How logs are written to stderr [default: text, or what the configuration says to `serve`]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log: Option<Format>,
     /// Tell more on stderr (repeat for more still)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Tell less on stderr
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) quiet: u8,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// A JSON object per line.
+    Json,
 }
 
 /// When to use colours.
@@ -55,6 +76,11 @@ pub(crate) enum Colour {
 }
 
 impl Global {
+    /// One per `-v`, less one per `-q`.
+    pub(crate) fn louder(&self) -> i16 {
+        i16::from(self.verbose) - i16::from(self.quiet)
+    }
+
     /// Whether stdout gets colours.
     pub(crate) fn colour(&self) -> bool {
         match self.color {
@@ -73,8 +99,30 @@ impl Global {
 pub(crate) enum Command {
     /// Show a generated market: books, quotes and trades, without any network
     Demo(Demo),
+    /// Serve market data to other programs: WebSocket and HTTP on one port
+    Serve,
     /// Show topics as they change, as a table or as JSON lines
     Watch(Watch),
+    /// Show what a running gateway does
+    Status(Asked),
+    /// Tell whether a running gateway is well: exit 0 or 1
+    Health(Health),
+    /// Look for what keeps data from coming: ask the gateway, then try every step to a venue
+    Doctor(Doctor),
+    /// Close and redial lines of a running gateway
+    Reconnect(Reconnect),
+    /// Close breakers and forget failures in a running gateway
+    Reset(Reset),
+    /// Drop the topics of a running gateway that nobody reads
+    Sweep(Acted),
+    /// Make a running gateway read its configuration again
+    Reload(Acted),
+    /// Make a running gateway send its clients away and end
+    Drain(Acted),
+    /// What delays follow after failures
+    Backoff(Backoff),
+    /// Print a completion script for a shell
+    Completions(Completions),
     /// Serve a recorded or generated market as the venue itself would
     Simulate(Box<Simulate>),
     /// Check, show or describe the configuration
@@ -90,6 +138,9 @@ pub(crate) struct Demo {
     /// The number from which everything random follows
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Let a script of faults strike the market, so that recovery can be watched
+    #[arg(long)]
+    pub(crate) chaos: bool,
 }
 
 /// `tapeline watch`.

@@ -54,6 +54,11 @@ impl Failed {
         Self { exit, message: message.to_string(), next: None }
     }
 
+    /// What failed, without what to do about it.
+    pub(crate) fn first(&self) -> &str {
+        &self.message
+    }
+
     /// The same with a line that says what to do.
     #[must_use]
     pub(crate) fn hint(mut self, next: impl fmt::Display) -> Self {

@@ -5,6 +5,7 @@ mod command;
 mod exit;
 mod log;
 mod out;
+mod remote;
 mod stop;
 mod trouble;
 mod view;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Format};
 use exit::{Exit, Failed};
 use stop::Stop;
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    log::start(i16::from(cli.global.verbose) - i16::from(cli.global.quiet), cli.global.colour());
+    log::start(cli.global.louder(), cli.global.log == Some(Format::Json), cli.global.colour());
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(cli)));
     let outcome =
         outcome.unwrap_or_else(|_| Err(Failed::new(Exit::Internal, "a fault of the program; see above")));
@@ -54,10 +55,35 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
     let global = cli.global;
     match cli.command {
         Command::Config(config) => command::config::run(config.action, &global),
+        Command::Backoff(args) => command::backoff::run(args.action, &global),
+        Command::Completions(args) => command::completions::run(&args),
         Command::Demo(args) => block_on(async |stop| command::demo::run(args, &global, stop).await),
+        Command::Serve => block_on(async |stop| command::serve::run(global, stop).await),
         Command::Watch(args) => block_on(async |stop| command::watch::run(args, &global, stop).await),
         Command::Simulate(args) => block_on(async |stop| command::simulate::run(*args, stop).await),
+        Command::Status(args) => asking(async || command::status::run(&args, &global).await),
+        Command::Health(args) => asking(async || command::health::run(&args, &global).await),
+        Command::Doctor(args) => asking(async || command::doctor::run(&args, &global).await),
+        Command::Reconnect(args) => asking(async || {
+            command::act::run("reconnect", args.target.as_deref(), &args.acted, &global).await
+        }),
+        Command::Reset(args) => {
+            asking(async || command::act::run("reset", args.target.as_deref(), &args.acted, &global).await)
+        }
+        Command::Sweep(args) => asking(async || command::act::run("sweep", None, &args, &global).await),
+        Command::Reload(args) => asking(async || command::act::run("reload", None, &args, &global).await),
+        Command::Drain(args) => asking(async || command::act::run("drain", None, &args, &global).await),
     }
+}
+
+/// Runs a command that asks and ends; a signal ends it sooner.
+fn asking(command: impl AsyncFnOnce() -> Result<Exit, Failed>) -> Result<Exit, Failed> {
+    block_on(async |stop| {
+        tokio::select! {
+            outcome = command() => outcome,
+            exit = stop.asked() => Ok(exit),
+        }
+    })
 }
 
 /// Runs a command that waits for the world.

@@ -15,6 +15,15 @@ pub(crate) struct Stop {
     hangup: Signal,
 }
 
+/// What a signal asks of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To leave, with this exit code.
+    Leave(Exit),
+    /// To read the configuration again.
+    Reload,
+}
+
 impl Stop {
     /// Starts listening.
     ///
@@ -26,6 +35,15 @@ impl Stop {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// The next request of those that know a hangup as the wish to read the configuration again.
+    pub(crate) async fn asked_to(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.interrupt.recv() => Asked::Leave(Exit::Interrupted),
+            _ = self.terminate.recv() => Asked::Leave(Exit::Done),
+            _ = self.hangup.recv() => Asked::Reload,
+        }
     }
 
     /// The next request, as the exit code it leads to. Loses nothing when dropped half-way.

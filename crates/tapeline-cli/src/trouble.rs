@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tapeline::{Hub, Topic};
+use tapeline::{Status, Topic};
 
 use crate::view::number::age;
 
@@ -17,9 +17,9 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     /// What has to be said now.
-    pub(crate) async fn look(&mut self, hub: &Hub) -> Vec<String> {
+    pub(crate) fn look(&mut self, hub: Status) -> Vec<String> {
         let mut said = Vec::new();
-        for venue in hub.status().await.venues {
+        for venue in hub.venues {
             if venue.halted {
                 self.once(&venue.venue, u32::MAX, 1, &mut said, || {
                     format!(

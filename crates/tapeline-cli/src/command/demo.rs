@@ -1,156 +1,135 @@
-//! `tapeline demo`: a generated market on a loopback port, and what Tapeline makes of it.
+//! `tapeline demo`: generated markets on loopback ports, what Tapeline makes of them, and what it does when
+//! something breaks.
+
+mod faults;
+mod plain;
+mod watcher;
 
 use std::io::IsTerminal as _;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use tapeline::settings::Settings;
-use tapeline::{Bounds, Hub, HubConfig, Subscription, Update};
+use tapeline::{Bounds, Hub, HubConfig};
+use tapeline_gateway::about::About;
+use tapeline_gateway::{Gateway, GatewayConfig};
 use tapeline_sim::{Content, MarketOptions, Options, Server};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::Instant;
 
 use super::watch::{ended, leave, refused};
 use crate::args::{Demo, Global};
 use crate::exit::{Exit, Failed};
-use crate::log;
-use crate::out::print_to_reader;
 use crate::stop::Stop;
-use crate::view::live::Live;
+use crate::view::live::{Live, Source};
 use crate::view::text::{Line, Tone};
 use crate::view::{Board, Frame, Grouping};
+use watcher::{Watcher, footer};
 
-/// The venue whose words the generated market speaks.
-const VENUE: &str = "binance";
+/// The venues whose words the generated markets speak.
+const SPOT: &str = "binance";
+const FUTURES: &str = "binance-usdm";
 const BOUNDS: Bounds = Bounds { messages: 16_384, bytes: 8 << 20 };
 
 /// Runs the command until a signal, a key, or its time ends it.
 pub(crate) async fn run(args: Demo, global: &Global, stop: &mut Stop) -> Result<Exit, Failed> {
-    let market = MarketOptions { seed: args.seed, ..MarketOptions::default() };
-    let symbols: Vec<String> = market.symbols.iter().map(|symbol| symbol.name.clone()).collect();
-    let server = Server::start(Options::new(Content::Market(market))).await;
-    let server = server.map_err(|error| Failed::new(Exit::Failure, error))?;
-    let hub = Hub::new(config(&server));
-    let channels = ["book", "quote", "trade"];
-    let topics = channels
-        .iter()
-        .flat_map(|channel| symbols.iter().map(move |symbol| format!("{VENUE}:{channel}:{symbol}")));
-    let subscribe = hub.subscribe(topics.collect::<Vec<_>>()).name("demo").bounds(BOUNDS);
+    let (spot, symbols) = market(args.seed, false).await?;
+    let (futures, _) = market(args.seed.wrapping_add(1), true).await?;
+    let hub = Hub::new(config(&spot, &futures));
+    let gateway = open(&hub).await?;
+    let topic = |venue: &'static str, channel: &'static str| {
+        symbols.iter().map(move |symbol| format!("{venue}:{channel}:{symbol}"))
+    };
+    let topics = topic(SPOT, "book").chain(topic(SPOT, "trade")).chain(topic(SPOT, "quote"));
+    let topics: Vec<String> = topics.chain(topic(FUTURES, "book")).chain(topic(FUTURES, "trade")).collect();
+    let subscribe = hub.subscribe(topics).name("demo").bounds(BOUNDS);
     let mut subscription = subscribe.await.map_err(|error| refused(&error))?;
 
     let rows: Vec<_> = subscription.subscribed().iter().map(|subscribed| subscribed.topic.clone()).collect();
     let board = Board::new(Grouping::Symbols, rows);
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut watcher = Watcher::new(&spot, &futures, args.chaos);
     let exit = if std::io::stdout().is_terminal() {
-        let title = "demo · a generated market, every book verified".to_owned();
-        let frame = Frame { title, footer: footer(), help: help(&server) };
-        let live = Live { hub: &hub, subscription: &mut subscription, board, frame, until };
+        let title = if args.chaos { "demo · chaos" } else { "demo · two generated markets" };
+        let frame = Frame {
+            title: title.to_owned(),
+            panel: Vec::new(),
+            footer: vec![footer()],
+            help: help(&gateway),
+        };
+        let source = Source::Near { hub: &hub, subscription: &mut subscription };
+        let live = Live { source, board, frame, until, extra: Some(&mut watcher) };
         live.show(global.colour(), stop).await?
     } else {
-        introduce(&server);
-        summaries(&mut subscription, board, until, stop).await?
+        plain::introduce(&commands(&gateway));
+        plain::run(&hub, &mut subscription, board, &mut watcher, until, stop).await?
     };
     if exit == Exit::Failure {
         return Err(ended(&subscription));
     }
+    drop(gateway);
     let exit = leave(&hub, stop, exit).await;
-    server.shutdown().await;
+    spot.shutdown().await;
+    futures.shutdown().await;
     exit
 }
 
-/// Everything as usual, but the venue is ours.
-fn config(server: &Server) -> HubConfig {
-    let mut config = HubConfig::from(&Settings::default());
-    let venue = config.venues.entry(VENUE.to_owned()).or_default();
-    venue.feed.streams = vec![server.ws_url()];
-    venue.feed.rest = vec![server.url()];
+/// A venue of our own, and its symbols.
+async fn market(seed: u64, futures: bool) -> Result<(Server, Vec<String>), Failed> {
+    let market = MarketOptions { seed, ..MarketOptions::new(futures) };
+    let symbols = market.symbols.iter().map(|symbol| symbol.name.clone()).collect();
+    let server = Server::start(Options::new(Content::Market(market))).await;
+    Ok((server.map_err(|error| Failed::new(Exit::Failure, error))?, symbols))
+}
+
+/// Everything as usual, but the venues are ours, and trouble is noticed and forgiven sooner: nobody wants to watch
+/// a demo wait.
+fn config(spot: &Server, futures: &Server) -> HubConfig {
+    let mut settings = Settings::default();
+    settings.timing.stable_after = Duration::from_secs(3);
+    settings.timing.forgive_every = Duration::from_secs(1);
+    settings.timing.silent_max = Duration::from_secs(4);
+    let mut config = HubConfig::from(&settings);
+    for (id, server) in [(SPOT, spot), (FUTURES, futures)] {
+        let venue = config.venues.entry(id.to_owned()).or_default();
+        venue.feed.streams = vec![server.ws_url()];
+        venue.feed.rest = vec![server.url()];
+    }
     config
 }
 
+/// A gateway where everybody looks for one, or on any free port if that one is taken.
+async fn open(hub: &Hub) -> Result<Gateway, Failed> {
+    let usual = GatewayConfig::default();
+    let any = GatewayConfig { listen: SocketAddr::new(usual.listen.ip(), 0), ..usual.clone() };
+    match Gateway::start(usual, hub.clone(), About::default()).await {
+        Ok(gateway) => Ok(gateway),
+        Err(_) => Gateway::start(any, hub.clone(), About::default())
+            .await
+            .map_err(|error| Failed::new(Exit::Failure, error)),
+    }
+}
+
 /// What to type in another terminal, and what it shows.
-fn commands(server: &Server) -> [(String, &'static str); 5] {
+fn commands(gateway: &Gateway) -> [(String, &'static str); 3] {
+    let url = format!("http://{}", gateway.address());
+    let usual = gateway.address() == GatewayConfig::default().listen;
+    let other = if usual { String::new() } else { format!(" --gateway {url}") };
     [
-        (format!("export TAPELINE_VENUES__BINANCE__STREAMS='[\"{}\"]'", server.ws_url()), ""),
-        (format!("export TAPELINE_VENUES__BINANCE__REST='[\"{}\"]'", server.url()), ""),
-        ("tapeline watch binance:book:BTCUSDT".to_owned(), "its book as a ladder"),
-        ("tapeline watch binance:trade:ETHUSDT --json | head".to_owned(), "JSON for programs"),
-        ("tapeline config show".to_owned(), "all settings"),
+        (format!("tapeline watch binance:book:BTCUSDT --gateway {url}"), "its book"),
+        (format!("tapeline status{other}"), "lines and topics"),
+        (format!("curl -N '{url}/api/v1/sse?topics=binance:trade:BTCUSDT'"), ""),
     ]
 }
 
-fn footer() -> Vec<Line> {
-    vec![
-        Line::new()
-            .with(Tone::Strong, "h")
-            .with(Tone::Dim, " commands to try in another terminal   ")
-            .with(Tone::Strong, "q")
-            .with(Tone::Dim, " quit"),
-    ]
-}
-
-fn help(server: &Server) -> Vec<Line> {
-    let title = "This market is open to other programs. Try in another terminal:";
+fn help(gateway: &Gateway) -> Vec<Line> {
+    let title = "A gateway serves this to other programs. Try in another terminal:";
     let mut lines = vec![Line::new().with(Tone::Strong, title)];
-    for (command, what) in commands(server) {
+    for (command, what) in commands(gateway) {
         let mut line = Line::new().with(Tone::Plain, format!("  {command}"));
         if !what.is_empty() {
-            line.fill_to(56);
-            line.push(Tone::Dim, what);
+            line.push(Tone::Dim, format!("  # {what}"));
         }
         lines.push(line);
     }
     lines
-}
-
-/// The header where there is no terminal to draw on.
-fn introduce(server: &Server) {
-    log::say("demo: ten symbols of a generated market; one line per symbol and second follows on stdout");
-    log::say("its venue is open to other programs; try in another terminal:");
-    for (command, what) in commands(server) {
-        let gap = if what.is_empty() { "" } else { "   # " };
-        log::say(&format!("  {command}{gap}{what}"));
-    }
-}
-
-/// One line per symbol and second.
-async fn summaries(
-    subscription: &mut Subscription,
-    mut board: Board,
-    until: Option<Instant>,
-    stop: &mut Stop,
-) -> Result<Exit, Failed> {
-    const SECOND: Duration = Duration::from_secs(1);
-    let start = Instant::now();
-    let mut seconds = interval_at(start + SECOND, SECOND);
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch: Vec<Arc<Update>> = Vec::new();
-    let until = until.unwrap_or_else(|| start + Duration::from_secs(365 * 86_400));
-    loop {
-        let now = start.elapsed().as_millis() as u64;
-        tokio::select! {
-            biased;
-            exit = stop.asked() => return Ok(exit),
-            _ = seconds.tick() => {
-                let clock = clock();
-                let lines: String = board.summaries(now).iter().map(|line| format!("{clock} {line}\n")).collect();
-                if !print_to_reader(&lines)? {
-                    return Ok(Exit::Done);
-                }
-            }
-            () = sleep_until(until) => return Ok(Exit::Done),
-            count = subscription.next_batch(&mut batch) => {
-                if count == 0 {
-                    return Ok(Exit::Failure);
-                }
-                for update in batch.drain(..) {
-                    board.take(now, &*update);
-                }
-            }
-        }
-    }
-}
-
-/// The time of day in UTC.
-fn clock() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86_400;
-    format!("{:02}:{:02}:{:02}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }

@@ -1,5 +1,7 @@
 //! `tapeline watch`: topics as they change, as a table on a terminal, as JSON lines everywhere else.
 
+mod far;
+
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use crate::log;
 use crate::out::Lines;
 use crate::stop::Stop;
 use crate::trouble::Trouble;
-use crate::view::live::Live;
+use crate::view::live::{Live, Source};
 use crate::view::{Board, Frame, Grouping};
 
 /// How much may wait for us. Larger than a usual subscriber's, because batches are what makes many
@@ -27,8 +29,11 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the command until a signal ends it, or its reader goes.
 pub(crate) async fn run(args: Watch, global: &Global, stop: &mut Stop) -> Result<Exit, Failed> {
-    let settings = load(global)?;
     let wishes = wishes(&args.topics)?;
+    if global.gateway.is_some() {
+        return far::run(&args, &wishes, global, stop).await;
+    }
+    let settings = load(global)?;
     let table = !args.json && std::io::stdout().is_terminal();
     let hub = Hub::new(HubConfig::from(&settings));
     let overflow = if table { Overflow::Gap } else { Overflow::Block };
@@ -48,7 +53,8 @@ pub(crate) async fn run(args: Watch, global: &Global, stop: &mut Stop) -> Result
         subscription.subscribed().iter().map(|subscribed| subscribed.topic.clone()).collect();
     let board = Board::new(Grouping::Topics, topics);
     let frame = Frame { title: "watch".to_owned(), ..Frame::default() };
-    let live = Live { hub: &hub, subscription: &mut subscription, board, frame, until: None };
+    let source = Source::Near { hub: &hub, subscription: &mut subscription };
+    let live = Live { source, board, frame, until: None, extra: None };
     let exit = live.show(global.colour(), stop).await?;
     if exit == Exit::Failure {
         return Err(ended(&subscription));
@@ -137,7 +143,7 @@ async fn lines(hub: &Hub, subscription: &mut Subscription, stop: &mut Stop) -> R
             biased;
             exit = stop.asked() => break exit,
             _ = looks.tick() => {
-                for text in trouble.look(hub).await {
+                for text in trouble.look(hub.status().await) {
                     log::say(&text);
                 }
             }

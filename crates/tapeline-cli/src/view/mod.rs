@@ -3,6 +3,7 @@
 
 pub(crate) mod ladder;
 pub(crate) mod live;
+mod market;
 pub(crate) mod number;
 pub(crate) mod rate;
 pub(crate) mod row;
@@ -14,7 +15,7 @@ pub(crate) mod text;
 
 use std::collections::HashMap;
 
-use tapeline_core::data::channel::{Channel, Shape};
+use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::Data;
 
@@ -38,6 +39,8 @@ pub(crate) enum Grouping {
 pub(crate) struct Frame {
     /// The first line.
     pub(crate) title: String,
+    /// Lines below the figures.
+    pub(crate) panel: Vec<Line>,
     /// Lines below everything, kept at the bottom.
     pub(crate) footer: Vec<Line>,
     /// Shown above the footer where there is room, and on request in place of the books.
@@ -55,21 +58,6 @@ pub(crate) struct Board {
     notice: Option<(u64, String)>,
     /// Whether the help was asked for.
     helping: bool,
-}
-
-/// One symbol, over all its topics.
-#[derive(Debug, Default)]
-struct Figures {
-    rate: f64,
-    updates: u64,
-    gaps: u64,
-    seen: Option<u64>,
-    /// Indices of rows.
-    trade: Option<usize>,
-    book: Option<usize>,
-    quote: Option<usize>,
-    /// The row that gives the best bid and ask.
-    top: Option<usize>,
 }
 
 /// A notice stays for so long.
@@ -128,31 +116,6 @@ impl Board {
         self.helping = !self.helping;
     }
 
-    /// One line of text per symbol: the top of its book, its last trade, its counts.
-    pub(crate) fn summaries(&mut self, now: u64) -> Vec<String> {
-        let symbols = self.symbols();
-        let summary = |symbol: &String| {
-            let figures = self.figures(symbol, now);
-            let row = |at: Option<usize>| at.map(|at| &self.rows[at]);
-            let mut text = format!("{symbol:<10}");
-            if let Some(top) = row(figures.top) {
-                let (bid, ask) = (top.price_text(top.price), top.price_text(top.ask));
-                text.push_str(&format!(" bid {bid} ask {ask} size {}", top.size_text()));
-            }
-            if let Some(trade) = row(figures.trade).filter(|trade| trade.price.is_some()) {
-                let (price, size, count) =
-                    (trade.price_text(trade.price), trade.size_text(), trade.rate.total());
-                text.push_str(&format!(" last {price} size {size} trades {count}"));
-            }
-            text.push_str(&format!(" updates {} gaps {}", figures.updates, figures.gaps));
-            if let Some(book) = row(figures.book) {
-                text.push_str(&format!(" book {}", book.state().1));
-            }
-            text
-        };
-        symbols.iter().map(summary).collect()
-    }
-
     /// The whole screen: at most `size.1` lines of `size.0` columns.
     pub(crate) fn draw(&mut self, now: u64, size: (usize, usize), frame: &Frame) -> Vec<Line> {
         let (columns, lines) = size;
@@ -180,15 +143,21 @@ impl Board {
     /// Notices, help and the footer, as far as there is room for them beside the figures.
     fn bottom(&self, now: u64, (columns, lines): (usize, usize), rows: usize, frame: &Frame) -> Vec<Line> {
         let mut bottom = Vec::new();
-        if let Some((at, text)) = &self.notice
-            && now.saturating_sub(*at) < NOTICED
-        {
-            bottom.extend(
-                text::wrapped(text, columns).into_iter().map(|line| Line::new().with(Tone::Warning, line)),
-            );
+        let notice = self.notice.as_ref().filter(|(at, _)| now.saturating_sub(*at) < NOTICED);
+        let noticed = |line: &str| Line::new().with(Tone::Warning, line);
+        if frame.panel.is_empty() {
+            let told = notice.map(|(_, text)| text::wrapped(text, columns)).unwrap_or_default();
+            bottom.extend(told.into_iter().map(noticed));
+        } else {
+            // Always two lines, so that nothing moves when it is told.
+            let told = notice.map(|(_, text)| text::wrapped(text, columns)).unwrap_or_default();
+            let told = told.into_iter().map(noticed).chain(std::iter::repeat_with(Line::new));
+            bottom.extend(told.take(2));
+            bottom.extend(frame.panel.iter().cloned());
         }
         // The help takes no more than what the figures and a readable ladder leave.
-        let spare = lines.saturating_sub(rows + frame.help.len() + frame.footer.len()) > SPARE;
+        let taken = rows + frame.help.len() + frame.panel.len() + frame.footer.len();
+        let spare = lines.saturating_sub(taken) > SPARE;
         if !frame.help.is_empty() && (self.helping || spare) {
             bottom.push(Line::new());
             bottom.extend(frame.help.iter().cloned());
@@ -237,81 +206,6 @@ impl Board {
         let venue = self.venue().map_or(0, |venue| venue.len() + 1);
         let fields: Vec<Vec<Field>> = self.rows.iter_mut().map(|row| topic_fields(row, venue, now)).collect();
         table::draw(COLUMNS, &fields, columns)
-    }
-
-    fn by_symbol(&mut self, now: u64, columns: usize) -> Vec<Line> {
-        const COLUMNS: &[Column] = &[
-            Column { name: "SYMBOL", right: false, spare: 0, least: 9 },
-            Column { name: "BID", right: true, spare: 0, least: 9 },
-            Column { name: "ASK", right: true, spare: 0, least: 9 },
-            Column { name: "LAST", right: true, spare: 0, least: 9 },
-            Column { name: "SIZE", right: true, spare: 2, least: 8 },
-            Column { name: "TRADES/S", right: true, spare: 3, least: 0 },
-            Column { name: "RATE/S", right: true, spare: 1, least: 0 },
-            Column { name: "TRADES", right: true, spare: 4, least: 7 },
-            Column { name: "AGE", right: true, spare: 0, least: 4 },
-            Column { name: "BOOK", right: false, spare: 0, least: 7 },
-        ];
-        let symbols = self.symbols();
-        let fields: Vec<Vec<Field>> = symbols.iter().map(|symbol| self.symbol_fields(symbol, now)).collect();
-        table::draw(COLUMNS, &fields, columns)
-    }
-
-    /// The symbols, in the order in which they came.
-    fn symbols(&self) -> Vec<String> {
-        let mut symbols: Vec<String> = Vec::new();
-        for row in &self.rows {
-            let symbol = row.topic.symbol();
-            if !symbols.iter().any(|known| *known == symbol) {
-                symbols.push(symbol.into_owned());
-            }
-        }
-        symbols
-    }
-
-    /// What is known of one symbol from all its topics.
-    fn figures(&mut self, symbol: &str, now: u64) -> Figures {
-        let mut figures = Figures::default();
-        for (at, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| row.topic.symbol() == symbol) {
-            figures.rate += row.rate.per_second(now);
-            figures.updates += row.rate.total();
-            figures.gaps += row.gaps;
-            figures.seen = figures.seen.max(row.seen);
-            match row.topic.channel() {
-                Channel::Trade => figures.trade = Some(at),
-                Channel::Book => figures.book = Some(at),
-                Channel::Quote => figures.quote = Some(at),
-                _ => {}
-            }
-        }
-        // The top of the book is the better quote: it is verified.
-        let book = figures.book.filter(|&at| self.rows[at].price.is_some());
-        figures.top = book.or(figures.quote);
-        figures
-    }
-
-    fn symbol_fields(&mut self, symbol: &str, now: u64) -> Vec<Field> {
-        let figures = self.figures(symbol, now);
-        let trades = figures.trade.map_or(0.0, |at| self.rows[at].rate.per_second(now));
-        let row = |at: Option<usize>| at.map(|at| &self.rows[at]);
-        let (top, trade) = (row(figures.top), row(figures.trade));
-        let tone = |row: Option<&Row>| row.map_or(Tone::Plain, |row| row.tone(now));
-        let (state_tone, word) = row(figures.book.or(figures.top)).map(Row::state).unwrap_or((Tone::Dim, ""));
-        let text = |row: Option<&Row>, price: fn(&Row) -> Option<_>| {
-            row.map(|row| row.price_text(price(row))).unwrap_or_default()
-        };
-        vec![
-            (Tone::Strong, symbol.to_owned()),
-            (tone(top), text(top, |row| row.price)),
-            (tone(top), text(top, |row| row.ask)),
-            (tone(trade), text(trade, |row| row.price)),
-            (Tone::Plain, trade.map(Row::size_text).unwrap_or_default()),
-            (Tone::Dim, rate(trades)),
-            (Tone::Dim, rate(figures.rate)),
-            (Tone::Dim, trade.map(|row| count(row.rate.total())).unwrap_or_default()),
-            (Tone::Dim, figures.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
-            (state_tone, format!("● {word}")),
-        ]
     }
 
     /// The books side by side, as many as fit beside each other, in at most `lines` lines.

@@ -36,6 +36,8 @@ pub(crate) enum Key {
     Help,
     /// Ctrl-C, which raw mode delivers as a key.
     Interrupt,
+    /// Any other letter.
+    Other(char),
 }
 
 impl Screen {
@@ -149,6 +151,7 @@ pub(crate) fn keys() -> mpsc::Receiver<Key> {
                     KeyCode::Char('c' | 'C') if control => Key::Interrupt,
                     KeyCode::Char('h' | 'H' | '?') => Key::Help,
                     KeyCode::Char('q' | 'Q') | KeyCode::Esc => Key::Quit,
+                    KeyCode::Char(key) if !control => Key::Other(key.to_ascii_lowercase()),
                     _ => continue,
                 };
                 if key.kind != KeyEventKind::Release && sender.blocking_send(meant).is_err() {

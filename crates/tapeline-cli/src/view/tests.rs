@@ -51,6 +51,7 @@ fn frame() -> Frame {
     let line = |text: &str| Line::new().with(Tone::Plain, text);
     Frame {
         title: "watch".to_owned(),
+        panel: Vec::new(),
         footer: vec![line("q quit")],
         help: vec![line("help 1"), line("help 2")],
     }

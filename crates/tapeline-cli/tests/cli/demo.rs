@@ -15,9 +15,16 @@ fn after<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 fn ten_symbols_trade_and_their_books_are_live_within_seconds() {
     let ended = run(&["demo", "--seconds", "4"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("TAPELINE_VENUES__BINANCE__STREAMS"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("tapeline watch binance:book:BTCUSDT --gateway http://127.0.0.1:"),
+        "{}",
+        ended.stderr
+    );
     let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for line in ended.stdout.lines() {
+    let counts = |line: &&str| line.split_whitespace().nth(1) == Some("lines");
+    let told = ended.stdout.lines().rfind(counts).expect("a line of counts per second");
+    assert!(told.contains("binance live") && told.contains("binance-usdm live"), "{told}");
+    for line in ended.stdout.lines().filter(|line| !counts(line)) {
         let symbol = line.split_whitespace().nth(1).unwrap();
         of.entry(symbol).or_default().push(line);
     }

@@ -4,6 +4,8 @@
 mod config;
 mod demo;
 mod process;
+mod refused;
+mod serve;
 mod simulate;
 mod usage;
 mod watch;

@@ -191,3 +191,41 @@ pub(crate) fn dead_port() -> u16 {
     // Taken and given back: nothing else takes it within a test.
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// A wire to an address that can be cut: what is open ends, what comes later passes.
+pub(crate) struct Wire {
+    address: std::net::SocketAddr,
+    open: Arc<Mutex<Vec<std::net::TcpStream>>>,
+}
+
+impl Wire {
+    pub(crate) fn to(upstream: &str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open: Arc<Mutex<Vec<std::net::TcpStream>>> = Arc::default();
+        let (held, upstream) = (Arc::clone(&open), upstream.to_owned());
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = std::net::TcpStream::connect(&upstream).unwrap();
+                for (mut from, mut into) in [(&near, &far), (&far, &near)]
+                    .map(|(from, into)| (from.try_clone().unwrap(), into.try_clone().unwrap()))
+                {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut into));
+                }
+                held.lock().unwrap().extend([near, far]);
+            }
+        });
+        Self { address, open }
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// Ends everything that is open.
+    pub(crate) fn cut(&self) {
+        for socket in self.open.lock().unwrap().drain(..) {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}

@@ -45,3 +45,29 @@ fn help_and_version_go_to_stdout() {
         assert!(ended.stdout.contains("tapeline"), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_preview_of_delays_is_nominal_with_true_bounds() {
+    let ended = run(&["backoff", "preview"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let nominal: Vec<&str> =
+        ended.stdout.lines().skip(1).take(7).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(nominal, ["1", "2", "4", "8", "16", "30", "30"], "{}", ended.stdout);
+    let ended =
+        run(&["backoff", "preview", "--json", "--failures", "3", "--set", "timing.backoff_spread=0.5"]);
+    let rows: Vec<serde_json::Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[2]["nominal_ms"], &rows[2]["low_ms"], &rows[2]["high_ms"]),
+        (&4000.into(), &2000.into(), &6000.into())
+    );
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = run(&["completions", shell]);
+        assert!(ended.code == Some(0) && ended.stdout.contains("reconnect"), "{shell}: {}", ended.stderr);
+    }
+}

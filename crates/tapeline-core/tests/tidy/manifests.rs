@@ -15,7 +15,7 @@ const OURS: &[(&str, &[&str], &[&str])] = &[
     ("tapeline", &["tapeline-core", "tapeline-venues", "tapeline-ws"], &["tapeline-sim"]),
     ("tapeline-gateway", &["tapeline-core", "tapeline-ws", "tapeline"], &["tapeline-sim"]),
     ("tapeline-sim", &["tapeline-core", "tapeline-venues", "tapeline-ws"], &[]),
-    ("tapeline-cli", &["tapeline-core", "tapeline", "tapeline-gateway", "tapeline-sim"], &[]),
+    ("tapeline-cli", &["tapeline-core", "tapeline-ws", "tapeline", "tapeline-gateway", "tapeline-sim"], &[]),
 ];
 
 /// Development crates: nothing depends on them, they may use everything.

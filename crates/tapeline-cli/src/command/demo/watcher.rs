@@ -1,0 +1,253 @@
+//! What the demo shows besides the market: its lines, what was missed and told, how quickly all was right again;
+//! and the faults, ordered by a key or by the script.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tapeline::{Data, Level, Status, Topic, Update};
+use tapeline_core::data::event::BookState;
+use tapeline_core::data::update::GapKind;
+use tapeline_sim::Server;
+
+use super::faults::{FAULTS, Fault, due};
+use crate::view::live::Extra;
+use crate::view::number::count;
+use crate::view::text::{Line, Tone};
+
+/// Keeps count while faults strike.
+pub(crate) struct Watcher<'a> {
+    spot: &'a Server,
+    futures: &'a Server,
+    chaos: bool,
+    started: Instant,
+    /// Faults of the script that have struck.
+    done: usize,
+    /// The last fault until all was right again after it.
+    struck: Option<(Instant, &'static Fault)>,
+    /// Books that are not right now, and since when the first of them is not.
+    broken: BTreeSet<Topic>,
+    broken_since: Option<Instant>,
+    /// The last time that all was right again: how long it took.
+    recovered: Option<Duration>,
+    recoveries: u64,
+    gaps: u64,
+    /// Ids of the venue that were declared lost.
+    missed: u64,
+    lines: Vec<Venue>,
+    duplicates: u64,
+    /// What is to be told and is not yet.
+    said: VecDeque<String>,
+}
+
+/// One venue's lines.
+#[derive(Debug, Default)]
+struct Venue {
+    name: String,
+    level: &'static str,
+    /// The phase of its worst line.
+    phase: &'static str,
+    lines: usize,
+    messages: u64,
+    reconnects: u64,
+    round_trip: Option<u64>,
+}
+
+impl<'a> Watcher<'a> {
+    pub(crate) fn new(spot: &'a Server, futures: &'a Server, chaos: bool) -> Self {
+        Self {
+            spot,
+            futures,
+            chaos,
+            started: Instant::now(),
+            done: 0,
+            struck: None,
+            broken: BTreeSet::new(),
+            broken_since: None,
+            recovered: None,
+            recoveries: 0,
+            gaps: 0,
+            missed: 0,
+            lines: Vec::new(),
+            duplicates: 0,
+            said: VecDeque::new(),
+        }
+    }
+
+    fn strike(&mut self, fault: &'static Fault) -> String {
+        fault.strike(self.spot, self.futures);
+        self.struck = Some((Instant::now(), fault));
+        format!("{}: {}", fault.name, fault.what)
+    }
+
+    /// One line of figures for where there is no terminal.
+    pub(crate) fn summary(&self) -> String {
+        let lines: Vec<String> =
+            self.lines.iter().map(|venue| format!("{} {}", venue.name, venue.phase)).collect();
+        let recovered =
+            self.recovered.map_or("none".to_owned(), |took| format!("{:.2}s", took.as_secs_f64()));
+        format!(
+            "lines {} gaps {} missed {} duplicates {} reconnects {} recoveries {} last {recovered}",
+            lines.join(" "),
+            self.gaps,
+            self.missed,
+            self.duplicates,
+            self.reconnects(),
+            self.recoveries,
+        )
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.lines.iter().map(|venue| venue.reconnects).sum()
+    }
+
+    fn book(&mut self, topic: &Topic, state: BookState) {
+        if state == BookState::Live {
+            self.broken.remove(topic);
+            if self.broken.is_empty()
+                && let Some(since) = self.broken_since.take()
+            {
+                self.healed(since);
+            }
+        } else if state == BookState::Stale {
+            self.broken.insert(topic.clone());
+            self.broken_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// All books are right again.
+    fn healed(&mut self, broken_since: Instant) {
+        let (since, name) = match self.struck.take() {
+            // Data is missing from the strike on, not from when it was noticed.
+            Some((at, fault)) if fault.silences() && at < broken_since => (at, fault.name),
+            Some((_, fault)) => (broken_since, fault.name),
+            None => (broken_since, "trouble"),
+        };
+        let took = since.elapsed();
+        self.recovered = Some(took);
+        self.recoveries += 1;
+        // What trades are missing turns out later: late ones are waited for before a gap is told.
+        let text = format!("{name}: every book is right again after {:.2} s", took.as_secs_f64());
+        self.said.push_back(text);
+    }
+}
+
+impl Extra for Watcher<'_> {
+    fn key(&mut self, key: char) -> Option<String> {
+        Fault::of(key).map(|fault| self.strike(fault))
+    }
+
+    fn update(&mut self, update: &Update) {
+        match &update.data {
+            Data::Book(book) => self.book(&update.topic, book.state),
+            Data::Gap(gap) => {
+                self.gaps += 1;
+                if gap.kind == GapKind::Venue {
+                    self.missed += gap.to.saturating_sub(gap.from) + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn look(&mut self, hub: &Status) -> Vec<String> {
+        if self.chaos
+            && let Some(fault) = due(self.started.elapsed(), self.done)
+        {
+            self.done += 1;
+            let said = self.strike(fault);
+            self.said.push_back(format!("chaos {}, {said}", self.done));
+        }
+        self.duplicates = 0;
+        self.lines = hub.venues.iter().map(Venue::of).collect();
+        for line in hub.venues.iter().filter_map(|venue| venue.feed.as_ref()).flat_map(|feed| &feed.lines) {
+            self.duplicates += line.stats.duplicates;
+        }
+        self.said.drain(..).collect()
+    }
+
+    fn panel(&self, columns: usize) -> Vec<Line> {
+        let mut panel = vec![Line::new().with(Tone::Dim, "─".repeat(columns))];
+        panel.extend(self.lines.iter().map(Venue::line));
+        let mut line = Line::new().with(Tone::Plain, format!("{:<14}", "stream"));
+        let mut figure = |name: &str, value: String, tone: Tone| {
+            line.push(Tone::Dim, format!("{name} "));
+            line.push(tone, format!("{value}  "));
+        };
+        let tone = |number: u64| if number == 0 { Tone::Good } else { Tone::Warning };
+        figure("gaps", count(self.gaps), tone(self.gaps));
+        figure("missed trades", count(self.missed), tone(self.missed));
+        figure("copies", count(self.duplicates), Tone::Plain);
+        match (self.recovered, self.broken.len()) {
+            (_, broken) if broken > 0 => figure("books to repair", count(broken as u64), Tone::Bad),
+            (Some(took), _) => {
+                figure("last repair", format!("{:.2} s", took.as_secs_f64()), Tone::Good);
+            }
+            (None, _) => figure("no trouble yet", String::new(), Tone::Dim),
+        }
+        panel.push(line);
+        panel
+    }
+}
+
+impl Venue {
+    fn of(status: &tapeline::VenueStatus) -> Self {
+        let mut venue =
+            Self { name: status.venue.clone(), phase: "halted", level: "critical", ..Self::default() };
+        let Some(feed) = &status.feed else { return venue };
+        // Better already, but shown only once that has held for a while.
+        let settling = feed.reasons.is_empty() && feed.level > Level::Healthy;
+        venue.level = if settling { "settling" } else { word(feed.level) };
+        venue.phase = "live";
+        for line in &feed.lines {
+            if line.phase != "live" {
+                venue.phase = line.phase;
+            }
+            venue.lines += 1;
+            venue.messages += line.stats.frames;
+            venue.reconnects += line.stats.reconnects;
+            venue.round_trip = venue.round_trip.max(line.round_trip_us);
+        }
+        venue
+    }
+
+    fn line(&self) -> Line {
+        let tone = if self.phase == "live" { Tone::Good } else { Tone::Bad };
+        let level = match self.level {
+            "healthy" => Tone::Good,
+            "warning" | "settling" => Tone::Warning,
+            _ => Tone::Bad,
+        };
+        let mut line = Line::new().with(Tone::Plain, format!("{:<14}", self.name));
+        line.push(tone, format!("● {:<10}", self.phase));
+        line.push(level, format!("{:<11}", self.level));
+        let lines = if self.lines == 1 { "1 line".to_owned() } else { format!("{} lines", self.lines) };
+        line.push(Tone::Dim, format!("{lines:<8}"));
+        line.push(Tone::Dim, format!("{:>9} messages", count(self.messages)));
+        line.push(Tone::Dim, format!("  reconnects {:<4}", self.reconnects));
+        if let Some(micros) = self.round_trip {
+            line.push(Tone::Dim, format!("rtt {:.1} ms", micros as f64 / 1_000.0));
+        }
+        line
+    }
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Healthy => "healthy",
+        Level::Warning => "warning",
+        Level::Degraded => "degraded",
+        Level::Unhealthy => "unhealthy",
+        Level::Critical => "critical",
+    }
+}
+
+/// The keys and what they do.
+pub(crate) fn footer() -> Line {
+    let mut line = Line::new().with(Tone::Dim, "break: ");
+    for fault in FAULTS {
+        line.push(Tone::Strong, fault.key.to_string());
+        line.push(Tone::Dim, format!(" {}  ", fault.name));
+    }
+    line.push(Tone::Dim, "·  ");
+    line.with(Tone::Strong, "h").with(Tone::Dim, " help  ").with(Tone::Strong, "q").with(Tone::Dim, " quit")
+}

@@ -1,0 +1,166 @@
+//! `tapeline serve`: a hub and its gateway, until somebody ends them.
+
+mod reload;
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tapeline::settings::Settings;
+use tapeline::{Hub, HubConfig};
+use tapeline_gateway::about::About;
+use tapeline_gateway::config::{Limits, Timing};
+use tapeline_gateway::{Gateway, GatewayConfig};
+use tokio::sync::Notify;
+
+use super::config::load;
+use crate::args::Global;
+use crate::exit::{Exit, Failed};
+use crate::log;
+use crate::out::print;
+use crate::remote::token;
+use crate::stop::{Asked, Stop};
+use reload::Reloader;
+
+/// File descriptors that are needed besides those of clients: lines, files, the system's.
+const SPARE_FILES: u64 = 256;
+
+/// Runs the command until a signal or an order ends it.
+pub(crate) async fn run(global: Global, stop: &mut Stop) -> Result<Exit, Failed> {
+    let settings = load(&global)?;
+    reload::logs(&global, &settings);
+    tokio::spawn(log::tell_counts());
+    files(&settings);
+    let token = admin_token(&settings);
+    let hub = Hub::new(hub_config(&settings));
+    let drain = Arc::new(Notify::new());
+    let reloader = Arc::new(Reloader::new(global, settings.clone(), hub.clone()));
+    let about = about(&settings, &reloader, &drain);
+    let started = Gateway::start(gateway_config(&settings, token), hub.clone(), about).await;
+    let gateway = match started {
+        Ok(gateway) => gateway,
+        Err(error) => {
+            hub.shutdown().await;
+            return Err(Failed::new(Exit::Failure, error).hint(
+                "another program listens there? --set gateway.listen=127.0.0.1:0 takes any free port",
+            ));
+        }
+    };
+    print(&format!("listening on http://{}\n", gateway.address()))?;
+    let venues: Vec<&str> = configured(&settings).collect();
+    tracing::info!(address = %gateway.address(), venues = venues.join(" "), "serving");
+    let exit = loop {
+        tokio::select! {
+            asked = stop.asked_to() => match asked {
+                Asked::Leave(exit) => break exit,
+                Asked::Reload => reloader.told(),
+            },
+            () = drain.notified() => break Exit::Done,
+        }
+    };
+    tracing::info!("leaving: clients are told, requests are answered, lines are closed");
+    tokio::select! {
+        () = async { gateway.shutdown().await; hub.shutdown().await } => {}
+        exit = stop.asked() => {
+            tracing::warn!("leaving at once, as asked for a second time");
+            return Ok(exit);
+        }
+    }
+    tracing::info!("left in good order");
+    Ok(exit)
+}
+
+/// The venues that somebody said anything about.
+fn configured(settings: &Settings) -> impl Iterator<Item = &'static str> {
+    settings.venues.iter().filter(|(_, venue)| venue.configured).map(|(id, _)| *id)
+}
+
+fn about(settings: &Settings, reloader: &Arc<Reloader>, drain: &Arc<Notify>) -> About {
+    let (reloader, drain) = (Arc::clone(reloader), Arc::clone(drain));
+    About {
+        config: settings.to_json(),
+        venues: configured(settings).map(str::to_owned).collect(),
+        reload: Some(Arc::new(move || reloader.reload())),
+        drain: Some(Arc::new(move || {
+            drain.notify_one();
+            Ok(json!({"draining": true}))
+        })),
+        ..About::default()
+    }
+}
+
+/// What the hub is told. All clients of the gateway read through the same few subscribers: what one client may
+/// have is the gateway's to judge, not the feeds'.
+fn hub_config(settings: &Settings) -> HubConfig {
+    let mut config = HubConfig::from(settings);
+    for venue in config.venues.values_mut() {
+        venue.feed.limits.topics_per_client = venue.feed.limits.topics;
+    }
+    config
+}
+
+fn gateway_config(settings: &Settings, admin_token: Option<String>) -> GatewayConfig {
+    let (gateway, limits) = (&settings.gateway, &settings.limits);
+    let usual = Limits::default();
+    GatewayConfig {
+        listen: gateway.listen,
+        admin_token,
+        allowed_hosts: gateway.allowed_hosts.clone(),
+        allowed_origins: gateway.allowed_origins.clone(),
+        throttle: settings.timing.throttle,
+        limits: Limits {
+            connections: gateway.connections,
+            connections_per_ip: gateway.connections_per_ip,
+            header_bytes: gateway.header_bytes,
+            message_bytes: gateway.message_bytes,
+            messages_per_second: gateway.messages_per_second,
+            topics_per_client: limits.topics_per_client,
+            unsent_bytes: gateway.unsent_bytes,
+            log_bytes: limits.log_bytes,
+            logs_bytes: limits.logs_bytes,
+            shards: if gateway.shards == 0 { usual.shards } else { gateway.shards },
+        },
+        timing: Timing {
+            header_within: gateway.header_within,
+            idle: gateway.idle,
+            ping_every: gateway.ping_every,
+            pong_within: gateway.pong_within,
+            history: settings.timing.history,
+            drain_within: gateway.drain_within,
+        },
+    }
+}
+
+/// The token for calls that change something; without one they are all refused, and the rest works.
+fn admin_token(settings: &Settings) -> Option<String> {
+    let place = token::place(settings).map(|file| file.display().to_string()).unwrap_or_default();
+    match token::own(settings) {
+        Ok(Some(token)) => {
+            tracing::info!(file = place, "orders need the admin token in this file");
+            Some(token)
+        }
+        Ok(None) => {
+            tracing::warn!(
+                "there is no state folder for an admin token: all orders are refused; set `state.dir`"
+            );
+            None
+        }
+        Err(error) => {
+            tracing::warn!(file = place, %error, "no admin token can be kept there: all orders are refused");
+            None
+        }
+    }
+}
+
+/// Takes as many file descriptors as the system gives, and says whether they suffice.
+fn files(settings: &Settings) {
+    let wanted = settings.gateway.connections as u64 + SPARE_FILES;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < wanted => tracing::warn!(
+            files,
+            wanted,
+            "fewer file descriptors than connections are allowed; raise the limit (`ulimit -n`, LimitNOFILE=)"
+        ),
+        Ok(files) => tracing::info!(files, connections = settings.gateway.connections, "file descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised"),
+    }
+}

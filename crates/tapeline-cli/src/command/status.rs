@@ -1,0 +1,185 @@
+//! `tapeline status`: what a running gateway does, as tables.
+
+use std::io::IsTerminal as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::args::{Asked, Global};
+use crate::exit::{Exit, Failed};
+use crate::out::print;
+use crate::remote::Remote;
+use crate::view::number::{age, count};
+use crate::view::table::{self, Column, Field};
+use crate::view::text::{Line, Tone};
+
+/// Topics that are shown; `--json` has all.
+const MOST: usize = 200;
+
+/// Runs the command.
+pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
+    let remote = Remote::of(global)?;
+    let status = remote.get("/api/v1/status").await?.granted(&remote)?;
+    if args.json {
+        print(&format!("{status}\n"))?;
+        return Ok(Exit::Done);
+    }
+    let lines = remote.get("/api/v1/lines").await?.granted(&remote)?;
+    let topics = remote.get("/api/v1/topics").await?.granted(&remote)?;
+    // A pipe has no width: everything is shown there.
+    let terminal = std::io::stdout().is_terminal();
+    let columns = if terminal { usize::from(crate::view::screen::size().0).max(60) } else { 240 };
+    let mut out = head(&status, &remote);
+    for reason in reasons(&status) {
+        out.push(Line::new().with(Tone::Warning, format!("  {reason}")));
+    }
+    out.push(Line::new());
+    out.extend(line_table(items(&lines), columns));
+    out.push(Line::new());
+    out.extend(topic_table(items(&topics), columns));
+    let colour = global.colour();
+    let text: String =
+        out.iter().map(|line| format!("{}\n", line.render(columns, colour).trim_end())).collect();
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+fn number(value: &Value, name: &str) -> Option<u64> {
+    let value = value.get(name)?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A time in nanoseconds since 1970 as an age.
+fn since(value: &Value, name: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    match number(value, name) {
+        Some(nanos) if nanos > 0 => age(now.saturating_sub(nanos / 1_000_000)),
+        _ => "–".to_owned(),
+    }
+}
+
+fn tone(level: &str) -> Tone {
+    match level {
+        "healthy" => Tone::Good,
+        "warning" => Tone::Warning,
+        "" => Tone::Dim,
+        _ => Tone::Bad,
+    }
+}
+
+fn head(status: &Value, remote: &Remote) -> Vec<Line> {
+    let level = text(status, "level");
+    let mut line = Line::new().with(Tone::Accent, "tapeline ").with(Tone::Strong, remote.url());
+    line.push(tone(level), format!("  ● {level}"));
+    let mut facts = Vec::new();
+    if let Some(version) = status.get("version").and_then(Value::as_str) {
+        facts.push(format!("version {version}"));
+    }
+    if number(status, "started").is_some() {
+        facts.push(format!("up {}", since(status, "started")));
+    }
+    for name in ["connections", "clients"] {
+        if let Some(value) = number(status, name) {
+            facts.push(format!("{name} {}", count(value)));
+        }
+    }
+    vec![line, Line::new().with(Tone::Dim, facts.join(" · "))]
+}
+
+fn reasons(status: &Value) -> Vec<String> {
+    let list = status.get("reasons").and_then(Value::as_array).into_iter().flatten();
+    list.map(|reason| match reason.get("detail").and_then(Value::as_str).or(reason.as_str()) {
+        Some(detail) => detail.replace(char::is_control, " "),
+        None => reason.to_string(),
+    })
+    .collect()
+}
+
+fn line_table(items: &[Value], columns: usize) -> Vec<Line> {
+    const COLUMNS: &[Column] = &[
+        Column { name: "LINE", right: false, spare: 0, least: 10 },
+        Column { name: "PHASE", right: false, spare: 0, least: 8 },
+        Column { name: "LEVEL", right: false, spare: 0, least: 8 },
+        Column { name: "SINCE", right: true, spare: 2, least: 5 },
+        Column { name: "STREAMS", right: true, spare: 3, least: 0 },
+        Column { name: "MESSAGES", right: true, spare: 4, least: 0 },
+        Column { name: "RTT", right: true, spare: 5, least: 0 },
+        Column { name: "RECONNECTS", right: true, spare: 1, least: 0 },
+        Column { name: "ENDPOINT", right: false, spare: 6, least: 0 },
+    ];
+    let row = |item: &Value| -> Vec<Field> {
+        let (level, phase) = (text(item, "level"), text(item, "phase"));
+        let wanted = number(item, "wanted").unwrap_or(0);
+        let confirmed = number(item, "confirmed").unwrap_or(0);
+        let rtt = number(item, "round_trip_us").map(|micros| format!("{:.1} ms", micros as f64 / 1_000.0));
+        let shown = match (text(item, "venue"), text(item, "id")) {
+            (venue, "") => format!("{venue}/{}", number(item, "id").unwrap_or(0)),
+            (_, id) => id.to_owned(),
+        };
+        vec![
+            (Tone::Strong, shown),
+            (if phase == "live" { Tone::Good } else { Tone::Warning }, phase.to_owned()),
+            (tone(level), level.to_owned()),
+            (Tone::Dim, since(item, "since")),
+            (Tone::Plain, format!("{confirmed}/{wanted}")),
+            (Tone::Plain, number(item, "frames").map(count).unwrap_or_default()),
+            (Tone::Dim, rtt.unwrap_or_else(|| "–".to_owned())),
+            (Tone::Plain, number(item, "reconnects").map(count).unwrap_or_default()),
+            (Tone::Dim, text(item, "endpoint").to_owned()),
+        ]
+    };
+    if items.is_empty() {
+        return vec![Line::new().with(Tone::Dim, "no lines: nobody has asked for anything yet")];
+    }
+    let rows: Vec<Vec<Field>> = items.iter().map(row).collect();
+    table::draw(COLUMNS, &rows, columns)
+}
+
+fn topic_table(items: &[Value], columns: usize) -> Vec<Line> {
+    const COLUMNS: &[Column] = &[
+        Column { name: "TOPIC", right: false, spare: 0, least: 16 },
+        Column { name: "LEVEL", right: false, spare: 0, least: 8 },
+        Column { name: "PHASE", right: false, spare: 2, least: 0 },
+        Column { name: "AGE", right: true, spare: 0, least: 4 },
+        Column { name: "READERS", right: true, spare: 1, least: 0 },
+        Column { name: "OFFSET", right: true, spare: 3, least: 0 },
+        Column { name: "WHY", right: false, spare: 4, least: 0 },
+    ];
+    let row = |item: &Value| -> Vec<Field> {
+        let level = text(item, "level");
+        let readers = item.get("subscribers");
+        let readers =
+            readers.and_then(|list| list.as_array().map(|list| list.len() as u64).or_else(|| list.as_u64()));
+        let offset =
+            item.pointer("/position/offset").and_then(Value::as_u64).or_else(|| number(item, "offset"));
+        vec![
+            (Tone::Strong, text(item, "topic").to_owned()),
+            (tone(level), level.to_owned()),
+            (Tone::Plain, text(item, "phase").to_owned()),
+            (Tone::Dim, since(item, "last_message")),
+            (Tone::Plain, readers.map(count).unwrap_or_default()),
+            (Tone::Dim, offset.map(count).unwrap_or_default()),
+            (Tone::Warning, text(item, "reason").to_owned()),
+        ]
+    };
+    if items.is_empty() {
+        return vec![
+            Line::new().with(Tone::Dim, "no topics: `tapeline watch --gateway URL TOPIC…` asks for some"),
+        ];
+    }
+    let rows: Vec<Vec<Field>> = items.iter().take(MOST).map(row).collect();
+    let mut lines = table::draw(COLUMNS, &rows, columns);
+    if items.len() > MOST {
+        let more = items.len() - MOST;
+        lines.push(Line::new().with(Tone::Dim, format!("… {more} more; --json has all of them")));
+    }
+    lines
+}

@@ -1,0 +1,255 @@
+//! `tapeline serve`, and the commands that speak to it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::{Ended, Folder, Running, end, simulator, tapeline};
+
+/// A venue, a gateway that serves it, and its folder.
+struct Served {
+    venue: Running,
+    gateway: Running,
+    url: String,
+    folder: Folder,
+    venue_port: u16,
+}
+
+impl Served {
+    fn new(name: &str, more: &str) -> Self {
+        let (venue, venue_port) = simulator(&["--symbols", "BTCUSDT,ETHUSDT"]);
+        let folder = Folder::new(name);
+        write_settings(&folder, venue_port, "127.0.0.1:0", more);
+        let (gateway, url) = serve(&folder);
+        Self { venue, gateway, url, folder, venue_port }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = tapeline(arguments);
+        command.args(["--gateway", &self.url]).current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        end(&mut self.command(arguments))
+    }
+}
+
+fn write_settings(folder: &Folder, venue: u16, listen: &str, more: &str) {
+    folder.write(
+        "tapeline.toml",
+        &format!(
+            "[gateway]\nlisten = \"{listen}\"\n[state]\ndir = \"state\"\n[venues.binance]\n\
+             streams = [\"ws://127.0.0.1:{venue}\"]\nrest = [\"http://127.0.0.1:{venue}\"]\n{more}"
+        ),
+    );
+}
+
+/// A gateway with the configuration of a folder, and its address.
+fn serve(folder: &Folder) -> (Running, String) {
+    let gateway = Running::start(tapeline(&["serve", "--log", "json"]).current_dir(folder.path()));
+    let first = gateway.line();
+    let url = first.strip_prefix("listening on ").unwrap_or_else(|| panic!("the first line is {first:?}"));
+    (gateway, url.to_owned())
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_gateway_serves_what_the_venue_tells_and_leaves_in_good_order() {
+    let mut served = Served::new("serve", "");
+    let topic = "binance:trade:BTCUSDT";
+    let mut watch = Running::start(&mut served.command(&["watch", topic, "--json"]));
+    let trade = json(&watch.line_where(|line| line.contains("\"type\":\"event\"")));
+    assert_eq!((&trade["topic"], trade["data"]["price"].is_string()), (&topic.into(), true), "{trade}");
+    let status = served.run(&["status"]);
+    assert_eq!(status.code, Some(0), "{}", status.stderr);
+    assert!(status.stdout.contains("binance/0") && status.stdout.contains(topic), "{}", status.stdout);
+    let whole = json(&served.run(&["status", "--json"]).stdout);
+    assert_eq!(whole["clients"], 1, "{whole}");
+    watch.signal("TERM");
+    assert_eq!(watch.code(), Some(0));
+    served.gateway.signal("TERM");
+    assert_eq!(served.gateway.code(), Some(0));
+    assert!(TcpStream::connect(served.url.trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn ctrl_c_ends_a_gateway_after_the_same_drain() {
+    let mut served = Served::new("interrupt", "");
+    served.gateway.signal("INT");
+    assert_eq!(served.gateway.code(), Some(130));
+    let left = served.gateway.told(|line| line.contains("left in good order"));
+    assert_eq!(json(&left)["level"], "info");
+}
+
+#[test]
+fn orders_need_the_token_that_only_its_owner_can_read() {
+    let mut served = Served::new("token", "");
+    let file = served.folder.path().join("state/admin-token");
+    let token = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(token.trim().len(), 64);
+    for order in ["sweep", "reset", "reconnect", "reload"] {
+        let ended = served.run(&[order]);
+        assert_eq!(ended.code, Some(0), "{order}: {}", ended.stderr);
+        assert!(ended.stdout.starts_with(&format!("{order}: done\n")), "{}", ended.stdout);
+        let ended = json(&served.run(&[order, "--json"]).stdout);
+        assert_eq!(ended["ok"], true, "{ended}");
+    }
+    let wrong = served.folder.write("wrong", "not-the-token");
+    let ended = served.run(&["sweep", "--token-file", wrong.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("401") && ended.stderr.contains("--token-file"), "{}", ended.stderr);
+    let ended = served.run(&["reconnect", "nasdaq"]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("nasdaq"), "{}", ended.stderr);
+    let ended = served.run(&["drain"]);
+    assert_eq!((ended.code, served.gateway.code()), (Some(0), Some(0)), "{}", ended.stderr);
+    let told = served.gateway.told(|line| line.contains("left in good order"));
+    assert!(!told.contains(token.trim()));
+    // The next start keeps it.
+    let (_gateway, _) = serve(&served.folder);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), token);
+    drop(served.venue);
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let served = Served::new("health", "");
+    // Nobody has asked for anything: nothing can be unwell, and the configured venue has no line yet.
+    let ended = served.run(&["health"]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let watch = Running::start(&mut served.command(&["watch", "binance:quote:BTCUSDT", "--json"]));
+    watch.line_where(|line| line.contains("\"bid\""));
+    let ended = served.run(&["health", "--ready"]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let gone = end(&mut tapeline(&["health", "--gateway", "http://127.0.0.1:9"]));
+    assert_eq!((gone.code, gone.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn who_finds_no_gateway_is_told_how_to_start_one() {
+    let port = crate::process::dead_port();
+    let url = format!("http://127.0.0.1:{port}");
+    for command in [&["status"][..], &["health"], &["watch", "binance:trade:BTCUSDT", "--json"]] {
+        let ended = end(tapeline(command).args(["--gateway", &url]));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command:?}");
+        let expected = format!("tapeline: no gateway answers at {url} (");
+        assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+        assert!(ended.stderr.contains("start one with `tapeline serve`"), "{}", ended.stderr);
+    }
+    let ended = end(&mut tapeline(&["status", "--gateway", "https://a"]));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+}
+
+#[test]
+fn a_watch_outlives_its_gateway_and_tells_what_became_of_it() {
+    let mut served = Served::new("outlive", "");
+    let watch = Running::start(&mut served.command(&["watch", "binance:trade:BTCUSDT", "--json"]));
+    let is_trade = |line: &str| line.contains("\"type\":\"event\"");
+    let first = json(&watch.line_where(is_trade));
+    let port: u16 = served.url.rsplit(':').next().unwrap().parse().unwrap();
+    served.gateway.signal("TERM");
+    assert_eq!(served.gateway.code(), Some(0));
+    watch.told(|line| line.contains("is away"));
+    write_settings(&served.folder, served.venue_port, &format!("127.0.0.1:{port}"), "");
+    let (_again, _) = serve(&served.folder);
+    let said = watch.told(|line| line.contains("the gateway is back"));
+    // Another process has another epoch: what came meanwhile cannot be caught up, and that is said.
+    assert!(said.contains("1 start anew"), "{said}");
+    let epoch = first["epoch"].as_str().unwrap();
+    watch.line_where(|line| is_trade(line) && !line.contains(epoch));
+}
+
+#[test]
+fn a_watch_that_is_cut_goes_on_where_it_was() {
+    let served = Served::new("resume", "");
+    // A gateway behind a wire that we can cut.
+    let upstream = served.url.trim_start_matches("http://").to_owned();
+    let wire = crate::process::Wire::to(&upstream);
+    let url = format!("http://{}", wire.address());
+    let mut command = tapeline(&["watch", "binance:trade:BTCUSDT", "--json", "--gateway", &url]);
+    let watch = Running::start(command.current_dir(served.folder.path()));
+    let offset = |line: &str| json(line)["offset"].as_u64().unwrap();
+    let is_trade = |line: &str| line.contains("\"type\":\"event\"");
+    let mut last = offset(&watch.line_where(is_trade));
+    wire.cut();
+    let said = watch.told(|line| line.contains("the gateway is back"));
+    assert!(said.contains("1 topics go on where they were, nothing is missing"), "{said}");
+    for _ in 0..50 {
+        let next = offset(&watch.line_where(is_trade));
+        assert_eq!(next, last + 1, "no trade is missing and none comes twice");
+        last = next;
+    }
+}
+
+#[test]
+fn a_reload_applies_what_it_can_and_names_the_rest() {
+    let served = Served::new("reload", "");
+    let port = served.venue_port;
+    write_settings(
+        &served.folder,
+        port,
+        "127.0.0.1:0",
+        "warm = [\"binance:book:ETHUSDT\"]\n[log]\nlevel = \"debug\"\n[timing]\nlinger = \"1m\"\n",
+    );
+    served.gateway.signal("HUP");
+    let told = json(&served.gateway.told(|line| line.contains("was read again")));
+    assert!(told["applied"].as_str().unwrap().contains("log.level"), "{told}");
+    assert!(told["needs_restart"].as_str().unwrap().contains("timing.linger"), "{told}");
+    let answer = json(&served.run(&["reload", "--json"]).stdout);
+    assert_eq!(answer["result"]["needs_restart"], serde_json::json!(["timing.linger"]), "{answer}");
+    // The topic that is warm now runs, though nobody watches it.
+    let watch = Running::start(&mut served.command(&["watch", "binance:book:*", "--json"]));
+    watch.line_where(|line| line.contains("binance:book:ETHUSDT"));
+    // What is wrong changes nothing and is told with its place.
+    served.folder.write("tapeline.toml", "[timing]\nlinger = 5\n");
+    let ended = end(served.command(&["reload"]).args(["--token-file", "state/admin-token"]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("tapeline.toml:2:10: timing.linger"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_doctor_takes_every_step_and_says_what_to_do() {
+    let served = Served::new("doctor", "");
+    let ended = served.run(&["doctor", "binance"]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    for step in ["answers", "health", "name", "tcp", "upgrade", "subscribe", "first data", "clock"] {
+        let found = ended.stdout.lines().any(|line| line.trim_start().starts_with(&format!("ok    {step}")));
+        assert!(found, "{step}: {}", ended.stdout);
+    }
+    let dead = crate::process::dead_port();
+    let streams = format!("venues.binance.streams=[\"ws://127.0.0.1:{dead}\"]");
+    let ended = served.run(&["doctor", "binance", "--json", "--set", &streams]);
+    assert_eq!(ended.code, Some(1));
+    let failed = ended.stdout.lines().map(json).find(|step| step["step"] == "tcp").unwrap();
+    assert_eq!(failed["ok"], false, "{failed}");
+    assert!(failed["next"].as_str().unwrap().contains("nobody listens there"), "{failed}");
+    let ended = served.run(&["doctor", "nasdaq"]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("binance-usdm"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let served = Served::new("taken", "");
+    let address = served.url.trim_start_matches("http://");
+    let listen = format!("gateway.listen={address}");
+    let ended = end(tapeline(&["serve", "--set", &listen]).current_dir(served.folder.path()));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("gateway.listen=127.0.0.1:0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_gateway_answers_plain_http_too() {
+    let served = Served::new("http", "warm = [\"binance:book:BTCUSDT\"]\n");
+    let mut tcp = TcpStream::connect(served.url.trim_start_matches("http://")).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    tcp.write_all(b"GET /api/v1/config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("binance:book:BTCUSDT"), "{answer}");
+}
