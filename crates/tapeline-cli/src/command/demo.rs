@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Demo, global: &Global, stop: &mut Stop) -> Result<
     if exit == Exit::Failure {
         return Err(ended(&subscription));
     }
-    drop(gateway);
+    gateway.shutdown().await;
     let exit = leave(&hub, stop, exit).await;
     spot.shutdown().await;
     futures.shutdown().await;
@@ -99,7 +99,8 @@ fn config(spot: &Server, futures: &Server) -> HubConfig {
 
 /// A gateway where everybody looks for one, or on any free port if that one is taken.
 async fn open(hub: &Hub) -> Result<Gateway, Failed> {
-    let usual = GatewayConfig::default();
+    let mut usual = GatewayConfig::default();
+    usual.timing.drain_within = Duration::from_secs(2);
     let any = GatewayConfig { listen: SocketAddr::new(usual.listen.ip(), 0), ..usual.clone() };
     match Gateway::start(usual, hub.clone(), About::default()).await {
         Ok(gateway) => Ok(gateway),

@@ -99,7 +99,10 @@ impl Board {
     pub(crate) fn take<'a>(&mut self, now: u64, update: impl Into<News<'a>>) {
         let news = update.into();
         self.total.add(now, news.count);
-        if let Data::Gap(gap) = news.data {
+        // A market of many symbols has its gaps counted: told one by one they would hide all else.
+        if let Data::Gap(gap) = news.data
+            && self.grouping == Grouping::Topics
+        {
             let text = format!("{}: gap {}–{}, {}", news.topic, gap.from, gap.to, gap.reason);
             self.notice(now, text);
         }

@@ -14,6 +14,9 @@ use crate::view::live::Extra;
 use crate::view::number::count;
 use crate::view::text::{Line, Tone};
 
+/// A fault is blamed for what breaks within this time.
+const BLAMED: Duration = Duration::from_secs(10);
+
 /// Keeps count while faults strike.
 pub(crate) struct Watcher<'a> {
     spot: &'a Server,
@@ -116,17 +119,21 @@ impl<'a> Watcher<'a> {
 
     /// All books are right again.
     fn healed(&mut self, broken_since: Instant) {
-        let (since, name) = match self.struck.take() {
+        let recent = self.struck.filter(|(at, _)| at.elapsed() < BLAMED);
+        let (since, name) = match recent {
             // Data is missing from the strike on, not from when it was noticed.
-            Some((at, fault)) if fault.silences() && at < broken_since => (at, fault.name),
+            Some((at, fault)) if fault.silences() => (at.min(broken_since), fault.name),
             Some((_, fault)) => (broken_since, fault.name),
             None => (broken_since, "trouble"),
         };
+        if recent.is_some_and(|(_, fault)| fault.silences()) {
+            self.struck = None;
+        }
         let took = since.elapsed();
         self.recovered = Some(took);
         self.recoveries += 1;
         // What trades are missing turns out later: late ones are waited for before a gap is told.
-        let text = format!("{name}: every book is right again after {:.2} s", took.as_secs_f64());
+        let text = format!("{name}: every book is right again after {}", shown(took));
         self.said.push_back(text);
     }
 }
@@ -180,7 +187,7 @@ impl Extra for Watcher<'_> {
         match (self.recovered, self.broken.len()) {
             (_, broken) if broken > 0 => figure("books to repair", count(broken as u64), Tone::Bad),
             (Some(took), _) => {
-                figure("last repair", format!("{:.2} s", took.as_secs_f64()), Tone::Good);
+                figure("last repair", shown(took), Tone::Good);
             }
             (None, _) => figure("no trouble yet", String::new(), Tone::Dim),
         }
@@ -228,6 +235,13 @@ impl Venue {
             line.push(Tone::Dim, format!("rtt {:.1} ms", micros as f64 / 1_000.0));
         }
         line
+    }
+}
+
+fn shown(took: Duration) -> String {
+    match took.as_millis() {
+        millis @ 0..100 => format!("{millis} ms"),
+        _ => format!("{:.2} s", took.as_secs_f64()),
     }
 }
 
