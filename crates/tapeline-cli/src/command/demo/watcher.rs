@@ -2,7 +2,7 @@
 //! and the faults, ordered by a key or by the script.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tapeline::{Data, Level, Status, Topic, Update};
 use tapeline_core::data::event::BookState;
@@ -26,10 +26,10 @@ pub(crate) struct Watcher<'a> {
     /// Faults of the script that have struck.
     done: usize,
     /// The last fault until all was right again after it.
-    struck: Option<(Instant, &'static Fault)>,
+    struck: Option<(i64, &'static Fault)>,
     /// Books that are not right now, and since when the first of them is not.
     broken: BTreeSet<Topic>,
-    broken_since: Option<Instant>,
+    broken_since: Option<i64>,
     /// The last time that all was right again: how long it took.
     recovered: Option<Duration>,
     recoveries: u64,
@@ -78,7 +78,7 @@ impl<'a> Watcher<'a> {
 
     fn strike(&mut self, fault: &'static Fault) -> String {
         fault.strike(self.spot, self.futures);
-        self.struck = Some((Instant::now(), fault));
+        self.struck = Some((wall(), fault));
         format!("{}: {}", fault.name, fault.what)
     }
 
@@ -103,23 +103,23 @@ impl<'a> Watcher<'a> {
         self.lines.iter().map(|venue| venue.reconnects).sum()
     }
 
-    fn book(&mut self, topic: &Topic, state: BookState) {
+    fn book(&mut self, topic: &Topic, state: BookState, at: i64) {
         if state == BookState::Live {
             self.broken.remove(topic);
             if self.broken.is_empty()
                 && let Some(since) = self.broken_since.take()
             {
-                self.healed(since);
+                self.healed(since, at);
             }
         } else if state == BookState::Stale {
             self.broken.insert(topic.clone());
-            self.broken_since.get_or_insert_with(Instant::now);
+            self.broken_since.get_or_insert(at);
         }
     }
 
     /// All books are right again.
-    fn healed(&mut self, broken_since: Instant) {
-        let recent = self.struck.filter(|(at, _)| at.elapsed() < BLAMED);
+    fn healed(&mut self, broken_since: i64, now: i64) {
+        let recent = self.struck.filter(|(at, _)| between(*at, now) < BLAMED);
         let (since, name) = match recent {
             // Data is missing from the strike on, not from when it was noticed.
             Some((at, fault)) if fault.silences() => (at.min(broken_since), fault.name),
@@ -129,7 +129,11 @@ impl<'a> Watcher<'a> {
         if recent.is_some_and(|(_, fault)| fault.silences()) {
             self.struck = None;
         }
-        let took = since.elapsed();
+        let took = between(since, now);
+        if took < Duration::from_millis(1) {
+            // Replaced in the same breath: nobody has seen it broken.
+            return;
+        }
         self.recovered = Some(took);
         self.recoveries += 1;
         // What trades are missing turns out later: late ones are waited for before a gap is told.
@@ -145,7 +149,8 @@ impl Extra for Watcher<'_> {
 
     fn update(&mut self, update: &Update) {
         match &update.data {
-            Data::Book(book) => self.book(&update.topic, book.state),
+            // Told by when it was received: on its way to us it may have waited for others.
+            Data::Book(book) => self.book(&update.topic, book.state, update.received.0),
             Data::Gap(gap) => {
                 self.gaps += 1;
                 if gap.kind == GapKind::Venue {
@@ -236,6 +241,16 @@ impl Venue {
         }
         line
     }
+}
+
+/// The time of day in nanoseconds since 1970.
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn between(from: i64, to: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
 }
 
 fn shown(took: Duration) -> String {
