@@ -211,8 +211,14 @@ fn tapeline(venue: &str, clients: usize, frames: u64) -> io::Result<(u64, u64)> 
         // The last symbol begins the stream.
         let last = format!("binance:trade:{}", SYMBOLS[SYMBOLS.len() - 1]);
         let _held = hub.subscribe(last).await.map_err(io::Error::other)?;
-        wait(|| sent() - before >= expected).await?;
-        Ok((cpu::used_ns()? - begun, expected))
+        // The market chooses the symbols by chance: nearly so many come.
+        wait(|| sent() - before >= expected / 2).await?;
+        let (mut used, mut all) = (0, 0);
+        while sent() > all {
+            (used, all) = (cpu::used_ns()?, sent());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Ok((used - begun, all - before))
     })
 }
 
