@@ -254,6 +254,10 @@ mod tests {
         for file in std::fs::read_dir(folder).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let value: Value = serde_json::from_str(&text).unwrap();
+            if value.get("topic").is_none() {
+                // An answer, not an envelope.
+                continue;
+            }
             let Some(envelope) = Envelope::read(&text) else {
                 assert_eq!(value.pointer("/data/kind"), Some(&value["data"]["kind"]), "{text}");
                 assert!(text.contains("\"kind\""), "{text}");

@@ -277,4 +277,41 @@ mod tests {
         assert_eq!(resume["x:y:z"], Position { epoch: Epoch::new(255), offset: 7 });
         assert_eq!(request.id, Some(Value::from("a")));
     }
+
+    /// The frame holds the message that the file holds, byte for byte.
+    #[track_caller]
+    fn golden(name: &str, frame: &Bytes) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/wire/");
+        let expected = std::fs::read_to_string(format!("{path}{name}.json")).unwrap();
+        let mut reader = tapeline_ws::Reader::new(tapeline_ws::Role::Client, tapeline_ws::Limits::client(), None);
+        reader.feed(frame);
+        assert_eq!(reader.next().unwrap(), Some(tapeline_ws::Message::Text(expected.trim_end())), "{name}");
+    }
+
+    #[test]
+    fn answers_are_those_of_the_fixtures() {
+        let at = |topic: &str, epoch, offset| {
+            Outcome::at(topic.to_owned(), Position { epoch: Epoch::new(epoch), offset })
+        };
+        let resumed = at("binance:book:BTCUSDT", 0x0123_4567_89ab_cdef_0011_2233_4455_6677, 812);
+        let anew = at("binance:trade:BTCUSDT", 255, 95);
+        let unknown = TopicError::Channel {
+            topic: "binance:tade:BTCUSDT".to_owned(),
+            channel: "tade".to_owned(),
+            hint: ", did you mean `trade`?".to_owned(),
+        };
+        let results = [
+            Outcome { recovered: Some(true), ..resumed },
+            Outcome { recovered: Some(false), reason: Some("too_old"), ..anew },
+            Outcome::done("binance:quote:*".to_owned()),
+            Outcome::refused("binance:tade:BTCUSDT".to_owned(), &unknown.into()),
+        ];
+        golden("result-subscribe", &result(Some(&1.into()), "subscribe", &results));
+        let listed = at("binance:quote:BTCUSDT", 255, 7);
+        let listed = Outcome { delivery: Some("conflate"), interval_ms: Some(100), ..listed };
+        golden("result-list", &result(Some(&"two".into()), "list", &[listed]));
+        golden("pong", &pong(Some(&3.into())));
+        let misheard = read(r#"{"op":"fly","id":4}"#).unwrap_err();
+        golden("error", &error(misheard.id.as_ref(), "bad_request", &misheard.why));
+    }
 }
