@@ -135,6 +135,33 @@ fn fragmented(messages: &[Owned], cuts: &[usize]) -> (Vec<u8>, Vec<Owned>) {
     (bytes, order)
 }
 
+/// One text message in fragments of these sizes, and behind which byte of it each byte of the text has come.
+fn text_in_fragments(payload: &[u8], sizes: &[usize], masked: bool) -> (Vec<u8>, Vec<usize>) {
+    let key = if masked { [0x11, 0x80, 0xfe, 0x07] } else { [0; 4] };
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let (mut rest, mut first) = (payload, 1);
+    for size in sizes.iter().cycle().take(50).chain([&usize::MAX]) {
+        let (part, after) = rest.split_at((*size).min(rest.len()));
+        let last = *size == usize::MAX;
+        bytes.push(first | if last { 0x80 } else { 0 });
+        if part.len() < 126 {
+            bytes.push(part.len() as u8 | if masked { 0x80 } else { 0 });
+        } else {
+            bytes.push(126 | if masked { 0x80 } else { 0 });
+            bytes.extend_from_slice(&(part.len() as u16).to_be_bytes());
+        }
+        if masked {
+            bytes.extend_from_slice(&key);
+        }
+        for (byte, mask) in part.iter().zip(key.iter().cycle()) {
+            bytes.push(byte ^ mask);
+            ends.push(bytes.len());
+        }
+        (rest, first) = (after, 0);
+    }
+    (bytes, ends)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -209,6 +236,41 @@ proptest! {
         let mut reader = Reader::new(Role::Client, LIMITS, None);
         prop_assert_eq!(read_all(&mut reader, &bytes, &cuts), order);
         prop_assert_eq!(reader.assembling(), None);
+    }
+
+    /// Whatever the fragments, the pieces and the end: refused with the first byte that no other can make right.
+    #[test]
+    fn wrong_text_is_refused_with_its_first_wrong_byte(
+        text in "[a-zé€\u{10348}]{0,40}",
+        wrong in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        sizes in prop::collection::vec(0usize..30, 1..5),
+        cuts in prop::collection::vec(1usize..20, 1..6),
+    ) {
+        let mut payload = text.into_bytes();
+        if let Some((at, byte)) = wrong && !payload.is_empty() {
+            let at = at.index(payload.len());
+            payload[at] = byte;
+        }
+        for role in [Role::Client, Role::Server] {
+            let (bytes, ends) = text_in_fragments(&payload, &sizes, role == Role::Server);
+            let mut reader = Reader::new(role, LIMITS, None);
+            let mut fed = 0;
+            for cut in cuts.iter().cycle() {
+                let next = (fed + cut).min(bytes.len());
+                prop_assert_eq!(reader.feed(&bytes[fed..next]), next - fed);
+                fed = next;
+                let seen = ends.iter().take_while(|end| **end <= fed).count();
+                let begun = match std::str::from_utf8(&payload[..seen]) {
+                    Ok(_) => true,
+                    Err(error) => error.error_len().is_none() && fed < bytes.len(),
+                };
+                let outcome = reader.next();
+                prop_assert_eq!(outcome.is_ok(), begun, "{} of {} bytes, {:?}", fed, bytes.len(), outcome);
+                if !begun || fed == bytes.len() {
+                    break;
+                }
+            }
+        }
     }
 
     #[test]
