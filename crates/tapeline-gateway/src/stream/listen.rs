@@ -73,6 +73,8 @@ impl Shard {
                 client.close(echoed, "", FAREWELL);
                 return Heard::Answer;
             }
+            // A reader says its error again and again: the second time there is nothing to be said.
+            Err(_) if client.closing.is_some() => return Heard::Nothing,
             Err(error) => {
                 client.close(error.close_code(), &error.to_string(), FAREWELL);
                 return Heard::Answer;

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "the figures are for people")]
 
 mod bench;
+mod broken;
 mod limits;
 mod resume;
 mod sharing;
