@@ -22,6 +22,8 @@ impl Feed {
                 self.believe(now, slot, "it is we who do not read");
             }
             self.postpone(now, slot);
+            // What we have to say does not wait for what we read.
+            self.speak(now, slot);
             return;
         }
         if !self.may_judge(now) {

@@ -301,6 +301,27 @@ fn a_starved_process_does_not_blame_the_venue() {
 }
 
 #[test]
+fn a_blocked_line_that_waits_to_speak_comes_to_rest() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Block);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    chatter(&mut bench, line);
+    assert!(bench.feed.is_blocked(line), "nobody reads");
+    // More pings than may be answered at once: the last answers have to wait.
+    for _ in 0..12 {
+        bench.feed.handle(bench.now, Input::Ping { line, payload: b"x" });
+        bench.collect();
+        bench.feed.tick(bench.now);
+    }
+    bench.pass(3 * SECOND);
+    bench.feed.tick(bench.now);
+    bench.collect();
+    assert!(bench.feed.deadline().is_some_and(|at| at > bench.now.mono));
+}
+
+#[test]
 fn silence_of_our_own_making_is_not_blamed_on_the_venue() {
     let mut bench = Bench::new();
     let (who, mut outbox) = Bench::reader(1, Overflow::Block);
