@@ -18,7 +18,65 @@ use super::shelf::Shelf;
 use super::talk::How;
 
 /// Slices of one write.
-const SLICES: usize = 256;
+const SLICES: usize = 64;
+/// Bytes that are joined into one piece for all who are to get the same.
+const JOINED: usize = 64 << 10;
+
+/// What one client got last, in one piece: most of those after it get the same. It holds as long as no log changes.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    /// From where: shelf, interval and the number of the first entry.
+    from: Vec<(usize, Option<Duration>, u64)>,
+    /// Up to which numbers.
+    to: Vec<u64>,
+    bytes: Vec<u8>,
+    frames: u64,
+}
+
+impl Joined {
+    /// Logs have changed.
+    pub(super) fn forget(&mut self) {
+        self.from.clear();
+    }
+
+    /// Whether it holds what `client` is to get.
+    fn is_for(&self, client: &Client) -> bool {
+        let wanted = client.dirty.iter().filter_map(|place| {
+            let sub = client.subs.get(*place)?;
+            Some((sub.shelf, sub.interval, sub.cursor?))
+        });
+        !self.from.is_empty() && wanted.eq(self.from.iter().copied())
+    }
+
+    /// Joins what `client` is to get; whether that is possible.
+    fn join(&mut self, client: &Client, shelves: &Slab<Shelf>) -> bool {
+        self.forget();
+        self.to.clear();
+        self.bytes.clear();
+        self.frames = 0;
+        for place in &client.dirty {
+            let Some(sub) = client.subs.get(*place) else { return false };
+            let (Some(cursor), Some(shelf)) = (sub.cursor, shelves.get(sub.shelf)) else { return false };
+            let log = shelf.log_of(sub.interval);
+            let behind = sub.interval.is_some() && log.next().saturating_sub(cursor) > 1;
+            if cursor < log.first() || behind {
+                self.forget();
+                return false;
+            }
+            for entry in log.from(cursor) {
+                self.bytes.extend_from_slice(entry.frame());
+                self.frames += 1;
+            }
+            self.from.push((sub.shelf, sub.interval, cursor));
+            self.to.push(log.next());
+            if self.bytes.len() > JOINED {
+                self.forget();
+                return false;
+            }
+        }
+        !self.bytes.is_empty()
+    }
+}
 
 /// One topic of a client.
 #[derive(Debug)]
@@ -215,9 +273,10 @@ impl Client {
     ///
     /// # Errors
     /// What the socket says; the client is gone then.
-    pub(super) fn flush(&mut self, shelves: &Slab<Shelf>) -> io::Result<Written> {
+    pub(super) fn flush(&mut self, shelves: &Slab<Shelf>, joined: &mut Joined) -> io::Result<Written> {
         let mut done = Written::default();
-        while !self.is_clear() {
+        self.write_joined(shelves, joined, &mut done)?;
+        while !self.is_clear() && !self.blocked {
             self.merge_arrears(shelves, &mut done);
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.gather(shelves, &mut slices);
@@ -244,6 +303,40 @@ impl Client {
         }
         self.sent += done.frames;
         Ok(done)
+    }
+
+    /// Writes everything in one piece, if there is nothing for this client alone and it is up to date otherwise.
+    fn write_joined(
+        &mut self,
+        shelves: &Slab<Shelf>,
+        joined: &mut Joined,
+        done: &mut Written,
+    ) -> io::Result<()> {
+        if !self.begun.is_empty() || !self.own.is_empty() || self.dirty.is_empty() {
+            return Ok(());
+        }
+        if !joined.is_for(self) && !joined.join(self, shelves) {
+            return Ok(());
+        }
+        match self.socket.try_write(&joined.bytes) {
+            Ok(bytes) if bytes == joined.bytes.len() => {
+                for (place, to) in self.dirty.drain(..).zip(&joined.to) {
+                    if let Some(sub) = self.subs.get_mut(place) {
+                        (sub.cursor, sub.dirty) = (Some(*to), false);
+                    }
+                }
+                done.bytes += bytes as u64;
+                done.frames += joined.frames;
+            }
+            Ok(bytes) => {
+                done.bytes += bytes as u64;
+                self.settle(shelves, bytes, done);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Whoever is behind on conflated topics gets one update for all it has missed.

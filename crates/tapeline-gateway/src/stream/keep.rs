@@ -102,6 +102,7 @@ impl Shard {
         let mut events = Bound { bytes: limits.log_bytes, age };
         let state_bound = Bound { bytes: unsent, age };
         let all = |state: &State| state.shelves.iter().map(|(_, shelf)| shelf.bytes()).sum::<usize>();
+        state.joined.forget();
         state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
         while all(state) > limits.logs_bytes / self.shards && events.bytes > unsent {
             events.bytes /= 2;

@@ -18,7 +18,7 @@ use tapeline_core::venue::{Map, Venue};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::client::Client;
+use super::client::{Client, Joined};
 use super::shelf::{Reader, Shelf};
 use super::talk::code;
 use super::{Admission, ClientStatus, Counters};
@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) touched: Vec<usize>,
     /// Clients to be written to in this turn.
     dirty: Vec<usize>,
+    /// What was written last.
+    pub(super) joined: Joined,
     /// When conflated updates are due, by shelf and interval.
     pub(super) due: BTreeSet<(Instant, usize, Duration)>,
     /// For when the clock is set.
@@ -277,13 +279,13 @@ impl Shard {
 
     /// Writes to one client what waits for it, as far as its socket takes it.
     pub(super) fn write(&self, state: &mut State, key: usize) {
-        let State { clients, shelves, .. } = state;
+        let State { clients, shelves, joined, .. } = state;
         let Some(client) = clients.get_mut(key) else { return };
         client.queued = false;
         if client.blocked || client.gone {
             return;
         }
-        match client.flush(shelves) {
+        match client.flush(shelves, joined) {
             Ok(written) => {
                 self.counters.sent.fetch_add(written.frames, Ordering::Relaxed);
                 self.counters.sent_bytes.fetch_add(written.bytes, Ordering::Relaxed);
@@ -309,6 +311,8 @@ const RETRY_SOON: &str = "{\"retry_after_ms\":5000}";
 impl State {
     /// A new shelf.
     pub(super) fn insert(&mut self, topic: Topic) -> usize {
+        // Its place may have been another's.
+        self.joined.forget();
         let key = self.shelves.insert(Shelf::new(topic.clone()));
         self.by_topic.insert(topic, key);
         key
@@ -316,6 +320,7 @@ impl State {
 
     /// Puts an update onto its shelf.
     fn shelve(&mut self, now: Instant, key: usize, update: &Update) {
+        self.joined.forget();
         let Some(shelf) = self.shelves.get_mut(key) else { return };
         if !shelf.take(now, update) {
             return;
@@ -348,6 +353,7 @@ impl State {
         if shelf.classes[at].due.is_none_or(|due| due > now) {
             return 0;
         }
+        self.joined.forget();
         let merged = shelf.classes[at].tell(now);
         let fresh = std::mem::take(&mut shelf.classes[at].fresh);
         let next = shelf.classes[at].log.next();

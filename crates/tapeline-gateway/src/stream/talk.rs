@@ -283,7 +283,8 @@ mod tests {
     fn golden(name: &str, frame: &Bytes) {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/wire/");
         let expected = std::fs::read_to_string(format!("{path}{name}.json")).unwrap();
-        let mut reader = tapeline_ws::Reader::new(tapeline_ws::Role::Client, tapeline_ws::Limits::client(), None);
+        let mut reader =
+            tapeline_ws::Reader::new(tapeline_ws::Role::Client, tapeline_ws::Limits::client(), None);
         reader.feed(frame);
         assert_eq!(reader.next().unwrap(), Some(tapeline_ws::Message::Text(expected.trim_end())), "{name}");
     }
