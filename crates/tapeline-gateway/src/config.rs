@@ -76,7 +76,8 @@ impl Default for Limits {
             unsent_bytes: 256 << 10,
             log_bytes: 4 << 20,
             logs_bytes: 32 << 20,
-            shards: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
+            // The feeds want the other half of the machine, and a message is encoded once for each shard.
+            shards: std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A log of frames that many clients read, each from its own place.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -9,9 +9,14 @@ use tapeline_core::time::Unix;
 use tapeline_core::wire::json;
 use tapeline_ws::frames;
 
+thread_local! {
+    /// Where frames are written before they get memory of their own size.
+    static DESK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Encodes an update as the frame that all clients of one format share.
 pub(super) fn frame(update: &tapeline_core::data::update::Update) -> Bytes {
-    frames::text(|out| json::encode_into(out, update))
+    DESK.with_borrow_mut(|desk| frames::text_in(desk, |out| json::encode_into(out, update)))
 }
 
 /// One message.

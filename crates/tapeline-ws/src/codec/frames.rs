@@ -5,15 +5,21 @@ use bytes::Bytes;
 use super::close_code;
 use super::header::{self, CLOSE, CONTROL_MAX, FIN, HEADER_MAX, PING, PONG, TEXT};
 
-/// A text message that `write` puts into the buffer: one allocation, and nothing is moved for the header.
+/// A text message that `write` appends to what it is given.
 pub fn text(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut frame = vec![0; HEADER_MAX];
-    write(&mut frame);
+    text_in(&mut Vec::new(), write)
+}
+
+/// As [`text`], with a buffer that is used again: the frame is one allocation of its own size.
+pub fn text_in(buffer: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    buffer.clear();
+    buffer.resize(HEADER_MAX, 0);
+    write(buffer);
     let mut head = Vec::with_capacity(HEADER_MAX);
-    header::write(&mut head, FIN | TEXT, frame.len() - HEADER_MAX, None);
+    header::write(&mut head, FIN | TEXT, buffer.len() - HEADER_MAX, None);
     let from = HEADER_MAX - head.len();
-    frame[from..HEADER_MAX].copy_from_slice(&head);
-    Bytes::from(frame).slice(from..)
+    buffer[from..HEADER_MAX].copy_from_slice(&head);
+    Bytes::copy_from_slice(&buffer[from..])
 }
 
 /// A ping. At most 125 bytes of `payload` are sent.
