@@ -134,9 +134,10 @@ impl Desk {
 
     /// The price wanders, and is pulled back towards where it began, so that it stays plausible for ever.
     fn drift(&mut self) {
-        let step = 150 * self.symbol.spacing;
+        let trending = self.symbol.temper == Temper::Trending;
+        let step = if trending { 450 } else { 150 } * self.symbol.spacing;
         let home = self.symbol.price.saturating_mul(1_000);
-        let up = if self.symbol.temper == Temper::Trending {
+        let up = if trending {
             self.trend(home)
         } else if self.fair > home + home / 20 {
             40

@@ -41,6 +41,9 @@ const MINUTE: u64 = 60 * SECOND;
 const DEPTH_EVERY: u64 = 100_000;
 /// The mean pause between two orders of a quiet symbol.
 const QUIET: u64 = 4 * SECOND;
+/// The longest pause of a bursty symbol, and the orders of one of its bursts on an average.
+const LULL: u64 = 30 * SECOND;
+const BURST: u64 = 400;
 
 /// What is due at a moment; the order breaks ties, so that a candle closes before anything of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -232,8 +235,12 @@ impl Market {
 
     /// Orders come in bursts: a third follows at once, the others take their time.
     fn next_pause(&mut self, symbol: usize) -> u64 {
-        let quiet = self.desks[symbol].symbol.temper == Temper::Quiet;
-        let pause = if quiet { QUIET } else { self.pause };
+        let temper = self.desks[symbol].symbol.temper;
+        if temper == Temper::Bursty {
+            let over = self.rng.below(BURST) == 0;
+            return 1 + self.rng.below(if over { LULL } else { self.pause / 2 });
+        }
+        let pause = if temper == Temper::Quiet { QUIET } else { self.pause };
         if self.rng.per_cent(30) { 1 + self.rng.below(1_500) } else { 1 + self.rng.below(pause * 28 / 10) }
     }
 

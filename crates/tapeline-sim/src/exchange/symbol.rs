@@ -31,6 +31,8 @@ pub enum Temper {
     Usual,
     /// An order every few seconds, a trade about once a minute.
     Quiet,
+    /// Long pauses, and then everything at once.
+    Bursty,
     /// The price walks through the whole book within minutes, up to twice the first price and down to half of it.
     Trending,
 }

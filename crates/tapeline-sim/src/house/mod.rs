@@ -337,6 +337,11 @@ impl House {
         self.published.payloads.drain(..)
     }
 
+    /// How often a kind of trouble has struck.
+    pub(crate) fn strikes(&self, kind: Kind) -> u64 {
+        self.troubles.counts.get(kind.name()).copied().unwrap_or(0)
+    }
+
     /// The number of the stream that a name means.
     pub(crate) fn stream_number(&self, name: &str) -> Option<u32> {
         self.routes.number(name)

@@ -9,12 +9,15 @@ use tapeline_core::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Ref
 use super::clock::SEC;
 use super::edge;
 use super::host::{Down, Link, Up, text_of};
+use super::oracle::{Plea, contains};
 use super::reader::Habit;
 use super::trace::Deed;
 use super::weather::{Errand, Fate, Passage, Spoil, broken};
 use super::{Event, World};
-use crate::house::{Reply, Say, SocketId, nanos};
+use crate::house::{Kind, Reply, Say, SocketId, nanos};
 
+/// So many messages of a connection are taken in before the feed is driven again: about what a socket's buffer holds.
+pub(super) const BATCH: usize = 64;
 /// A line that the venue or the way ended is not missed before so long.
 const LOST: u64 = 20 * SEC;
 
@@ -78,7 +81,9 @@ impl World {
             // It was given up on its way.
             return;
         }
-        match self.houses[place.house].connect(now, place.address(), url) {
+        let house = place.house;
+        let refused = self.houses[house].strikes(Kind::Refuse);
+        match self.houses[house].connect(now, place.address(), url) {
             Ok(socket) => {
                 if let Some(link) = self.hosts[host].links.get_mut(&number) {
                     link.socket = Some(socket);
@@ -92,7 +97,11 @@ impl World {
                 let why = DialError { stage: Stage::Tcp, fault: Fault::Transient, detail };
                 self.agenda.plan(back, Event::Answer(host, number, Err(Box::new(why))));
             }
-            Err(reply) => self.agenda.plan(back, Event::Refusal(host, number, Box::new(reply))),
+            Err(reply) => {
+                let ordered = self.houses[house].strikes(Kind::Refuse) > refused;
+                self.oracles.answered(host, &reply, ordered);
+                self.agenda.plan(back, Event::Refusal(host, number, Box::new(reply)));
+            }
         }
     }
 
@@ -131,6 +140,9 @@ impl World {
 
     /// The refusal of an upgrade reaches the process.
     pub(super) fn refuse(&mut self, host: usize, number: u64, reply: &Reply) {
+        if self.hosts[host].links.get(&number).is_some_and(|link| link.wanted) {
+            self.oracles.asked(self.now, host, Plea::of_reply(reply), false);
+        }
         self.answer(host, number, Err(edge::refused(reply, self.time().unix)));
     }
 
@@ -283,7 +295,12 @@ impl World {
         if let Some(link) = self.hosts[host].links.get_mut(&number) {
             link.down.looked(now);
         }
-        loop {
+        for count in 1.. {
+            if count % BATCH == 0 {
+                // Who works through what has arrived does not run in place.
+                self.ticks[host] = 0;
+                self.drive(host);
+            }
             let place = &mut self.hosts[host];
             let Some(link) = place.links.get_mut(&number).filter(|link| link.wanted && link.open) else {
                 return;
@@ -291,8 +308,9 @@ impl World {
             let line = link.line;
             if place.with(|feed| feed.is_blocked(line)) == Some(true) {
                 self.oracles.blocked(now, host, line);
-                if let Some(link) = self.hosts[host].links.get_mut(&number) {
-                    link.blocked = true;
+                let Some(link) = self.hosts[host].links.get_mut(&number) else { return };
+                if !std::mem::replace(&mut link.blocked, true) {
+                    self.hit_if_asleep(host, Habit::Blocker);
                 }
                 return;
             }
@@ -340,6 +358,7 @@ impl World {
                 self.hosts[host].with(|feed| feed.handle(time, Input::Pong { line, payload: &payload }));
             }
             Say::Close { code, reason } => {
+                self.oracles.asked(now, host, Plea::of_close(code, reason), false);
                 self.broke(host, number, line, edge::closed(code, reason));
             }
             Say::Reset(_) => self.broke(host, number, line, broken("connection reset by peer")),
@@ -385,6 +404,13 @@ impl World {
     pub(super) fn ask(&mut self, asked: Asked) {
         let (now, place) = (self.now, &mut self.hosts[asked.host]);
         let reply = self.houses[place.house].request(now, place.address(), &asked.request.url);
+        // A ban that was ordered goes on for others that were on their way.
+        let ordered = |kind| self.houses[place.house].strikes(kind);
+        let kinds: &[Kind] =
+            if reply.status == 418 { &[Kind::Teapot] } else { &[Kind::TooMany, Kind::TooManyUnsaid] };
+        let spent = contains(&reply.body, b"current limit is");
+        let ordered = !spent && kinds.iter().any(|kind| ordered(*kind) > 0);
+        self.oracles.answered(asked.host, &reply, ordered);
         let back = now + place.weather.delay(now) + nanos(reply.after) + asked.more;
         if back > asked.until {
             let result = Box::new(Err(Refusal::new(Fault::Transient, "timed out")));
@@ -402,6 +428,9 @@ impl World {
             Spoil::Half => reply.body = reply.body.slice(..reply.body.len() / 2),
             Spoil::Page => reply.body = Bytes::from_static(b"<html><body>Please log in</body></html>"),
             Spoil::Cut => reply.cut = true,
+        }
+        if self.hosts[host].life == life && !reply.cut {
+            self.oracles.asked(self.now, host, Plea::of_reply(&reply), true);
         }
         let venue = &*self.hosts[host].venue;
         let result = edge::fetched(venue, (asked.why, &asked.topic), &reply, self.time().unix);
@@ -423,9 +452,7 @@ impl World {
             Err(why) => format!("{:?} {}", why.fault, why.detail),
         };
         self.trace.tell(now, format!("host {host} fetch {} brought {came}", id.0));
-        if let Err(why) = &result {
-            self.oracles.fetch_failed(now, host, why.fault);
-        }
+        self.oracles.watches[host].pace.came_back();
         self.hosts[host].with(|feed| feed.handle(time, Input::Fetched { id, result }));
     }
 }

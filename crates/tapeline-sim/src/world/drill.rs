@@ -30,6 +30,8 @@ pub struct Drill {
     pub seconds: u64,
     /// Nothing goes wrong.
     pub calm: bool,
+    /// The wall clock is set every half a minute, besides all other faults.
+    pub jumpy: bool,
     /// Jumps of the wall clock are left out; everything else stays as it is.
     pub still_clock: bool,
     /// So many lines of what happened last are shown with a violation.
@@ -41,7 +43,7 @@ pub struct Drill {
 impl Drill {
     /// The drill of a seed, with its faults.
     pub const fn new(seed: u64, seconds: u64) -> Self {
-        Self { seed, seconds, calm: false, still_clock: false, lines: 30, defect: None }
+        Self { seed, seconds, calm: false, jumpy: false, still_clock: false, lines: 30, defect: None }
     }
 }
 
@@ -58,8 +60,10 @@ pub struct Outcome {
     pub seconds: f64,
     /// What went through it.
     pub figures: Figures,
-    /// How often each kind of fault struck.
+    /// How often each kind of fault did something: to a message, a dial, a reader.
     pub struck: BTreeMap<&'static str, u64>,
+    /// How often each kind of fault was ordered.
+    pub ordered: BTreeMap<&'static str, u64>,
     /// What a judge objected to, if one did.
     pub violation: Option<Violation>,
 }
@@ -105,7 +109,8 @@ pub fn drill(drill: Drill) -> Outcome {
         deeds: world.trace.deeds(),
         seconds: world.now as f64 / SEC as f64,
         figures: world.figures,
-        struck: world.struck,
+        struck: world.strikes(),
+        ordered: world.ordered,
         violation,
     }
 }
@@ -130,7 +135,10 @@ impl World {
     fn new(drill: Drill) -> Self {
         let Drill { seed, seconds, calm, still_clock, .. } = drill;
         let end = seconds * SEC;
-        let plan = Plan::draw(seed, end, calm);
+        let mut plan = Plan::draw(seed, end, calm);
+        if drill.jumpy {
+            plan.add_jumps(seed, end);
+        }
         let houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
         let hosts: Vec<Host> = (0..MARKETS.len())
             .map(|place| {
@@ -159,6 +167,7 @@ impl World {
             readers,
             plan,
             dice: Rng::new(seed, 2),
+            ordered: BTreeMap::new(),
             struck: BTreeMap::new(),
             figures: Figures::default(),
             look: false,
@@ -212,7 +221,8 @@ fn likes(habit: Habit, topic: &Topic) -> bool {
         Habit::Keeper => !event,
         Habit::Sluggard => event || topic.channel() == Channel::Book,
         Habit::Strict => event || topic.channel() == Channel::Quote,
-        Habit::Blocker => topic.channel() == Channel::AggTrade,
+        // Events come fast enough to fill it while it sleeps.
+        Habit::Blocker => event,
     }
 }
 

@@ -10,11 +10,12 @@ use super::World;
 use super::clock::SEC;
 use super::oracle::{Alive, Look, Oracle, is_live_by, is_well_by, readers, table};
 use super::reader::Habit;
+use crate::exchange::Temper;
 
 /// What a feed was told has reached its readers after this long.
 const ANSWERED: u64 = 5 * SEC;
 /// A change of what is wanted has reached the venue after this long.
-const SETTLED: u64 = 20 * SEC;
+const SETTLED: u64 = 10 * SEC;
 
 impl World {
     /// The judges look.
@@ -25,7 +26,9 @@ impl World {
         for host in 0..self.hosts.len() {
             self.inspect_host(host);
         }
-        if let Some(greedy) = self.readers.iter().position(|reader| !reader.is_within_bounds()) {
+        let topics = |reader: usize| self.oracles.sights[reader].len();
+        let mut readers = self.readers.iter().enumerate();
+        if let Some((greedy, _)) = readers.find(|(at, reader)| !reader.is_within_bounds(topics(*at))) {
             self.oracles.object(Oracle::Memory, format!("the outbox of reader {greedy} passes its bounds"));
         }
     }
@@ -61,7 +64,7 @@ impl World {
         }
         let undecodable: u64 = status.decode_errors.values().sum();
         let watch = &self.oracles.watches[host];
-        if undecodable > watch.spoilt && !watch.odd {
+        if undecodable > watch.spoilt {
             let words =
                 format!("host {host}: {undecodable} messages are undecodable, {} were spoilt", watch.spoilt);
             self.oracles.object(Oracle::Accounting, words);
@@ -90,7 +93,13 @@ impl World {
         let longest = dials().map(|link| now - link.since).max().unwrap_or(0);
         let dialling = (dials().count(), longest);
         let look = Look { slot: line.id, phase: line.phase, dial_in_ms: line.dial_in_ms, open, dialling };
+        let short = &mut self.oracles.watches[host].short;
+        if line.confirmed >= line.wanted {
+            short.remove(&line.id);
+        }
+        let short_since = *short.entry(line.id).or_insert(now);
         let alive = Alive {
+            short_since,
             slot: line.id,
             phase: line.phase,
             wanted: line.wanted,
@@ -128,7 +137,8 @@ impl World {
             );
             return self.oracles.object(Oracle::Staleness, words);
         }
-        let flow = sight.flow.is_busy();
+        let steady = self.is_steady(host, topic.topic.symbol().as_ref());
+        let flow = steady && sight.flow.is_busy();
         let mute_after = 2 * self.hosts[host].config.timing.mute_after.as_nanos() as u64 + 5 * SEC;
         let links = self.hosts[host].open_links().filter(|(_, link)| link.line.slot == line.id);
         let opened = links.map(|(_, link)| link.since).max().unwrap_or(now);
@@ -146,7 +156,9 @@ impl World {
         }
         let book = topic.topic.channel() == Channel::Book;
         let calm_since = self.calm_since(host, book).max(self.hosts[host].changed);
-        let unanswered = sight.unanswered.filter(|since| now > calm_since.max(*since) + ANSWERED);
+        // Of the best levels only what changes is delivered, and those of some symbols rest for long.
+        let told = topic.topic.channel() != Channel::Depth || steady;
+        let unanswered = sight.unanswered.filter(|since| told && now > calm_since.max(*since) + ANSWERED);
         let calm = now.saturating_sub(calm_since) / SEC;
         let words = if book && !live && is_well_by(now, calm_since) {
             format!("{name} is not live after {calm} calm seconds")
@@ -156,6 +168,12 @@ impl World {
             return;
         };
         self.oracles.object(Oracle::Liveness, format!("host {host}: {words}"));
+    }
+
+    /// Whether a symbol is traded without long pauses.
+    fn is_steady(&self, host: usize, symbol: &str) -> bool {
+        let listed = self.houses[self.hosts[host].house].symbol(symbol);
+        listed.is_some_and(|symbol| matches!(symbol.temper, Temper::Usual | Temper::Trending))
     }
 
     fn inspect_tables(&mut self, host: usize, status: &FeedStatus) {

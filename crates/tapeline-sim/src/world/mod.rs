@@ -4,7 +4,7 @@
 //! - `agenda`, `clock`, `trace`: what happens when, and the record of it
 //! - `pipe`, `weather`, `carry`, `edge`: the way between a process and its venue
 //! - `host`, `reader`, `reading`: a process with its feed, and those who read it
-//! - `kinds`, `plan`, `strike`: what goes wrong, when, and how it is done
+//! - `kinds`, `plan`, `strike`, `aim`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
 //! - `figures`: how soon, how often and how reliably a feed does what it promises
@@ -13,6 +13,7 @@
 //! share nothing with it.
 
 mod agenda;
+mod aim;
 mod carry;
 mod clock;
 mod drill;
@@ -125,7 +126,9 @@ struct World {
     oracles: Oracles,
     plan: Plan,
     dice: Rng,
-    /// How often each kind of fault struck.
+    /// How often each kind of fault was ordered.
+    ordered: BTreeMap<&'static str, u64>,
+    /// How often those of the way and of our own did something.
     struck: BTreeMap<&'static str, u64>,
     figures: Figures,
     /// Ticks of each feed since time last passed.

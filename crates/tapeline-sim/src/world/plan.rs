@@ -7,11 +7,13 @@ use tapeline_core::data::topic::Topic;
 use tapeline_venues::binance::Market;
 
 use super::clock::{DAWN_MS, MS, SEC};
-use super::kinds::FaultKind;
-use crate::exchange::{MarketOptions, Symbol};
+use super::kinds::{FaultKind, Own};
+use crate::exchange::{MarketOptions, Symbol, Temper};
 use crate::house::HouseOptions;
 use crate::rng::Rng;
 
+/// Mean time between two jumps of the wall clock where they are added.
+const JUMPS: u64 = 23 * SEC;
 /// Mean time between two faults.
 const EVERY: u64 = 46 * SEC;
 /// The last part of a long run is free of faults, so that its end state can be judged.
@@ -54,6 +56,16 @@ impl Plan {
         Self { houses, topics, strikes, ways }
     }
 
+    /// The wall clock is set again and again, and all else stays as it is.
+    pub(crate) fn add_jumps(&mut self, seed: u64, length: u64) {
+        let mut dice = Rng::new(seed, 6);
+        for n in 1..length / JUMPS {
+            let kind = FaultKind::Own(if dice.below(2) == 0 { Own::WallForward } else { Own::WallBack });
+            let at = n * JUMPS + dice.below(JUMPS);
+            self.strikes.push(Strike { at, kind, host: 0, lasts: SEC, pick: dice.next() });
+        }
+    }
+
     /// The settings of every feed: the real ones, but for topics that are let go sooner.
     pub(crate) fn config() -> FeedConfig {
         let secs = Duration::from_secs;
@@ -79,6 +91,22 @@ fn house(seed: u64, market: Market, dice: &mut Rng) -> HouseOptions {
     // Now and then a book is deeper than a snapshot tells.
     options.levels = if dice.below(8) == 0 { 1_400 } else { 60 + dice.below(200) as usize };
     options.start_ms = Some(DAWN_MS);
+    // The judges remember the whole run.
+    options.truth = 1 << 20;
+    let last = options.symbols.len() - 1;
+    let (place, temper) = match dice.below(7) {
+        0 => (1, Temper::Quiet),
+        1 => (last, Temper::Quiet),
+        2 => (0, Temper::Bursty),
+        3 => (2, Temper::Bursty),
+        4 => {
+            // The touch leaves what a snapshot tells of a book within minutes.
+            (options.rate, options.levels) = (24, 1_400);
+            (1, Temper::Trending)
+        }
+        _ => (0, Temper::Usual),
+    };
+    options.symbols[place].temper = temper;
     let mut house = HouseOptions::new(options);
     if dice.below(3) == 0 {
         // Connections grow old within the run.
@@ -157,6 +185,16 @@ mod tests {
         let rare: Vec<_> =
             FaultKind::all().filter(|kind| count.get(kind.name()).is_none_or(|n| *n < 20)).collect();
         assert!(rare.is_empty(), "{rare:?}");
+    }
+
+    #[test]
+    fn symbols_of_every_temper_are_traded() {
+        let plans: Vec<Plan> = (0..32).map(|seed| Plan::draw(seed, 600 * SEC, false)).collect();
+        let symbols: Vec<&Symbol> =
+            plans.iter().flat_map(|plan| &plan.houses).flat_map(|house| &house.market.symbols).collect();
+        for temper in [Temper::Usual, Temper::Quiet, Temper::Bursty, Temper::Trending] {
+            assert!(symbols.iter().any(|symbol| symbol.temper == temper), "{temper:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ const USAGE: &str =
   --seeds    the seeds to run (0..64)
   --minutes  how long each world lasts (30)
   --calm     nothing goes wrong
-  --twice    every seed again, and again with a wall clock that nobody sets: all must be equal
+  --twice    the wall clock is set all the time, and every seed runs again, and again without that: all must be equal
   --lines    how much of what happened is shown with a violation (30)
   --defect   plant this mistake (or all, one by one) and say by whom and which seed it is caught
   --known    plant every mistake in the one world that is known to show it
@@ -36,6 +36,9 @@ const fn known_seeds(defect: Defect) -> Range<u64> {
         _ => 0..1,
     }
 }
+
+/// A kind of fault that did something less often has hardly been tried.
+const OFTEN: u64 = 20;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +109,7 @@ struct Account {
     frames: u64,
     updates: u64,
     struck: BTreeMap<&'static str, u64>,
+    ordered: BTreeMap<&'static str, u64>,
     violations: Vec<(&'static str, u64)>,
 }
 
@@ -116,8 +120,10 @@ impl Account {
         self.busy += took;
         self.frames += outcome.figures.frames;
         self.updates += outcome.figures.updates;
-        for (name, count) in &outcome.struck {
-            *self.struck.entry(name).or_default() += count;
+        for (all, these) in [(&mut self.struck, &outcome.struck), (&mut self.ordered, &outcome.ordered)] {
+            for (name, count) in these {
+                *all.entry(name).or_default() += count;
+            }
         }
     }
 
@@ -188,6 +194,11 @@ fn catch(task: &Task) -> ExitCode {
 
 fn caught(task: &Task, defect: Defect, seed: u64) -> Option<Violation> {
     let ask = Drill { defect: Some(defect), lines: task.lines, ..Drill::new(seed, task.minutes * 60) };
+    if defect == Defect::UseWallTime {
+        // Others notice it too; that it is the clock only the twins can say.
+        let ask = Drill { jumpy: true, ..ask };
+        return twins(ask, &drill(ask));
+    }
     let outcome = drill(ask);
     outcome.violation.clone().or_else(|| twins(ask, &outcome))
 }
@@ -199,10 +210,15 @@ fn work(task: &Task, next: &AtomicU64, begun: Instant, account: &Mutex<Account>)
         if over {
             return;
         }
-        let ask = Drill { calm: task.calm, lines: task.lines, ..Drill::new(seed, task.minutes * 60) };
-        let start = Instant::now();
+        let ask = Drill {
+            calm: task.calm,
+            jumpy: task.twice,
+            lines: task.lines,
+            ..Drill::new(seed, task.minutes * 60)
+        };
+        let (start, wall) = (cpu_time(), Instant::now());
         let outcome = drill(ask);
-        let took = start.elapsed();
+        let took = start.zip(cpu_time()).map_or_else(|| wall.elapsed(), |(from, to)| to.saturating_sub(from));
         let twin = if task.twice && outcome.violation.is_none() { twins(ask, &outcome) } else { None };
         let Ok(mut account) = account.lock() else { return };
         account.add(&outcome, took);
@@ -220,13 +236,27 @@ fn work(task: &Task, next: &AtomicU64, begun: Instant, account: &Mutex<Account>)
     }
 }
 
+/// How long this thread has had a processor, where the system tells.
+fn cpu_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
 fn report(account: &Account, took: Duration) {
-    let mut text = String::from("\nfaults by kind:\n");
+    let mut text =
+        String::from("\nfaults by kind, how often they did something and how often they were ordered:\n");
+    let count = |of: &BTreeMap<&str, u64>, name: &str| of.get(name).copied().unwrap_or(0);
     for (place, name) in fault_names().iter().enumerate() {
-        let count = account.struck.get(name).copied().unwrap_or(0);
-        text.push_str(&format!("  {name:20} {count:5}{}", if place % 4 == 3 { "\n" } else { "" }));
+        let (struck, ordered) = (count(&account.struck, name), count(&account.ordered, name));
+        let end = if place % 3 == 2 { "\n" } else { "" };
+        text.push_str(&format!("  {name:20} {struck:7} of {ordered:4}{end}"));
     }
-    let faults: u64 = account.struck.values().sum();
+    let rare: Vec<&str> =
+        fault_names().into_iter().filter(|name| count(&account.struck, name) < OFTEN).collect();
+    if !rare.is_empty() {
+        text.push_str(&format!("\nless than {OFTEN} times: {}\n", rare.join(", ")));
+    }
+    let faults: u64 = account.ordered.values().sum();
     let (hours, rate) = (account.seconds / 3_600.0, account.frames as f64 / account.seconds.max(1.0));
     text.push_str(&format!(
         "\n{} seeds, {hours:.1} h simulated in {:.0} s, {:.0} x real time per core, {rate:.0} frames/s, \

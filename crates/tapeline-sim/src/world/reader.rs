@@ -4,6 +4,7 @@ use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::update::Shared;
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
 
+use super::carry::BATCH;
 use super::clock::{MS, SEC};
 
 /// A way of reading.
@@ -102,15 +103,30 @@ impl Reader {
         self.outbox.cut_off().is_some()
     }
 
-    /// What waits may never be more than this.
-    pub(crate) fn is_within_bounds(&self) -> bool {
+    /// So many messages may wait at most: as many one by one, as many that cannot be merged and what a pressing
+    /// adds to them, and for each topic one that can.
+    pub(crate) const fn most(&self, topics: usize) -> usize {
         let (rule, bounds) = self.habit.rule();
-        let stats = self.outbox.stats();
-        // Conflated state and a blocking reader's last batch have bounds of their own.
-        !matches!(rule, Overflow::Gap | Overflow::Disconnect) || stats.bytes <= bounds.bytes * 40 + (8 << 20)
+        // Who blocks gets what had been read of the lines when it was found full.
+        let read = if matches!(rule, Overflow::Block) { LINES * BATCH } else { 0 };
+        bounds.messages * 5 / 2 + topics + 2 + read
+    }
+
+    /// Whether what waits, of so many topics, is no more than it may be.
+    pub(crate) fn is_within_bounds(&self, topics: usize) -> bool {
+        let (stats, bounds) = (self.outbox.stats(), self.habit.rule().1);
+        let most = bounds.bytes * (1 + STATE_FACTOR) + topics * EPOCHS * SNAPSHOT;
+        stats.queued <= self.most(topics) && stats.bytes <= most
     }
 }
 
+/// Lines that a process has open at a time, counting those that replace others.
+const LINES: usize = 4;
+/// State may take so many times the bytes of what waits one by one.
+const STATE_FACTOR: usize = 16;
+/// A snapshot of the deepest book of a world takes no more. They are not counted; there is one for each epoch.
+const SNAPSHOT: usize = 128 << 10;
+const EPOCHS: usize = 2;
 /// How long a reader that must not lose anything may dawdle.
 pub(crate) const DAWDLE: u64 = 6 * SEC;
 
@@ -136,13 +152,16 @@ mod tests {
 
     #[test]
     fn an_outbox_without_bounds_is_seen() {
-        let within = |bounds: Bounds| {
+        let within = |bounds: Bounds, count: usize| {
             let mut reader = Reader::new(0, 0, Habit::Sluggard, 0);
             (reader.subscriber, reader.outbox) = outbox(SubscriberId(0), "reader", Overflow::Gap, bounds);
-            reader.subscriber.push(&mut vec![(Delivery::Every, update()); 100_000]);
-            reader.is_within_bounds()
+            reader.subscriber.push(&mut vec![(Delivery::Every, update()); count]);
+            reader.is_within_bounds(1)
         };
-        assert!(within(Habit::Sluggard.rule().1));
-        assert!(!within(Bounds { messages: usize::MAX, bytes: usize::MAX }));
+        let rule = Habit::Sluggard.rule().1;
+        assert!(within(rule, 100_000));
+        assert!(!within(Bounds { messages: usize::MAX, ..rule }, 200));
+        assert!(within(Bounds { messages: usize::MAX, bytes: usize::MAX }, 100));
+        assert!(!within(Bounds { messages: usize::MAX, bytes: usize::MAX }, 100_000));
     }
 }

@@ -81,6 +81,10 @@ impl World {
         let Some(rhythm) = self.readers[reader].habit.rhythm() else { return };
         self.agenda.plan(now + rhythm, Event::Read(reader));
         if self.readers[reader].asleep_until > now {
+            let Reader { host, habit, .. } = self.readers[reader];
+            if habit != Habit::Blocker {
+                self.hit_if_asleep(host, habit);
+            }
             return;
         }
         self.read(reader, false);
@@ -99,8 +103,15 @@ impl World {
     /// Reads what waits and shows it to the judges.
     fn read(&mut self, reader: usize, to_the_end: bool) {
         let mut updates: Vec<Shared> = std::mem::take(&mut self.basket);
-        self.readers[reader].read(&mut updates, to_the_end);
         let host = self.readers[reader].host;
+        let topics = self.oracles.sights[reader].len();
+        let bounded = self.readers[reader].is_within_bounds(topics);
+        self.readers[reader].read(&mut updates, to_the_end);
+        if !bounded || !to_the_end && updates.len() > self.readers[reader].most(topics) {
+            let words =
+                format!("the outbox of reader {reader} passes its bounds: {} messages", updates.len());
+            self.oracles.object(Oracle::Memory, words);
+        }
         let at = self.hosts[host].house;
         self.figures.updates += updates.len() as u64;
         for update in updates.drain(..) {
@@ -131,14 +142,14 @@ impl World {
         }
     }
 
-    /// A reader goes and another takes its place, where it was or from the beginning. Whether anybody tells the
+    /// A reader goes and another takes its place, where it was or from the beginning; whether it could. Whether anybody tells the
     /// feed that the old one is gone is a matter of luck.
-    pub(super) fn come_back(&mut self, reader: usize, resume: bool) {
+    pub(super) fn come_back(&mut self, reader: usize, resume: bool) -> bool {
         let (now, time) = (self.now, self.time());
         let Reader { host, habit, life, .. } = self.readers[reader];
         if !self.hosts[host].is_awake(now) {
             // It comes back when there is somebody to come back to.
-            return;
+            return false;
         }
         let old = self.readers[reader].id();
         let topics: Vec<Topic> = self.hosts[host].read_by(reader);
@@ -153,5 +164,6 @@ impl World {
         for (topic, from) in topics.iter().zip(positions) {
             self.subscribe(reader, topic, from);
         }
+        true
     }
 }

@@ -1,9 +1,11 @@
 //! How each fault is done to a world.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tapeline_core::feed::{Command, Feed};
 
+use super::aim::{is_odd, needs_dials};
 use super::clock::SEC;
 use super::host::{Down, Up};
 use super::kinds::{FaultKind, Own};
@@ -11,18 +13,20 @@ use super::plan::Strike;
 use super::reader::{DAWDLE, Habit};
 use super::trace::Moment;
 use super::{Event, Step, World};
-use crate::house::{Kind, Say, Scope, Trouble, When};
+use crate::house::{Kind, Say, Trouble};
 use crate::rng::Rng;
 
-/// Until a connection that only seems to live has been found out, at the worst.
-const FOUND_OUT: u64 = 75 * SEC;
+use super::aim::FOUND_OUT;
+
+/// What a venue has said is nowhere any more after this long.
+const ON_ITS_WAY: u64 = 120 * SEC;
 
 impl World {
     /// A fault of the plan begins.
     pub(super) fn strike(&mut self, number: usize) {
         let strike = self.plan.strikes[number];
         let name = strike.kind.name();
-        *self.struck.entry(name).or_default() += 1;
+        *self.ordered.entry(name).or_default() += 1;
         let until = Moment(self.now + strike.lasts);
         self.trace.tell(self.now, format!("FAULT {name} for host {} until {until}", strike.host));
         match strike.kind {
@@ -34,6 +38,31 @@ impl World {
             self.agenda.plan(at, Event::Step(strike.host, Step::Forgive));
             self.oracles.disturb(strike.host, at);
         }
+    }
+
+    /// A fault of the way or of our own has done something.
+    pub(super) fn hit(&mut self, kind: Own) {
+        *self.struck.entry(kind.name()).or_default() += 1;
+    }
+
+    /// A sleeping reader has an effect.
+    pub(super) fn hit_if_asleep(&mut self, host: usize, habit: Habit) {
+        if self.readers[self.reader_of(host, habit)].asleep_until > self.now {
+            self.hit(if habit == Habit::Blocker { Own::BlockedReader } else { Own::SlowReader });
+        }
+    }
+
+    /// How often each kind has done something.
+    pub(super) fn strikes(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = self.struck.clone();
+        let spells = self.hosts.iter().flat_map(|host| &host.weather.hits);
+        let spells = spells.map(|(kind, count)| (kind.name(), *count));
+        let kinds = Kind::ALL.iter().flat_map(|kind| self.houses.iter().map(move |house| (kind, house)));
+        let troubles = kinds.map(|(kind, house)| (kind.name(), house.strikes(*kind)));
+        for (name, count) in spells.chain(troubles).filter(|(_, count)| *count > 0) {
+            *all.entry(name).or_default() += count;
+        }
+        all
     }
 
     /// The venue misbehaves.
@@ -49,84 +78,22 @@ impl World {
         let mut trouble = Trouble { lasts: Some(Duration::from_nanos(lasts)), ..Trouble::new(kind) };
         let until = self.now + lasts + self.aim(&mut trouble, host, &symbol, strike, &mut dice);
         if is_odd(kind) {
-            self.oracles.watches[host].odd = true;
+            let watch = &mut self.oracles.watches[host];
+            watch.odd_until = watch.odd_until.max(until + ON_ITS_WAY);
         }
         self.oracles.disturb(host, until);
         self.trace.tell(self.now, format!("the venue of host {host}: {trouble}"));
         self.houses[house].advance(self.now);
         self.oracles.follow_books(house, &self.houses[house]);
         self.houses[house].trouble(self.now, trouble);
+        if kind == Kind::NoPong {
+            // Only who hears nothing pings.
+            let lasts = Some(Duration::from_nanos(lasts));
+            self.houses[house].trouble(self.now, Trouble { lasts, ..Trouble::new(Kind::Stall) });
+        }
         self.houses[house].advance(self.now);
         if kind == Kind::Restart {
             self.oracles.restarted(house, &self.houses[house], &symbol);
-        }
-    }
-
-    /// Decides whom a trouble hits and how hard; how long after its end its consequences may last.
-    fn aim(&self, trouble: &mut Trouble, host: usize, symbol: &str, strike: Strike, dice: &mut Rng) -> u64 {
-        let Strike { lasts, pick, .. } = strike;
-        let alone = Scope { symbol: Some(symbol.to_owned()), ..Scope::default() };
-        match trouble.kind {
-            Kind::Stall if dice.below(2) == 0 => {
-                // One symbol falls mute alone, and for longer.
-                trouble.scope = alone;
-                trouble.lasts = Some(Duration::from_nanos(lasts + 70 * SEC));
-                75 * SEC + FOUND_OUT
-            }
-            Kind::Stall => FOUND_OUT,
-            Kind::Freeze => {
-                trouble.scope = Scope { socket: self.some_socket(host, dice), ..Scope::default() };
-                FOUND_OUT
-            }
-            Kind::Reset | Kind::Fin | Kind::Close | Kind::Shutdown => {
-                trouble.scope = Scope { socket: self.some_socket(host, dice), ..Scope::default() };
-                trouble.code = (trouble.kind == Kind::Close).then(|| pick_of(dice, &CLOSES));
-                35 * SEC
-            }
-            Kind::NoPing | Kind::NoPong => {
-                trouble.lasts = Some(Duration::from_nanos(6 * lasts));
-                5 * lasts + FOUND_OUT
-            }
-            Kind::Refuse => {
-                trouble.code = Some(pick_of(dice, &REFUSALS));
-                5 * SEC
-            }
-            Kind::LateAck | Kind::LostAck | Kind::AckAfterData | Kind::WrongId | Kind::ErrorWithoutId => {
-                50 * SEC
-            }
-            Kind::Flap | Kind::RepeatTrades => 5 * SEC,
-            Kind::Restart | Kind::TradeHole | Kind::ZeroTrade => {
-                trouble.scope = alone;
-                25 * SEC
-            }
-            Kind::Huge => {
-                trouble.when = When::OneIn { n: 20, seed: pick };
-                trouble.times = Some(1 + dice.below(2));
-                35 * SEC
-            }
-            kind if is_frame(kind) => {
-                trouble.when = When::OneIn { n: 4 + dice.below(30), seed: pick };
-                if dice.below(2) == 0 {
-                    trouble.scope = alone;
-                }
-                35 * SEC
-            }
-            kind => {
-                trouble.times = (kind == Kind::Teapot).then_some(1);
-                trouble.code = (kind == Kind::Status).then(|| pick_of(dice, &STATUSES));
-                25 * SEC
-            }
-        }
-    }
-
-    fn some_socket(&self, host: usize, dice: &mut Rng) -> Option<u64> {
-        let sockets: Vec<u64> =
-            self.hosts[host].open_links().filter_map(|(_, link)| Some(link.socket?.number())).collect();
-        // One of them, or everything.
-        if sockets.is_empty() || dice.below(3) == 0 {
-            None
-        } else {
-            Some(sockets[dice.below(sockets.len() as u64) as usize])
         }
     }
 
@@ -136,9 +103,7 @@ impl World {
         let (now, mut dice) = (self.now, Rng::new(pick, 4));
         let until = now + lasts;
         match kind {
-            Own::LineReset => self.break_some(host, &mut dice, "connection reset by peer"),
-            Own::LineEnds => self.break_some(host, &mut dice, "the connection ended without a goodbye"),
-            Own::AllReset => self.break_links(host, "connection reset by peer"),
+            Own::LineReset | Own::LineEnds | Own::AllReset => self.cut(host, kind, &mut dice),
             Own::Standstill => self.shut_some(host, &mut dice, now + lasts + 5 * SEC),
             Own::HalfOpen => self.shut_some(host, &mut dice, u64::MAX),
             Own::Clog => self.clog(host, &mut dice, lasts),
@@ -149,6 +114,7 @@ impl World {
             Own::Pause => {
                 let until = now + lasts + dice.below(30 * SEC);
                 self.hosts[host].paused_until = until;
+                self.hit(Own::Pause);
                 self.agenda.plan(until, Event::Wake(host));
                 self.oracles.disturb(host, until + 30 * SEC);
             }
@@ -171,11 +137,13 @@ impl World {
             Own::ReaderLeaves => {
                 let habit = [Habit::Keeper, Habit::Sluggard, Habit::Strict][dice.below(3) as usize];
                 let reader = self.reader_of(host, habit);
-                self.come_back(reader, dice.below(2) == 0);
+                if self.come_back(reader, dice.below(2) == 0) {
+                    self.hit(Own::ReaderLeaves);
+                }
             }
-            Own::OperatorReconnect => self.command(host, Command::Reconnect { slot: None }),
+            Own::OperatorReconnect => self.command(host, kind, Command::Reconnect { slot: None }),
             Own::OperatorResync => self.resync(host),
-            Own::OperatorSweep => self.command(host, Command::Sweep),
+            Own::OperatorSweep => self.command(host, kind, Command::Sweep),
             Own::OperatorReset => self.forgive(host),
             Own::Latency | Own::Jitter | Own::ProxyDrop | Own::ProxyDouble | Own::ProxySwap => {
                 self.hosts[host].weather.begin(now, kind, until);
@@ -226,6 +194,7 @@ impl World {
             }
             Step::Offline(lasts) => {
                 let now = self.now;
+                self.hit(Own::Moves);
                 self.hosts[host].weather.begin(now, Own::NoNetwork, now + lasts);
             }
             Step::Late(link, bytes) => self.late(host, link, bytes),
@@ -234,15 +203,16 @@ impl World {
 
     fn forgive(&mut self, host: usize) {
         self.oracles.watches[host].pace.forgive();
-        self.command(host, Command::Reset);
+        self.command(host, Own::OperatorReset, Command::Reset);
     }
 
-    fn command(&mut self, host: usize, command: Command) {
+    fn command(&mut self, host: usize, kind: Own, command: Command) {
         let (now, time) = (self.now, self.time());
         self.oracles.disturb(host, now + 20 * SEC);
         if !self.hosts[host].is_awake(now) {
             return;
         }
+        self.hit(kind);
         self.trace.tell(now, format!("host {host} is told: {command:?}"));
         if matches!(command, Command::Reconnect { .. }) {
             self.oracles.watches[host].pace.free();
@@ -253,7 +223,7 @@ impl World {
     fn resync(&mut self, host: usize) {
         let book = self.plan.topics[host].iter().find(|topic| topic.as_str().contains(":book:")).cloned();
         if let Some(topic) = book {
-            self.command(host, Command::Resync { topic });
+            self.command(host, Own::OperatorResync, Command::Resync { topic });
         }
     }
 
@@ -273,8 +243,14 @@ impl World {
         self.oracles.disturb(host, self.now + 20 * SEC);
     }
 
-    fn break_some(&mut self, host: usize, dice: &mut Rng, why: &'static str) {
-        if let Some(link) = self.some_link(host, dice) {
+    /// One connection or all of them break.
+    fn cut(&mut self, host: usize, kind: Own, dice: &mut Rng) {
+        let ends = kind == Own::LineEnds;
+        let why = if ends { "the connection ended without a goodbye" } else { "connection reset by peer" };
+        let all = kind == Own::AllReset;
+        let links = if all { self.links(host) } else { self.some_link(host, dice).into_iter().collect() };
+        for link in links {
+            self.hit(kind);
             self.break_link(host, link, why);
         }
         self.oracles.disturb(host, self.now + 20 * SEC);
@@ -295,6 +271,7 @@ impl World {
     fn shut_some(&mut self, host: usize, dice: &mut Rng, until: u64) {
         self.oracles.disturb(host, until.min(self.now + 60 * SEC) + FOUND_OUT);
         let Some(number) = self.some_link(host, dice) else { return };
+        self.hit(if until == u64::MAX { Own::HalfOpen } else { Own::Standstill });
         if let Some(link) = self.hosts[host].links.get_mut(&number) {
             link.down.shut(until);
             link.up.shut(until);
@@ -305,6 +282,7 @@ impl World {
     /// The venue pings ten times within a second on every connection.
     fn ping_flood(&mut self, host: usize) {
         for number in self.links(host) {
+            self.hit(Own::PingFlood);
             for n in 0..10 {
                 let at = self.now + n * SEC / 10;
                 if let Some(link) = self.hosts[host].links.get_mut(&number) {
@@ -320,6 +298,7 @@ impl World {
     fn clog(&mut self, host: usize, dice: &mut Rng, lasts: u64) {
         for number in self.links(host) {
             let until = self.now + dice.below(lasts) + SEC;
+            self.hit(Own::Clog);
             if let Some(link) = self.hosts[host].links.get_mut(&number) {
                 link.down.shut(until);
                 link.up.shut(until);
@@ -332,6 +311,7 @@ impl World {
     /// The next message takes longer to arrive than a message may.
     fn drip(&mut self, host: usize) {
         let Some(number) = self.links(host).first().copied() else { return };
+        self.hit(Own::Drip);
         if let Some(link) = self.hosts[host].links.get_mut(&number) {
             link.down.shut(self.now + 12 * SEC);
         }
@@ -343,6 +323,7 @@ impl World {
     fn set_wall(&mut self, kind: Own, dice: &mut Rng) {
         let hours = if dice.below(2) == 0 { 1 } else { 24 };
         let by = hours * 3_600 * SEC as i64 + dice.below(SEC) as i64;
+        self.hit(kind);
         if !self.still_clock {
             self.clock.jump(if kind == Own::WallBack { -by } else { by });
         }
@@ -351,6 +332,7 @@ impl World {
     fn crash(&mut self, host: usize, dice: &mut Rng) {
         let now = self.now;
         let Some(feed) = self.hosts[host].feed.take() else { return };
+        self.hit(Own::Crash);
         self.hosts[host].memory = Some(feed.into_memory());
         for number in self.hosts[host].links.keys().copied().collect::<Vec<_>>() {
             self.let_go(host, number, Up::Gone);
@@ -359,7 +341,8 @@ impl World {
         let at = now + dice.below(SEC);
         self.agenda.plan(at, Event::Rebuild(host));
         self.oracles.disturb(host, at + 30 * SEC);
-        self.oracles.crashed(host);
+        let watcher = self.reader_of(host, Habit::Watcher);
+        self.oracles.crashed(host, watcher);
     }
 
     /// A crashed feed is rebuilt from its memory.
@@ -377,6 +360,7 @@ impl World {
         let habits = [Habit::Keeper, Habit::Sluggard, Habit::Watcher, Habit::Strict];
         let habit = habits[self.dice.below(4) as usize];
         let reader = self.reader_of(host, habit);
+        self.hit(Own::Churn);
         let topics = &self.plan.topics[host];
         let topic = topics[self.dice.below(topics.len() as u64) as usize].clone();
         if self.hosts[host].wishes.get(&topic).is_some_and(|wish| wish.readers.contains(&reader)) {
@@ -387,72 +371,4 @@ impl World {
             self.subscribe(reader, &topic, None);
         }
     }
-}
-
-const CLOSES: [u16; 14] =
-    [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 3000, 4000];
-const REFUSALS: [u16; 12] = [0, 200, 301, 400, 401, 403, 404, 408, 429, 451, 500, 503];
-const STATUSES: [u16; 8] = [301, 400, 401, 404, 408, 500, 502, 504];
-
-fn pick_of(dice: &mut Rng, from: &[u16]) -> u16 {
-    from[dice.below(from.len() as u64) as usize]
-}
-
-/// Whether it makes messages that are JSON and yet nothing that a decoder can read.
-const fn is_odd(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Jump
-            | Kind::WrongType
-            | Kind::UnknownEvent
-            | Kind::UnknownFields
-            | Kind::NumberForString
-            | Kind::NullPrice
-            | Kind::WrongId
-            | Kind::ErrorWithoutId
-            | Kind::Huge
-    )
-}
-
-/// Whether it matters only when something is dialled, subscribed or fetched.
-const fn needs_dials(kind: Kind) -> bool {
-    let elsewhere = matches!(
-        kind,
-        Kind::Stall
-            | Kind::Freeze
-            | Kind::Reset
-            | Kind::Fin
-            | Kind::Close
-            | Kind::Shutdown
-            | Kind::NoPing
-            | Kind::NoPong
-            | Kind::Restart
-            | Kind::TradeHole
-            | Kind::ZeroTrade
-            | Kind::Huge
-    );
-    !elsewhere && !is_frame(kind)
-}
-
-const fn is_frame(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Drop
-            | Kind::Duplicate
-            | Kind::Swap
-            | Kind::Delay
-            | Kind::Jump
-            | Kind::Truncate
-            | Kind::WrongType
-            | Kind::BadUtf8
-            | Kind::TwoValues
-            | Kind::Blank
-            | Kind::UnknownEvent
-            | Kind::UnknownFields
-            | Kind::NumberForString
-            | Kind::NullPrice
-            | Kind::Skew
-            | Kind::NoFinal
-            | Kind::Fragment
-    )
 }

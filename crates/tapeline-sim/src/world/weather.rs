@@ -1,5 +1,7 @@
 //! The way from one process to one venue: how long it takes, and what it does to what passes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use tapeline_core::feed::{Closed, DialError, Stage};
 use tapeline_core::policy::fault::Fault;
@@ -28,6 +30,8 @@ pub(crate) struct Weather {
     dice: Rng,
     /// A message that is sent behind the next one.
     held: Option<(u64, Bytes)>,
+    /// How often each kind of spell did something.
+    pub(crate) hits: BTreeMap<Own, u64>,
 }
 
 /// What becomes of a dial before it reaches the venue.
@@ -75,7 +79,7 @@ pub(crate) enum Spoil {
 
 impl Weather {
     pub(crate) const fn new(latency: u64, jitter: u64, dice: Rng) -> Self {
-        Self { latency, jitter, spells: Vec::new(), dice, held: None }
+        Self { latency, jitter, spells: Vec::new(), dice, held: None, hits: BTreeMap::new() }
     }
 
     /// A fault begins and lasts until `until`.
@@ -88,13 +92,27 @@ impl Weather {
         self.spells.iter().any(|spell| spell.kind == kind && spell.until > now)
     }
 
+    /// Whether a spell does something now; it is counted.
+    fn strikes(&mut self, now: u64, kind: Own) -> bool {
+        let has = self.has(now, kind);
+        if has {
+            *self.hits.entry(kind).or_default() += 1;
+        }
+        has
+    }
+
+    /// Whether a spell hits one of so many.
+    fn hits_one_in(&mut self, now: u64, kind: Own, count: u64) -> bool {
+        self.has(now, kind) && self.dice.below(count) == 0 && self.strikes(now, kind)
+    }
+
     /// How long something takes one way.
     pub(crate) fn delay(&mut self, now: u64) -> u64 {
         let mut delay = self.latency + self.dice.below(self.jitter.max(1));
-        if self.has(now, Own::Latency) {
+        if self.strikes(now, Own::Latency) {
             delay += SEC / 5 + self.dice.below(2 * SEC);
         }
-        if self.has(now, Own::Jitter) {
+        if self.strikes(now, Own::Jitter) {
             delay += self.dice.below(SEC);
         }
         delay
@@ -117,14 +135,14 @@ impl Weather {
             Passage::Fails(after, DialError { stage, fault, detail: detail.to_owned() })
         };
         let round = 2 * self.delay(now);
-        let has = |kind: Own| self.has(now, kind);
+        let mut has = |kind: Own| self.strikes(now, kind);
         if has(Own::NoNetwork) {
             fails(MS, Stage::Tcp, Fault::Local, "network is unreachable")
         } else if has(Own::NoResolver) {
             fails(2 * SEC, Stage::Dns, Fault::Local, "temporary failure in name resolution")
         } else if has(Own::NoName) {
             fails(round, Stage::Dns, Fault::Transient, "name or service not known")
-        } else if has(Own::Refused) || has(Own::OneRefused) && endpoint == 0 {
+        } else if has(Own::Refused) || endpoint == 0 && has(Own::OneRefused) {
             fails(round, Stage::Tcp, Fault::Transient, "connection refused")
         } else if has(Own::BlackHole) {
             fails(STAGE, Stage::Tcp, Fault::Transient, "timed out")
@@ -146,16 +164,16 @@ impl Weather {
         if self.spells.is_empty() {
             return Fate::Pass;
         }
-        let mute = self.has(now, Own::MuteThenGone) && bytes.starts_with(b"{\"stream\"");
-        if mute || self.has(now, Own::ProxyDrop) && self.dice.below(12) == 0 {
+        let mute = bytes.starts_with(b"{\"stream\"") && self.strikes(now, Own::MuteThenGone);
+        if mute || self.hits_one_in(now, Own::ProxyDrop, 12) {
             Fate::Lost
-        } else if self.has(now, Own::ProxyDouble) && self.dice.below(6) == 0 {
+        } else if self.hits_one_in(now, Own::ProxyDouble, 6) {
             Fate::Twice
-        } else if self.has(now, Own::ProxySwap) && self.dice.below(8) == 0 {
+        } else if self.hits_one_in(now, Own::ProxySwap, 8) {
             Fate::Behind
-        } else if self.has(now, Own::ProxyHold) && self.dice.below(20) == 0 {
+        } else if self.hits_one_in(now, Own::ProxyHold, 20) {
             Fate::Later(SEC / 10 + self.dice.below(4 * SEC))
-        } else if self.has(now, Own::ProxyGarble) && self.dice.below(40) == 0 {
+        } else if self.hits_one_in(now, Own::ProxyGarble, 40) {
             Fate::Spoilt(self.spoilt(bytes))
         } else {
             Fate::Pass
@@ -190,21 +208,21 @@ impl Weather {
     /// What becomes of a REST request.
     pub(crate) fn errand(&mut self, now: u64) -> Errand {
         let round = 2 * self.delay(now);
-        if self.has(now, Own::NoNetwork) {
+        if self.strikes(now, Own::NoNetwork) {
             Errand::Fails(MS, Fault::Local, "network is unreachable")
-        } else if self.has(now, Own::NoResolver) {
+        } else if self.strikes(now, Own::NoResolver) {
             Errand::Fails(2 * SEC, Fault::Local, "temporary failure in name resolution")
-        } else if self.has(now, Own::NoName) {
+        } else if self.strikes(now, Own::NoName) {
             Errand::Fails(round, Fault::Transient, "name or service not known")
-        } else if self.has(now, Own::RestRefused) {
+        } else if self.strikes(now, Own::RestRefused) {
             Errand::Fails(round, Fault::Transient, "connection refused")
-        } else if self.has(now, Own::RestBlackHole) || self.has(now, Own::BlackHole) {
+        } else if self.strikes(now, Own::RestBlackHole) || self.strikes(now, Own::BlackHole) {
             Errand::Fails(STAGE, Fault::Transient, "timed out")
         } else {
-            let more = if self.has(now, Own::RestSlow) { self.dice.below(12 * SEC) } else { 0 };
-            let spoil = if self.has(now, Own::RestGarbled) {
+            let more = if self.strikes(now, Own::RestSlow) { self.dice.below(12 * SEC) } else { 0 };
+            let spoil = if self.strikes(now, Own::RestGarbled) {
                 if self.dice.below(2) == 0 { Spoil::Half } else { Spoil::Page }
-            } else if self.has(now, Own::RestCut) {
+            } else if self.strikes(now, Own::RestCut) {
                 Spoil::Cut
             } else {
                 Spoil::Nothing

@@ -79,6 +79,7 @@ impl Copy {
                 self.same(spot, id, truth)?;
             }
         }
+        self.same_top(id, truth)?;
         self.since_whole += 1;
         if whole || self.since_whole >= WHOLE_EVERY {
             self.since_whole = 0;
@@ -113,6 +114,18 @@ impl Copy {
         }
         let side = if spot.0 { "bid" } else { "ask" };
         Err(format!("live book at {id}: {side} {} holds {held}, at the venue {true_lots}", spot.1))
+    }
+
+    /// The best levels are true ones, wherever the price has gone: a book that does not know them is not live.
+    fn same_top(&self, id: u64, truth: &Ledger) -> Result<(), String> {
+        let Some(real) = truth.top(id) else { return Ok(()) };
+        let level = |(spot, lots): (&Spot, &u64)| (spot.1, *lots);
+        let bid = self.levels.range((true, 0)..).next_back().map(level);
+        let ask = self.levels.range(..(true, 0)).next().map(level);
+        if [bid, ask] == real {
+            return Ok(());
+        }
+        Err(format!("live book at {id}: its top is {bid:?} {ask:?}, at the venue {real:?}"))
     }
 
     fn all_same(&self, id: u64, truth: &Ledger) -> Result<(), String> {
@@ -206,6 +219,23 @@ mod tests {
         check(&[first(), book(Delta, 12, Live, &[], &[(102, 9)])], &[true, false]);
         check(&[first(), book(Delta, 11, Live, &[(100, 3), (98, 2)], &[])], &[true, false]);
         check(&[first(), book(Delta, 99, Live, &[], &[])], &[true, false]);
+    }
+
+    #[test]
+    fn a_hollow_top_is_seen_beyond_the_range_of_a_snapshot() {
+        let whole = book(Snapshot, 10, Live, &[(100, 5)], &[(101, 7)]);
+        let judge = |edge: Option<u64>, best: u64| {
+            let mut truth = truth();
+            truth.change(13, (false, best), 4);
+            let mut copy = Copy::default();
+            copy.judge(&whole.seen(), SCALES, &truth).unwrap();
+            copy.judge(&book(Delta, 12, Live, &[(100, 3)], &[(102, 9)]).seen(), SCALES, &truth).unwrap();
+            copy.edges = [None, edge];
+            copy.judge(&book(Delta, 13, Live, &[], &[]).seen(), SCALES, &truth).is_ok()
+        };
+        assert!(judge(Some(100), 105), "what lies behind the top need not be known");
+        assert!(!judge(None, 105), "but for where the snapshot told");
+        assert!(!judge(Some(99), 100), "the top must be");
     }
 
     #[test]

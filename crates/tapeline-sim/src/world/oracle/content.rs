@@ -1,13 +1,14 @@
 //! Contents: what is delivered is what the exchange did. Trades and aggregates are held against its tape, quotes and
 //! the tops of books against its book at their id, tickers, candles and mark prices against what it published.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{AggTrade, Book, Candle, MarkPrice, MiniTicker, Quote, Side, Ticker, Trade};
-use tapeline_core::data::update::{Data, Kind, Update};
+use tapeline_core::data::update::{Data, Kind, Shared, Update};
 use tapeline_core::time::Unix;
 
 use super::Oracle;
@@ -35,7 +36,9 @@ pub(crate) struct Published(BTreeMap<u32, Course>);
 impl Published {
     /// A payload of a stream was published.
     pub(crate) fn add(&mut self, stream: u32, payload: Box<[u8]>) {
-        let Some(at) = super::number_after(&payload, b"\"E\":").and_then(|at| i64::try_from(at).ok()) else {
+        let Some(at) =
+            super::message::number_after(&payload, b"\"E\":").and_then(|at| i64::try_from(at).ok())
+        else {
             return;
         };
         let course = self.0.entry(stream).or_default();
@@ -56,14 +59,34 @@ impl Published {
             return Ok(());
         }
         let found = course.and_then(|course| course.payloads.get(&at)).map_or(&[][..], Vec::as_slice);
-        let said = |payload: &Box<[u8]>| {
+        let said = |payload: &[u8]| {
             serde_json::from_slice::<Value>(payload).is_ok_and(|value| says(&value).is_some())
         };
-        if found.iter().any(said) {
+        if found.iter().any(|payload| said(payload)) {
             return Ok(());
         }
         let told: Vec<_> = found.iter().map(|payload| String::from_utf8_lossy(payload)).collect();
         Err(format!("that is not what the venue published at {at}: {told:?}"))
+    }
+}
+
+/// Updates that were judged, by their place in memory; they are kept, so that no other takes it.
+#[derive(Debug, Default)]
+pub(crate) struct Right(HashMap<usize, Shared>);
+
+impl Right {
+    /// So many are remembered at a time.
+    const MOST: usize = 4_096;
+
+    pub(crate) fn holds(&self, update: &Shared) -> bool {
+        self.0.contains_key(&Arc::as_ptr(update).addr())
+    }
+
+    pub(crate) fn add(&mut self, update: &Shared) {
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(Arc::as_ptr(update).addr(), Arc::clone(update));
     }
 }
 
@@ -126,12 +149,12 @@ fn aggregate(
     trade: &AggTrade,
     at: Option<i64>,
 ) -> Result<(), String> {
-    if !remembers(house, symbol, trade.first_id) {
-        return Ok(());
-    }
     let behind = house.trades(symbol, trade.first_id.saturating_sub(1)).into_iter().flatten();
     let parts: Vec<&TrueTrade> = behind.take_while(|real| real.aggregate == trade.id).collect();
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+        if !remembers(house, symbol, trade.first_id) {
+            return Ok(());
+        }
         return Err(format!("the venue knows no aggregate {} from {}", trade.id, trade.first_id));
     };
     let lots: u64 = parts.iter().map(|real| real.lots).sum();

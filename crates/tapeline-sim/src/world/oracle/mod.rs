@@ -6,14 +6,19 @@ mod book;
 mod content;
 mod fresh;
 mod ledger;
+mod message;
 mod order;
 mod pace;
 mod phases;
+mod plea;
 mod seen;
 mod truth;
+mod weight;
 
 pub(crate) use self::alive::{Alive, is_live_by, is_well_by, readers, table};
+pub(crate) use self::message::contains;
 pub(crate) use self::phases::Look;
+pub(crate) use self::plea::Plea;
 
 use std::collections::BTreeMap;
 
@@ -27,15 +32,16 @@ use tapeline_core::venue::{LineId, Map};
 
 use self::account::Account;
 use self::book::Copy;
-use self::content::{Published, Shallow};
+use self::content::{Published, Right, Shallow};
 use self::fresh::{Flow, Fresh};
+use self::message::{is_odd, number_after, stream_of};
 use self::order::Place;
 use self::pace::Pace;
 use self::phases::Phases;
 use self::seen::Seen;
 use self::truth::Truth;
 use super::host::Host;
-use crate::house::House;
+use crate::house::{House, Reply};
 
 /// An invariant, by its number in the list of faults and invariants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,11 +111,16 @@ pub(crate) struct Watch {
     pub(crate) calm_since: u64,
     /// Lines that carried data on their present connection.
     pub(crate) proven: BTreeMap<u32, bool>,
-    /// Messages put into the feed that were no JSON.
+    /// Since when a line has had fewer streams confirmed than it wants.
+    pub(crate) short: BTreeMap<u32, u64>,
+    /// Messages put into the feed that no decoder can be expected to read.
     pub(crate) spoilt: u64,
-    /// There were others that no decoder can be expected to read.
-    pub(crate) odd: bool,
+    /// Until then some of them may be JSON.
+    pub(crate) odd_until: u64,
 }
+
+/// By name: the topic of a stream, and its number at the house.
+type Streams = BTreeMap<Box<[u8]>, (Topic, u32)>;
 
 /// All judges of a world.
 #[derive(Debug, Default)]
@@ -124,8 +135,10 @@ pub(crate) struct Oracles {
     truths: Vec<BTreeMap<String, Truth>>,
     /// By house: what it published.
     published: Vec<Published>,
+    /// What was found right need not be judged again for other readers.
+    right: Right,
     /// By house: the topic of each stream, and the number of the stream there.
-    streams: Vec<BTreeMap<Box<[u8]>, (Topic, u32)>>,
+    streams: Vec<Streams>,
 }
 
 impl Oracles {
@@ -139,6 +152,7 @@ impl Oracles {
             watches: (0..hosts).map(|_| Watch::default()).collect(),
             truths: truths.collect(),
             published: houses.iter().map(|_| Published::default()).collect(),
+            right: Right::default(),
             streams: houses.iter().map(|_| BTreeMap::new()).collect(),
         }
     }
@@ -203,7 +217,10 @@ impl Oracles {
                 watch.pace.forget(*line);
                 Ok(())
             }
-            Action::Fetch { .. } => watch.pace.fetched(now),
+            Action::Fetch { request, .. } => {
+                let url = &request.url;
+                watch.pace.fetched(now, weight::of(url), weight::borne(url))
+            }
         };
         self.mind(Oracle::Pace, index, found);
     }
@@ -233,7 +250,7 @@ impl Oracles {
         (at, watcher, whole): (usize, usize, bool),
     ) {
         let watch = &mut self.watches[host];
-        watch.spoilt += u64::from(!whole);
+        watch.spoilt += u64::from(!whole || now < watch.odd_until && is_odd(bytes));
         let Some(stream) = stream_of(bytes) else { return };
         let calm = whole && watch.calm_since <= now;
         if whole {
@@ -268,9 +285,22 @@ impl Oracles {
         }
     }
 
-    /// A request was answered: what the reply asks for is minded from the moment it arrives.
-    pub(crate) fn fetch_failed(&mut self, now: u64, host: usize, fault: Fault) {
-        self.watches[host].pace.hold(now, fault, true);
+    /// The venue asks for a pause of dials or (`rest`) requests: minded from the moment it is heard.
+    pub(crate) fn asked(&mut self, now: u64, host: usize, plea: Option<Plea>, rest: bool) {
+        if let Some(plea) = plea {
+            self.watches[host].pace.hold(now, plea, rest);
+        }
+    }
+
+    /// A venue answers at its own place; `ordered` says that a trouble may have made it answer so.
+    pub(crate) fn answered(&mut self, host: usize, reply: &Reply, ordered: bool) {
+        if matches!(reply.status, 418 | 429) && !ordered {
+            let words = String::from_utf8_lossy(&reply.body);
+            self.object(
+                Oracle::Pace,
+                format!("host {host}: the venue must answer {}: {words}", reply.status),
+            );
+        }
     }
 
     /// A full reader keeps a line from being read: what waits there is not the venue's silence.
@@ -360,12 +390,15 @@ impl Oracles {
                 found.map_err(|words| (Oracle::BookTruth, words))
             }
             Data::Empty {} | Data::Status(_) | Data::Gap(_) => Ok(()),
+            _ if self.right.holds(update) => Ok(()),
             _ => {
                 if matches!(seen.data, Data::Quote(_)) {
                     truth.follow(house, &symbol);
                 }
                 let published = (&self.published[at], sight.stream);
-                content::judge(update, house, truth, published)
+                let found = content::judge(update, house, truth, published);
+                self.right.add(update);
+                found
             }
         };
         if let Err((oracle, words)) = found {
@@ -398,12 +431,15 @@ impl Oracles {
     }
 
     /// The feed crashed: what it knew of its lines is gone.
-    pub(crate) fn crashed(&mut self, host: usize) {
+    pub(crate) fn crashed(&mut self, host: usize, watcher: usize) {
+        // So is what it knew of the paces of topics.
+        self.sights[watcher].values_mut().for_each(|sight| sight.flow = Flow::default());
         let watch = &mut self.watches[host];
         watch.phases.restart();
         watch.fresh.restart();
         watch.proven.clear();
-        (watch.spoilt, watch.odd) = (0, false);
+        watch.spoilt = 0;
+        watch.short.clear();
         watch.pace.restart();
     }
 
@@ -413,33 +449,17 @@ impl Oracles {
     }
 }
 
-/// The stream of a data message in combined form.
-fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = bytes.strip_prefix(b"{\"stream\":\"")?;
-    rest.split(|byte| *byte == b'"').next()
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
-}
-
-/// The whole number that follows the first `key`.
-fn number_after(bytes: &[u8], key: &[u8]) -> Option<u64> {
-    let at = bytes.windows(key.len()).position(|window| window == key)? + key.len();
-    let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(None, |sum: Option<u64>, digit| Some(sum.unwrap_or(0) * 10 + u64::from(digit - b'0')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn streams_and_ids_are_read_from_messages() {
-        let message = br#"{"stream":"btcusdt@trade","data":{"e":"trade","t":5,"p":"1"}}"#;
-        assert_eq!(stream_of(message), Some(&b"btcusdt@trade"[..]));
-        assert_eq!(number_after(message, b"\"t\":"), Some(5));
-        assert_eq!(stream_of(br#"{"result":null,"id":1}"#), None);
-        assert_eq!(number_after(message, b"\"x\":"), None);
+    fn a_refusal_that_nobody_ordered_is_seen() {
+        let mut oracles = Oracles::default();
+        oracles.answered(0, &Reply::text(200, ""), false);
+        oracles.answered(0, &Reply::text(429, ""), true);
+        assert!(oracles.verdict.is_none());
+        oracles.answered(0, &Reply::text(429, ""), false);
+        assert_eq!(oracles.verdict.map(|(oracle, _)| oracle), Some(Oracle::Pace));
     }
 }

@@ -1,5 +1,5 @@
 //! I6, never too fast: messages and dials in any sliding window, nothing inside a hold, no dial on an open breaker,
-//! growing delays; and pings of the venue are answered.
+//! growing delays; no more requests than the venue bears; and pings of the venue are answered.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,6 +7,7 @@ use tapeline_core::policy::fault::Fault;
 use tapeline_core::venue::LineId;
 
 use super::super::clock::{MS, SEC};
+use super::plea::Plea;
 
 /// Messages that a line may send in any second.
 const MESSAGES: usize = 4;
@@ -22,6 +23,9 @@ const OPEN: u64 = 30 * SEC;
 const PROOF: u64 = 5 * SEC;
 /// So much service makes everything good.
 const STABLE: u64 = 59 * SEC;
+/// Requests on their way at a time.
+const IN_FLIGHT: usize = 3;
+const MINUTE: u64 = 60 * SEC;
 /// A ping waits no longer for its answer, whatever else is said.
 const ANSWER: u64 = 3 * SEC;
 
@@ -32,6 +36,9 @@ pub(crate) struct Pace {
     dials: VecDeque<u64>,
     no_dial_before: u64,
     no_fetch_before: u64,
+    in_flight: usize,
+    /// A minute, and what was asked for in it.
+    weight: (u64, u32),
     endpoints: BTreeMap<usize, Endpoint>,
     lines: BTreeMap<u32, Line>,
     /// Where each connection was dialled, and when, as long as it is not open: a dial that hangs is part of the
@@ -111,8 +118,19 @@ impl Pace {
         }
     }
 
-    /// A request goes out.
-    pub(crate) fn fetched(&mut self, now: u64) -> Result<(), String> {
+    /// A request of so much weight goes out, to a venue that bears `most` a minute.
+    pub(crate) fn fetched(&mut self, now: u64, weight: u32, most: u32) -> Result<(), String> {
+        self.in_flight += 1;
+        if self.weight.0 != now / MINUTE {
+            self.weight = (now / MINUTE, 0);
+        }
+        self.weight.1 += weight;
+        if self.in_flight > IN_FLIGHT {
+            return Err(format!("{} requests are on their way", self.in_flight));
+        }
+        if self.weight.1 > most {
+            return Err(format!("requests of weight {} within a minute", self.weight.1));
+        }
         if now < self.no_fetch_before {
             return Err(format!(
                 "a request goes out {} ms before the hold ends",
@@ -120,6 +138,11 @@ impl Pace {
             ));
         }
         Ok(())
+    }
+
+    /// A request has come back, or nobody waits for it any more.
+    pub(crate) fn came_back(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     /// Data came on a line.
@@ -144,7 +167,6 @@ impl Pace {
 
     /// A dial failed or a line ended; `beside` says that another of the line is open.
     pub(crate) fn ended(&mut self, now: u64, id: LineId, fault: Fault, beside: bool) {
-        self.hold(now, fault, false);
         let line = self.lines.entry(id.slot).or_default();
         let proven = if beside { None } else { line.proven.take() };
         let lived = proven.map_or(0, |since| now - since);
@@ -184,16 +206,16 @@ impl Pace {
         self.lines.clear();
         self.pings.clear();
         self.said.clear();
+        self.in_flight = 0;
     }
 
-    /// A refusal asks for a pause.
-    pub(crate) fn hold(&mut self, now: u64, fault: Fault, rest: bool) {
-        let Fault::RateLimited { banned, .. } = fault else { return };
-        let until = now + fault.hold().map_or(0, |pause| pause.as_nanos() as u64);
+    /// The venue asks for a pause, of dials or (`rest`) of requests.
+    pub(crate) fn hold(&mut self, now: u64, plea: Plea, rest: bool) {
+        let until = now + plea.wait;
         if !rest {
             self.no_dial_before = self.no_dial_before.max(until);
         }
-        if rest || banned {
+        if rest || plea.banned {
             self.no_fetch_before = self.no_fetch_before.max(until);
         }
     }
@@ -284,12 +306,31 @@ mod tests {
     #[test]
     fn a_dial_or_a_request_inside_a_hold_is_seen() {
         let mut pace = Pace::default();
-        pace.hold(0, Fault::SLOWED, true);
-        assert!(pace.fetched(59 * SEC).is_err() && pace.fetched(60 * SEC).is_ok());
+        let asks = |pace: &mut Pace, at: u64| {
+            let found = pace.fetched(at * SEC, 1, 100);
+            pace.came_back();
+            found.is_ok()
+        };
+        pace.hold(0, Plea { wait: 60 * SEC, banned: false }, true);
+        assert!(!asks(&mut pace, 59) && asks(&mut pace, 60));
         assert!(pace.dialled(1, LINE, 0, false).is_ok());
-        pace.hold(0, Fault::RateLimited { retry_after: None, banned: true }, false);
-        assert!(pace.dialled(119 * SEC, LINE, 0, false).is_err() && pace.fetched(119 * SEC).is_err());
+        pace.hold(0, Plea { wait: 120 * SEC, banned: true }, false);
+        assert!(pace.dialled(119 * SEC, LINE, 0, false).is_err() && !asks(&mut pace, 119));
         assert!(pace.dialled(120 * SEC, LINE, 0, false).is_ok());
+    }
+
+    #[test]
+    fn too_many_requests_at_a_time_or_in_a_minute_are_seen() {
+        let mut pace = Pace::default();
+        let found: Vec<bool> = (0..4).map(|_| pace.fetched(0, 1, 100).is_ok()).collect();
+        assert_eq!(found, [true, true, true, false]);
+        pace.restart();
+        let mut heavy = |at: u64| {
+            let found = pace.fetched(at * SEC, 40, 100);
+            pace.came_back();
+            found.is_ok()
+        };
+        assert_eq!([heavy(60), heavy(61), heavy(119), heavy(120)], [true, true, false, true]);
     }
 
     #[test]
