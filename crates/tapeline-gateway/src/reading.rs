@@ -52,7 +52,9 @@ impl Whole {
     /// What a reading says; `started` stands where nothing runs yet.
     pub(crate) fn of(status: &Status, started: Unix) -> Self {
         let feeds = status.venues.iter().filter_map(|venue| venue.feed.as_ref());
-        let parts = feeds.flat_map(|feed| &feed.topics).map(|topic| (topic.subscribers.len(), topic.level));
+        // What a venue refuses is the affair of those who asked for it.
+        let topics = feeds.flat_map(|feed| &feed.topics).filter(|topic| topic.phase != "rejected");
+        let parts = topics.map(|topic| (topic.subscribers.len(), topic.level));
         let worst = status.venues.iter().map(venue_level).max().unwrap_or_default();
         let mut level = of_parts(parts).max(worst.min(Level::Warning));
         if status.venues.iter().any(is_down) {

@@ -135,6 +135,7 @@ impl Feed {
         let Some(spare) = self.take_spare(slot) else { return };
         let roll = self.rng.roll();
         let begun = self.dialled_at(spare.give_up);
+        self.gate.streams[spare.endpoint].dials.1 += 1;
         let breaker = &mut self.gate.streams[spare.endpoint].breaker;
         if why.fault.counts_for_breaker() {
             breaker.failure(begun, roll);

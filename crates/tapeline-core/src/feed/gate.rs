@@ -15,6 +15,8 @@ use crate::venue::Profile;
 pub(super) struct Endpoint {
     pub(super) origin: String,
     pub(super) breaker: Breaker,
+    /// Dials that succeeded, and dials that did not.
+    pub(super) dials: (u64, u64),
 }
 
 /// What guards the way out. It survives a restart of the feed.
@@ -39,7 +41,7 @@ impl Gate {
         let endpoints = |set: &[String], own: &[&str], rules: &Rules| {
             let origins: Vec<String> =
                 if set.is_empty() { own.iter().map(ToString::to_string).collect() } else { set.to_vec() };
-            let make = |origin| Endpoint { origin, breaker: Breaker::new(rules.clone()) };
+            let make = |origin| Endpoint { origin, breaker: Breaker::new(rules.clone()), dials: (0, 0) };
             origins.into_iter().map(make).collect()
         };
         Self {

@@ -156,8 +156,11 @@ impl Feed {
         let line = &mut self.lines[slot];
         let again = line.stats.drops > 0;
         line.stats.reconnects += u64::from(again);
+        self.gate.streams[line.endpoint].dials.0 += 1;
         if again {
             line.health.reconnected(now.mono);
+            let why = line.fault.as_ref().map_or("unknown", |(fault, _)| fault.name());
+            *self.counters.reconnects.entry(why).or_default() += 1;
         }
         line.last_frame = now.mono;
         line.last_data = now.mono;
@@ -221,6 +224,8 @@ impl Feed {
             let lived = now.mono.since(live.since);
             line.stats.uptime += lived;
             line.stats.drops += 1;
+        } else if matches!(line.phase, Phase::Dialling { .. }) {
+            self.gate.streams[line.endpoint].dials.1 += 1;
         }
         line.failures.failed(now.mono, fault, &self.backoff);
         line.fault = Some((fault, detail.into()));

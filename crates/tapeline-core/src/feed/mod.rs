@@ -145,6 +145,8 @@ struct Counters {
     stray_refusals: u64,
     gaps: u64,
     resyncs: BTreeMap<&'static str, u64>,
+    /// Lines that were opened again, by the class of what had ended them.
+    reconnects: BTreeMap<&'static str, u64>,
     sweeps: u64,
 }
 

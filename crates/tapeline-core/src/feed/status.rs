@@ -48,6 +48,8 @@ pub struct FeedStatus {
     pub gaps: u64,
     /// Books synchronised anew, by cause.
     pub resyncs: BTreeMap<&'static str, u64>,
+    /// Lines that were opened again, by the class of what had ended them.
+    pub reconnects: BTreeMap<&'static str, u64>,
     /// Snapshot requests sent.
     pub snapshots_sent: u64,
     /// Snapshot requests that failed or brought nothing of use.
@@ -201,6 +203,10 @@ pub struct EndpointStatus {
     pub breaker: breaker::State,
     /// Nothing may be asked of it for this long, in milliseconds; zero = now.
     pub held_ms: u64,
+    /// Dials that succeeded; none of REST.
+    pub dials_opened: u64,
+    /// Dials that did not.
+    pub dials_failed: u64,
 }
 
 /// A message that could not be translated.
@@ -256,6 +262,7 @@ impl Feed {
             decode_panics: self.counters.decode_panics,
             gaps: self.counters.gaps,
             resyncs: self.counters.resyncs.clone(),
+            reconnects: self.counters.reconnects.clone(),
             snapshots_sent: self.snapshots.sent,
             snapshots_failed: self.snapshots.failed,
             snapshots_pending: self.snapshots.load(),
@@ -357,6 +364,8 @@ impl Feed {
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),
                     breaker: endpoint.breaker.state(now.mono),
                     held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
+                    dials_opened: endpoint.dials.0,
+                    dials_failed: endpoint.dials.1,
                 }
             })
             .collect()

@@ -44,6 +44,8 @@ macro_rules! families {
 families! {
     BUILD Info "build" "What runs here";
     LINE_PHASE Gauge "line_phase" "1 for the phase a line is in, 0 for the others";
+    LINE_DIALS Counter "line_dials" "Dials of an endpoint by what came of them";
+    LINE_RECONNECTS Counter "line_reconnects" "Lines opened again, by the class of what had ended them";
     LINE_ATTEMPTS Counter "line_attempts" "Dials of a line";
     LINE_LOST Counter "line_lost" "Times an open line was lost";
     LINE_FRAMES Counter "line_frames" "Messages received on a line";

@@ -75,6 +75,15 @@ fn fill_venue(sheet: &mut Sheet, venue: &VenueStatus) {
         let mut labels = with("endpoint", &endpoint.origin);
         labels.push(("protocol", endpoint.protocol.to_owned()));
         sheet.one_of(f::BREAKER_STATE, &labels, "state", &words(&STATES), &word(&endpoint.breaker));
+        let dials = [("opened", endpoint.dials_opened), ("failed", endpoint.dials_failed)];
+        for (result, count) in dials.into_iter().filter(|_| endpoint.protocol == "ws") {
+            let mut labels = with("endpoint", &endpoint.origin);
+            labels.push(("result", result.to_owned()));
+            sheet.put(f::LINE_DIALS, labels, count as f64);
+        }
+    }
+    for (reason, count) in &feed.reconnects {
+        sheet.put(f::LINE_RECONNECTS, with("reason", reason), *count as f64);
     }
     for (kind, count) in &feed.decode_errors {
         sheet.put(f::DECODE_ERRORS, with("kind", kind), *count as f64);

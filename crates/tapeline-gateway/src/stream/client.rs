@@ -19,6 +19,9 @@ use super::talk::How;
 
 /// Slices of one write.
 const SLICES: usize = 64;
+/// How long one who was told goodbye is heard out, and in how many pieces.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_READS: usize = 256;
 /// Bytes that are joined into one piece for all who are to get the same.
 const JOINED: usize = 64 << 10;
 
@@ -185,6 +188,21 @@ impl Client {
 
     pub(super) fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Hears out one whom we have said goodbye to: a socket that is closed over unread bytes takes the goodbye with it.
+    pub(super) async fn linger(mut self) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut waste = [0; 1_024];
+        let heard_out = async {
+            let _ = self.socket.shutdown().await;
+            for _ in 0..LINGER_READS {
+                if !matches!(self.socket.read(&mut waste).await, Ok(1..)) {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, heard_out).await;
     }
 
     /// Reads once into the scratch; the bytes go to the reader.

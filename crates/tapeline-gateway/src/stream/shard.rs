@@ -140,6 +140,9 @@ impl Shard {
         self.counters.clients.fetch_sub(1, Ordering::Relaxed);
         client.subs.iter().for_each(|(_, sub)| self.leave_idle(sub.shelf));
         client.patterns.iter().for_each(|(pattern, _)| self.release(pattern));
+        if client.closing.is_some() && !client.gone {
+            tokio::task::spawn_local(client.linger());
+        }
     }
 
     fn list(&self) -> Vec<ClientStatus> {

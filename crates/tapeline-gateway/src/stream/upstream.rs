@@ -137,9 +137,10 @@ impl Shard {
             };
             news.notified().await;
         }
-        // Whoever asked may be gone.
         let key = self.state.borrow().by_topic.get(&topic).copied();
         if let Some(key) = key {
+            self.offer(key);
+            // Whoever asked may be gone.
             self.leave_idle(key);
         }
     }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::bench::Bench;
+use tapeline_sim::MarketOptions;
+
+use crate::bench::{Bench, soon, usual};
 
 #[tokio::test]
 async fn a_subscription_is_answered_first_then_its_status_then_its_state_then_what_changes() {
@@ -98,7 +100,14 @@ async fn a_message_that_nobody_understands_is_told_and_the_tenth_ends_the_conver
 
 #[tokio::test]
 async fn a_pattern_brings_what_there_is_and_what_comes_later() {
-    let bench = Bench::new().await;
+    for shards in [1, 2] {
+        let mut config = usual();
+        config.limits.shards = shards;
+        pattern(&Bench::with(config, MarketOptions::default(), |_| {}).await).await;
+    }
+}
+
+async fn pattern(bench: &Bench) {
     let mut other = bench.client().await;
     other.subscribe(&["binance:quote:BTCUSDT"], json!({})).await;
     other.next_of(&["snapshot"]).await;
@@ -107,7 +116,8 @@ async fn a_pattern_brings_what_there_is_and_what_comes_later() {
     assert_eq!(results, [json!({"topic": "binance:quote:*", "ok": true})]);
     assert_eq!(client.next_of(&["snapshot"]).await["topic"], "binance:quote:BTCUSDT");
     other.subscribe(&["binance:quote:ETHUSDT"], json!({})).await;
-    while client.next_of(&["snapshot", "delta"]).await["topic"] != "binance:quote:ETHUSDT" {}
+    let found = async { while client.next_of(&["snapshot"]).await["topic"] != "binance:quote:ETHUSDT" {} };
+    soon(found).await;
     let mut named = bench.client().await;
     named.subscribe(&["binance:quote:BTCUSDT"], json!({"delivery": "every"})).await;
     let mut last = named.next_of(&["snapshot"]).await["offset"].as_u64().unwrap();
