@@ -29,8 +29,12 @@ const USAGE: &str =
 /// `scripts/prove defects` finds them again.
 const fn known_seeds(defect: Defect) -> Range<u64> {
     match defect {
-        Defect::ReapplyOldDelta | Defect::DropWantedOnRestart | Defect::PublishGoodHalf => 1..2,
-        Defect::MissMutedTopic | Defect::LeakPermit => 6..7,
+        Defect::ReapplyOldDelta
+        | Defect::DropWantedOnRestart
+        | Defect::PublishGoodHalf
+        | Defect::LeakPermit => 1..2,
+        Defect::KeepDroppedSubscriber => 8..9,
+        Defect::MissMutedTopic => 9..10,
         // Two runs of one world can be equal by chance; of many they are not.
         Defect::ReorderByHash => 0..16,
         _ => 0..1,
