@@ -19,6 +19,8 @@ use super::Contender;
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Histories are full soon: a run is to show what it costs later, when as much is let go as is taken in.
+const HISTORY: Duration = Duration::from_secs(1);
 /// The answer to a subscription, for the servers that have none of their own.
 const ANSWER: &str = "{\"type\":\"result\",\"id\":1,\"op\":\"subscribe\",\"results\":[]}";
 
@@ -195,6 +197,7 @@ fn tapeline(venue: &str, clients: usize, frames: u64) -> io::Result<(u64, u64)> 
         let mut config =
             GatewayConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..GatewayConfig::default() };
         config.limits.connections_per_ip = clients + 10;
+        config.timing.history = HISTORY;
         let gateway =
             Gateway::start(config, hub.clone(), About::default()).await.map_err(io::Error::other)?;
         println!("{}", gateway.address());
@@ -226,6 +229,7 @@ fn hub(venue: &str) -> Hub {
     let mut settings = VenueConfig::default();
     settings.feed.streams = vec![format!("ws://{venue}")];
     settings.feed.rest = vec![format!("http://{venue}")];
+    settings.feed.timing.history = HISTORY;
     Hub::new(HubConfig { venues: [("binance".to_owned(), settings)].into(), ..HubConfig::default() })
 }
 
