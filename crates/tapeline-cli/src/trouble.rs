@@ -48,11 +48,11 @@ impl Trouble {
                 let Some((reason, wait)) = line.reason.as_ref().zip(line.dial_in_ms) else { continue };
                 self.once(&venue.venue, line.id, line.failures.max(1), &mut said, || {
                     format!(
-                        "{}: {} cannot be used: {reason}; attempt {} in {}",
+                        "{}: {} cannot be used: {reason}; attempt {} {}",
                         venue.venue,
                         line.endpoint,
                         line.failures + 1,
-                        age(wait),
+                        soon(wait),
                     )
                 });
             }
@@ -72,5 +72,20 @@ impl Trouble {
         if before != Some(failures) {
             said.push(text());
         }
+    }
+}
+
+/// In how long: `now`, `in 2.5s`.
+fn soon(wait: u64) -> String {
+    let wait = age(wait);
+    if wait == "now" { wait } else { format!("in {wait}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_next_attempt_is_now_or_in_some_time() {
+        assert_eq!(super::soon(20), "now");
+        assert_eq!(super::soon(2_500), "in 2.5s");
     }
 }

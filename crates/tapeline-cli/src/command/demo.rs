@@ -2,7 +2,9 @@
 //! something breaks.
 
 mod faults;
+mod pages;
 mod plain;
+mod verdict;
 mod watcher;
 
 use std::io::IsTerminal as _;
@@ -21,9 +23,10 @@ use crate::args::{Demo, Global};
 use crate::exit::{Exit, Failed};
 use crate::stop::Stop;
 use crate::view::live::{Live, Source};
-use crate::view::text::{Line, Tone};
 use crate::view::{Board, Frame, Grouping};
-use watcher::{Watcher, footer};
+use pages::{commands, footer, help, page};
+use verdict::Asking;
+use watcher::Watcher;
 
 /// The venues whose words the generated markets speak.
 const SPOT: &str = "binance";
@@ -34,8 +37,11 @@ const BOUNDS: Bounds = Bounds { messages: 16_384, bytes: 8 << 20 };
 pub(crate) async fn run(args: Demo, global: &Global, stop: &mut Stop) -> Result<Exit, Failed> {
     let (spot, symbols) = market(args.seed, false).await?;
     let (futures, _) = market(args.seed.wrapping_add(1), true).await?;
-    let hub = Hub::new(config(&spot, &futures));
-    let gateway = open(&hub).await?;
+    let settings = settings(&spot, &futures);
+    let hub = Hub::new(HubConfig::from(&settings));
+    let gateway = open(&hub, &settings).await?;
+    let suggested = commands(gateway.address());
+    let asking = Asking::start(&format!("http://{}", gateway.address()));
     let topic = |venue: &'static str, channel: &'static str| {
         symbols.iter().map(move |symbol| format!("{venue}:{channel}:{symbol}"))
     };
@@ -47,25 +53,27 @@ pub(crate) async fn run(args: Demo, global: &Global, stop: &mut Stop) -> Result<
     let rows: Vec<_> = subscription.subscribed().iter().map(|subscribed| subscribed.topic.clone()).collect();
     let board = Board::new(Grouping::Symbols, rows);
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut watcher = Watcher::new(&spot, &futures, args.chaos);
+    let mut watcher = Watcher::new(&spot, &futures, args.chaos, asking.verdict());
     let exit = if std::io::stdout().is_terminal() {
         let title = if args.chaos { "demo · chaos" } else { "demo · two generated markets" };
         let frame = Frame {
             title: title.to_owned(),
             panel: Vec::new(),
             footer: vec![footer()],
-            help: help(&gateway),
+            help: help(&suggested),
+            page: page(&suggested),
         };
         let source = Source::Near { hub: &hub, subscription: &mut subscription };
         let live = Live { source, board, frame, until, extra: Some(&mut watcher) };
         live.show(global.colour(), stop).await?
     } else {
-        plain::introduce(&commands(&gateway));
+        plain::introduce(&suggested);
         plain::run(&hub, &mut subscription, board, &mut watcher, until, stop).await?
     };
     if exit == Exit::Failure {
         return Err(ended(&subscription));
     }
+    drop(asking);
     gateway.shutdown().await;
     let exit = leave(&hub, stop, exit).await;
     spot.shutdown().await;
@@ -83,54 +91,32 @@ async fn market(seed: u64, futures: bool) -> Result<(Server, Vec<String>), Faile
 
 /// Everything as usual, but the venues are ours, and trouble is noticed and forgiven sooner: nobody wants to watch
 /// a demo wait.
-fn config(spot: &Server, futures: &Server) -> HubConfig {
+fn settings(spot: &Server, futures: &Server) -> Settings {
     let mut settings = Settings::default();
     settings.timing.stable_after = Duration::from_secs(3);
     settings.timing.forgive_every = Duration::from_secs(1);
     settings.timing.silent_max = Duration::from_secs(4);
-    let mut config = HubConfig::from(&settings);
     for (id, server) in [(SPOT, spot), (FUTURES, futures)] {
-        let venue = config.venues.entry(id.to_owned()).or_default();
-        venue.feed.streams = vec![server.ws_url()];
-        venue.feed.rest = vec![server.url()];
+        if let Some(venue) = settings.venues.get_mut(id) {
+            venue.configured = true;
+            venue.streams = vec![server.ws_url()];
+            venue.rest = vec![server.url()];
+        }
     }
-    config
+    settings
 }
 
 /// A gateway where everybody looks for one, or on any free port if that one is taken.
-async fn open(hub: &Hub) -> Result<Gateway, Failed> {
+async fn open(hub: &Hub, settings: &Settings) -> Result<Gateway, Failed> {
     let mut usual = GatewayConfig::default();
     usual.timing.drain_within = Duration::from_secs(2);
     let any = GatewayConfig { listen: SocketAddr::new(usual.listen.ip(), 0), ..usual.clone() };
-    match Gateway::start(usual, hub.clone(), About::default()).await {
+    // Whoever asks, such as `tapeline doctor`, is told what is in force.
+    let about = About { config: settings.to_json(), ..About::default() };
+    match Gateway::start(usual, hub.clone(), about.clone()).await {
         Ok(gateway) => Ok(gateway),
-        Err(_) => Gateway::start(any, hub.clone(), About::default())
-            .await
-            .map_err(|error| Failed::new(Exit::Failure, error)),
-    }
-}
-
-/// What to type in another terminal, and what it shows.
-fn commands(gateway: &Gateway) -> [(String, &'static str); 3] {
-    let url = format!("http://{}", gateway.address());
-    let usual = gateway.address() == GatewayConfig::default().listen;
-    let other = if usual { String::new() } else { format!(" --gateway {url}") };
-    [
-        (format!("tapeline watch binance:book:BTCUSDT --gateway {url}"), "its book"),
-        (format!("tapeline status{other}"), "lines and topics"),
-        (format!("curl -N '{url}/api/v1/sse?topics=binance:trade:BTCUSDT'"), ""),
-    ]
-}
-
-fn help(gateway: &Gateway) -> Vec<Line> {
-    let title = "A gateway serves this to other programs. Try in another terminal:";
-    let mut lines = vec![Line::new().with(Tone::Strong, title)];
-    for (command, what) in commands(gateway) {
-        let mut line = Line::new().with(Tone::Plain, format!("  {command}"));
-        if !what.is_empty() {
-            line.push(Tone::Dim, format!("  # {what}"));
+        Err(_) => {
+            Gateway::start(any, hub.clone(), about).await.map_err(|error| Failed::new(Exit::Failure, error))
         }
-        lines.push(line);
     }
-    lines
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
     let terminal = std::io::stdout().is_terminal();
     let columns = if terminal { usize::from(crate::view::screen::size().0).max(60) } else { 240 };
     let mut out = head(&status, &remote);
-    for reason in reasons(&status) {
+    for reason in verdict(&status).1 {
         out.push(Line::new().with(Tone::Warning, format!("  {reason}")));
     }
     out.push(Line::new());
@@ -66,7 +66,8 @@ fn since(value: &Value, name: &str) -> String {
     }
 }
 
-fn tone(level: &str) -> Tone {
+/// How a level is shown.
+pub(crate) fn tone(level: &str) -> Tone {
     match level {
         "healthy" => Tone::Good,
         "warning" => Tone::Warning,
@@ -92,6 +93,15 @@ fn head(status: &Value, remote: &Remote) -> Vec<Line> {
         }
     }
     vec![line, Line::new().with(Tone::Dim, facts.join(" · "))]
+}
+
+/// The level of the whole, and why. What is better already but must hold for a while is recovering.
+pub(crate) fn verdict(status: &Value) -> (&str, Vec<String>) {
+    let (level, mut reasons) = (text(status, "level"), reasons(status));
+    if reasons.is_empty() && !matches!(level, "healthy" | "") {
+        reasons.push("recovering".to_owned());
+    }
+    (level, reasons)
 }
 
 fn reasons(status: &Value) -> Vec<String> {

@@ -50,12 +50,16 @@ impl Remote {
     /// The gateway that `--gateway` names, else the one that the configuration describes.
     pub(crate) fn of(global: &Global) -> Result<Self, Failed> {
         match &global.gateway {
-            Some(url) => Self::parse(url).map_err(|why| {
-                Failed::new(Exit::Usage, format!("--gateway {url}: {why}"))
-                    .hint(format!("write it like {USUAL}"))
-            }),
+            Some(url) => Self::at(url),
             None => Ok(Self::configured(&load(global)?)),
         }
+    }
+
+    /// The gateway at a URL.
+    pub(crate) fn at(url: &str) -> Result<Self, Failed> {
+        Self::parse(url).map_err(|why| {
+            Failed::new(Exit::Usage, format!("--gateway {url}: {why}")).hint(format!("write it like {USUAL}"))
+        })
     }
 
     /// Where a gateway with this configuration listens.

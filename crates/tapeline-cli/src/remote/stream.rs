@@ -37,8 +37,10 @@ const QUEUE: usize = 4_096;
 pub(crate) enum Heard {
     /// An envelope.
     Envelope(String),
-    /// Something to tell the person in front of the terminal.
-    Said(String),
+    /// The gateway is away from now on; what to tell about it, unless that was told already.
+    Away(Option<String>),
+    /// The gateway is back; what to tell about it, and the topics of which nothing is missing.
+    Back(Option<String>, Vec<String>),
     /// It is over for good.
     Over(Failed),
 }
@@ -114,12 +116,13 @@ impl Reader {
                 }
                 End::Cut(why, least) => (why, least),
             };
+            let mut text = None;
             if self.positions != before || attempts == 0 {
                 attempts = 0;
-                let text = format!("the gateway at {} is away: {why}; trying again", self.remote.url());
-                if out.send(Heard::Said(text)).await.is_err() {
-                    return;
-                }
+                text = Some(format!("the gateway at {} is away: {why}; trying again", self.remote.url()));
+            }
+            if out.send(Heard::Away(text)).await.is_err() {
+                return;
             }
             attempts += 1;
             tokio::select! {
@@ -136,6 +139,8 @@ impl Reader {
         };
         match self.talk(&mut socket, out).await {
             Ok(end) | Err(end) => {
+                // At once, not only after what follows: what is shown must not look alive any more.
+                let _ = out.try_send(Heard::Away(None));
                 let _ = timeout(Duration::from_millis(200), socket.close(1000, "")).await;
                 end
             }
@@ -195,11 +200,11 @@ impl Reader {
                 ("result", ..) => {
                     self.granted(&text, &mut renewed)?;
                     open = open.saturating_sub(1);
-                    if open == 0
-                        && let Some(said) = renewed.told()
-                        && out.send(Heard::Said(said)).await.is_err()
-                    {
-                        return Ok(End::Unheard);
+                    if open == 0 {
+                        let back = Heard::Back(renewed.told(), std::mem::take(&mut renewed.whole));
+                        if out.send(back).await.is_err() {
+                            return Ok(End::Unheard);
+                        }
                     }
                 }
                 ("error", ..) => self.refused(&text)?,
@@ -300,7 +305,7 @@ impl Reader {
 /// What became of what had been read before a cut.
 #[derive(Debug, Default)]
 struct Renewed {
-    whole: usize,
+    whole: Vec<String>,
     /// Topics that start anew, and why the first of them does.
     anew: Option<(usize, String)>,
 }
@@ -308,7 +313,7 @@ struct Renewed {
 impl Renewed {
     fn take(&mut self, granted: &Granted) {
         if granted.recovered == Some(true) {
-            self.whole += 1;
+            self.whole.push(granted.topic.clone());
         } else {
             let reason = || granted.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
             self.anew.get_or_insert_with(|| (0, reason())).0 += 1;
@@ -316,7 +321,7 @@ impl Renewed {
     }
 
     fn told(&self) -> Option<String> {
-        let whole = self.whole;
+        let whole = self.whole.len();
         match &self.anew {
             None if whole == 0 => None,
             None => {

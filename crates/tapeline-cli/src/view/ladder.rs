@@ -19,6 +19,9 @@ pub(crate) struct Ladder {
     scales: (u8, u8),
 }
 
+/// Columns of the words about the spread.
+const SPREAD: usize = 23;
+
 impl Default for Ladder {
     fn default() -> Self {
         let (bids, asks) = Default::default();
@@ -43,6 +46,11 @@ impl Ladder {
         }
     }
 
+    /// What is held may be old: only a snapshot makes it right again.
+    pub(crate) const fn distrust(&mut self) {
+        self.state = BookState::Stale;
+    }
+
     /// How far it can be trusted.
     pub(crate) const fn state(&self) -> BookState {
         self.state
@@ -58,8 +66,14 @@ impl Ladder {
         self.asks.first_key_value().map(|(price, size)| (*price, *size))
     }
 
-    /// The ladder in `2 × depth + 2` lines of `columns`: a title, asks, the spread, bids.
-    pub(crate) fn draw(&self, title: &str, depth: usize, columns: usize) -> Vec<Line> {
+    /// The ladder in `2 × depth + 2` lines of `columns`: a title with its state in a word, asks, the spread, bids.
+    pub(crate) fn draw(
+        &self,
+        title: &str,
+        (tone, word): (Tone, &str),
+        depth: usize,
+        columns: usize,
+    ) -> Vec<Line> {
         let asks: Vec<_> = self.asks.iter().take(depth).map(|(price, size)| (*price, *size)).collect();
         let bids: Vec<_> = self.bids.iter().rev().take(depth).map(|(price, size)| (*price, *size)).collect();
         let shown = || asks.iter().chain(&bids);
@@ -70,20 +84,17 @@ impl Ladder {
             shown().map(texts).fold((8, 8), |(a, b), (price, size)| (a.max(price.len()), b.max(size.len())));
         let fields = (widths.0, widths.1, largest);
 
-        let mut lines = vec![self.title(title, columns)];
+        // A book that is not live is still shown, but nobody shall take it for one that is.
+        let trusted = |usual| if word == told(BookState::Live).1 { usual } else { Tone::Dim };
+        let mut heading = Line::new().with(Tone::Strong, cut(title, columns.saturating_sub(word.len() + 3)));
+        heading.fill_to(columns.saturating_sub(word.len() + 2));
+        let mut lines = vec![heading.with(tone, format!("● {word}"))];
         lines.extend(std::iter::repeat_n(Line::new(), depth - asks.len()));
-        lines.extend(asks.iter().rev().map(|level| self.rung(*level, Tone::Bad, fields, columns)));
+        lines.extend(asks.iter().rev().map(|level| self.rung(*level, trusted(Tone::Bad), fields, columns)));
         lines.push(self.middle(columns));
-        lines.extend(bids.iter().map(|level| self.rung(*level, Tone::Good, fields, columns)));
+        lines.extend(bids.iter().map(|level| self.rung(*level, trusted(Tone::Good), fields, columns)));
         lines.extend(std::iter::repeat_n(Line::new(), depth - bids.len()));
         lines
-    }
-
-    fn title(&self, title: &str, columns: usize) -> Line {
-        let (tone, word) = told(self.state);
-        let mut line = Line::new().with(Tone::Strong, cut(title, columns.saturating_sub(word.len() + 3)));
-        line.fill_to(columns.saturating_sub(word.len() + 2));
-        line.with(tone, format!("● {word}"))
     }
 
     fn rung(
@@ -94,8 +105,6 @@ impl Ladder {
         columns: usize,
     ) -> Line {
         let (price_width, size_width, largest) = fields;
-        // A book that is not live is still shown, but nobody shall take it for one that is.
-        let tone = if self.state == BookState::Live { tone } else { Tone::Dim };
         let room = columns.saturating_sub(price_width + size_width + 3);
         let share = if largest > 0.0 { rough(size) / largest } else { 0.0 };
         Line::new()
@@ -108,15 +117,17 @@ impl Ladder {
     fn middle(&self, columns: usize) -> Line {
         let spread =
             self.ask().zip(self.bid()).and_then(|((ask, _), (bid, _))| Some((difference(ask, bid)?, bid)));
-        let mut text = match spread {
+        let text = match spread {
             Some((spread, bid)) if !bid.is_zero() => {
                 let points = rough(spread) / rough(bid) * 10_000.0;
                 let digits = if points < 0.1 { 4 } else { 2 };
-                format!("── spread {} · {points:.digits$} bp ", fixed(spread, self.scales.0))
+                format!("spread {} · {points:.digits$} bp", fixed(spread, self.scales.0))
             }
-            Some((spread, _)) => format!("── spread {} ", fixed(spread, self.scales.0)),
-            None => "── no spread yet ".to_owned(),
+            Some((spread, _)) => format!("spread {}", fixed(spread, self.scales.0)),
+            None => "no spread yet".to_owned(),
         };
+        // As wide as it usually gets, so that neither the dashes nor the id move.
+        let mut text = format!("── {text:<SPREAD$} ");
         let mut id = self.venue_id.map(|id| format!(" #{id}")).unwrap_or_default();
         if width(&text) + width(&id) > columns {
             id.clear();
@@ -161,7 +172,11 @@ mod tests {
     }
 
     fn drawn(ladder: &Ladder) -> Vec<String> {
-        ladder.draw("binance:book:BTCUSDT", 2, 40).iter().map(|line| line.render(80, false)).collect()
+        ladder
+            .draw("binance:book:BTCUSDT", told(ladder.state()), 2, 40)
+            .iter()
+            .map(|line| line.render(80, false))
+            .collect()
     }
 
     #[test]
@@ -179,7 +194,7 @@ mod tests {
                 "binance:book:BTCUSDT              ● live",
                 "  101.25       0.5 ██▋",
                 "  101.00       4.0 █████████████████████",
-                "── spread 0.50 · 49.75 bp ───── #1234567",
+                "── spread 0.50 · 49.75 bp  ──── #1234567",
                 "  100.50       2.0 ██████████▌",
                 "  100.00       1.0 █████▎",
             ]

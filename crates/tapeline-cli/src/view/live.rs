@@ -1,7 +1,7 @@
 //! A board on the terminal, fed by a hub of our own or by a gateway, until somebody ends it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tapeline::{Hub, Subscription, Update};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -83,6 +83,7 @@ impl Live<'_> {
 
     async fn run(&mut self, screen: &mut Screen, stop: &mut Stop) -> std::io::Result<Result<Exit, Failed>> {
         let start = Instant::now();
+        self.board.begin(second_of_day());
         let millis = || start.elapsed().as_millis() as u64;
         let mut pictures = interval(PICTURE);
         let mut looks = interval(LOOK);
@@ -98,9 +99,13 @@ impl Live<'_> {
             tokio::select! {
                 exit = stop.asked() => return Ok(Ok(exit)),
                 Some(key) = keys.recv() => match key {
-                    Key::Quit => return Ok(Ok(Exit::Done)),
                     Key::Interrupt => return Ok(Ok(Exit::Interrupted)),
+                    // Any key leads back from the page of keys.
+                    _ if self.board.is_helping() => self.board.toggle_help(),
+                    Key::Quit => return Ok(Ok(Exit::Done)),
+                    Key::Help if self.frame.page.is_empty() => {}
                     Key::Help => self.board.toggle_help(),
+                    Key::None => {}
                     Key::Other(key) => {
                         if let Some(said) = self.extra.as_mut().and_then(|extra| extra.key(key)) {
                             self.board.notice(millis(), said);
@@ -151,6 +156,11 @@ impl Live<'_> {
     }
 }
 
+/// The second of the day, in UTC.
+pub(crate) fn second_of_day() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86_400
+}
+
 /// What has come and is not shown yet.
 #[derive(Debug, Default)]
 struct Batch {
@@ -171,7 +181,8 @@ impl Batch {
                         board.take(now, &envelope);
                     }
                 }
-                Heard::Said(text) => board.notice(now, text),
+                Heard::Away(text) => board.leave(now, text),
+                Heard::Back(text, whole) => board.rejoin(now, text, &whole),
                 Heard::Over(failed) => return Some(failed),
             }
         }

@@ -29,7 +29,7 @@ const COLUMNS: &[(Column, bool)] = &[
     (Column { name: "SYMBOL", right: false, spare: 0, least: 8 }, false),
     (Column { name: "BID", right: true, spare: 0, least: 9 }, false),
     (Column { name: "ASK", right: true, spare: 0, least: 9 }, false),
-    (Column { name: "SPREAD", right: true, spare: 3, least: 6 }, false),
+    (Column { name: "SPREAD", right: true, spare: 3, least: 8 }, false),
     (Column { name: "LAST", right: true, spare: 2, least: 9 }, false),
     (Column { name: "SIZE", right: true, spare: 6, least: 8 }, false),
     (Column { name: "FUTURES", right: true, spare: 1, least: 9 }, true),
@@ -157,6 +157,11 @@ impl Board {
         let text = |row: Option<&Row>, price: fn(&Row) -> Option<_>| {
             row.map(|row| row.price_text(price(row))).unwrap_or_default()
         };
+        // The book and the trades of a symbol pause together; the youngest of them tells its age.
+        let youngest =
+            [figures.trade, figures.book, figures.quote].into_iter().flatten().map(|at| &self.rows[at]);
+        let youngest = youngest.max_by_key(|row| row.seen);
+        let paused = youngest.map_or(Tone::Dim, |row| row.age_tone(now));
         vec![
             (Tone::Strong, symbol.to_owned()),
             (tone(top), text(top, |row| row.price)),
@@ -168,7 +173,7 @@ impl Board {
             (Tone::Dim, rate(trades)),
             (Tone::Dim, rate(figures.rate + second.rate)),
             (Tone::Dim, trade.map(|row| count(row.rate.total())).unwrap_or_default()),
-            (Tone::Dim, figures.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
+            (paused, figures.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
             state(&figures),
             state(&second),
         ]

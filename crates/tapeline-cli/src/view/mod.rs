@@ -13,7 +13,7 @@ pub(crate) mod table;
 mod tests;
 pub(crate) mod text;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
@@ -43,8 +43,10 @@ pub(crate) struct Frame {
     pub(crate) panel: Vec<Line>,
     /// Lines below everything, kept at the bottom.
     pub(crate) footer: Vec<Line>,
-    /// Shown above the footer where there is room, and on request in place of the books.
+    /// Shown above the footer where there is room.
     pub(crate) help: Vec<Line>,
+    /// Shown in place of everything on request.
+    pub(crate) page: Vec<Line>,
 }
 
 /// Everything shown.
@@ -54,12 +56,18 @@ pub(crate) struct Board {
     rows: Vec<Row>,
     index: HashMap<Topic, usize>,
     total: Rate,
-    /// The last thing worth a line.
-    notice: Option<(u64, String)>,
-    /// Whether the help was asked for.
+    /// The last things worth a line, the oldest first.
+    notices: VecDeque<(u64, String)>,
+    /// The second of the day at which the board's time began, for the times of notices.
+    began: u64,
+    /// What is to be said while whoever feeds the board is away.
+    away: Option<String>,
+    /// Whether the page of keys was asked for.
     helping: bool,
 }
 
+/// So many notices are kept.
+const NOTICES: usize = 3;
 /// A notice stays for so long.
 const NOTICED: u64 = 15_000;
 /// Lines that a title and a ladder of some depth want.
@@ -77,7 +85,9 @@ impl Board {
             rows: Vec::new(),
             index: HashMap::new(),
             total: Rate::default(),
-            notice: None,
+            notices: VecDeque::new(),
+            began: 0,
+            away: None,
             helping: false,
         };
         for topic in topics {
@@ -111,17 +121,60 @@ impl Board {
 
     /// Shows a line of text for a while.
     pub(crate) fn notice(&mut self, now: u64, text: String) {
-        self.notice = Some((now, text));
+        // What happens again and again takes one place.
+        let what = |text: &str| text.split_once(" after ").map(|(what, _)| what.to_owned());
+        if self.notices.back().is_some_and(|(_, last)| what(last).is_some() && what(last) == what(&text)) {
+            self.notices.pop_back();
+        }
+        if self.notices.len() >= NOTICES {
+            self.notices.pop_front();
+        }
+        self.notices.push_back((now, text));
     }
 
-    /// Shows the help, or no longer.
+    /// Whoever feeds the board is away: nothing on it is known to be so still.
+    pub(crate) fn leave(&mut self, now: u64, said: Option<String>) {
+        self.rows.iter_mut().for_each(Row::leave);
+        if let Some(said) = said {
+            self.notice(now, said.clone());
+            self.away = Some(said);
+        }
+    }
+
+    /// Whoever feeds the board is back; of the topics in `whole` nothing is missing.
+    pub(crate) fn rejoin(&mut self, now: u64, said: Option<String>, whole: &[String]) {
+        for row in &mut self.rows {
+            row.rejoin(whole.iter().any(|topic| topic == row.topic.as_str()));
+        }
+        if let Some(away) = self.away.take() {
+            self.notices.retain(|(_, text)| *text != away);
+        }
+        if let Some(said) = said {
+            self.notice(now, said);
+        }
+    }
+
+    /// Tells the second of the day at which the board's time began.
+    pub(crate) const fn begin(&mut self, second_of_day: u64) {
+        self.began = second_of_day;
+    }
+
+    /// Shows the page of keys, or no longer.
     pub(crate) const fn toggle_help(&mut self) {
         self.helping = !self.helping;
+    }
+
+    /// Whether the page of keys is shown.
+    pub(crate) const fn is_helping(&self) -> bool {
+        self.helping
     }
 
     /// The whole screen: at most `size.1` lines of `size.0` columns.
     pub(crate) fn draw(&mut self, now: u64, size: (usize, usize), frame: &Frame) -> Vec<Line> {
         let (columns, lines) = size;
+        if self.helping && !frame.page.is_empty() {
+            return frame.page.iter().take(lines).cloned().collect();
+        }
         let mut top = vec![self.title(now, columns, &frame.title)];
         let rows = match self.grouping {
             Grouping::Topics => self.by_topic(now, columns),
@@ -146,28 +199,61 @@ impl Board {
     /// Notices, help and the footer, as far as there is room for them beside the figures.
     fn bottom(&self, now: u64, (columns, lines): (usize, usize), rows: usize, frame: &Frame) -> Vec<Line> {
         let mut bottom = Vec::new();
-        let notice = self.notice.as_ref().filter(|(at, _)| now.saturating_sub(*at) < NOTICED);
-        let noticed = |line: &str| Line::new().with(Tone::Warning, line);
         if frame.panel.is_empty() {
-            let told = notice.map(|(_, text)| text::wrapped(text, columns)).unwrap_or_default();
-            bottom.extend(told.into_iter().map(noticed));
+            bottom.extend(self.latest(now, columns));
         } else {
-            // Always two lines, so that nothing moves when it is told.
-            let told = notice.map(|(_, text)| text::wrapped(text, columns)).unwrap_or_default();
-            let told = told.into_iter().map(noticed).chain(std::iter::repeat_with(Line::new));
-            bottom.extend(told.take(2));
+            // Always as many lines, so that nothing moves when something is told.
+            let taken = rows + frame.panel.len() + frame.footer.len() + 1;
+            let reserved = if lines > taken + NOTICES { NOTICES + 1 } else { 2 };
+            let told = self.events(now, columns, reserved);
+            let blank = reserved - told.len();
+            bottom.extend(told);
+            bottom.extend(std::iter::repeat_n(Line::new(), blank));
             bottom.extend(frame.panel.iter().cloned());
         }
         // The help takes no more than what the figures and a readable ladder leave.
         let taken = rows + frame.help.len() + frame.panel.len() + frame.footer.len();
         let spare = lines.saturating_sub(taken) > SPARE;
-        if !frame.help.is_empty() && (self.helping || spare) {
+        if !frame.help.is_empty() && spare {
             bottom.push(Line::new());
             bottom.extend(frame.help.iter().cloned());
         }
         bottom.extend(frame.footer.iter().cloned());
         let most = lines.saturating_sub(4);
         bottom.split_off(bottom.len().saturating_sub(most))
+    }
+
+    /// What was told lately, whole.
+    fn latest(&self, now: u64, columns: usize) -> Vec<Line> {
+        let recent = self.notices.iter().filter(|(at, _)| now.saturating_sub(*at) < NOTICED);
+        let mut texts: Vec<&str> = recent.map(|(_, text)| text.as_str()).collect();
+        if let Some(away) = self.away.as_deref().filter(|away| !texts.contains(away)) {
+            texts.push(away);
+        }
+        let lines = texts.into_iter().flat_map(|text| text::wrapped(text, columns));
+        lines.map(|line| Line::new().with(Tone::Warning, line)).collect()
+    }
+
+    /// The last things told, each with its time, in at most `most` lines: the newest whole, the others cut.
+    fn events(&self, now: u64, columns: usize, most: usize) -> Vec<Line> {
+        const TIME: usize = 11;
+        let mut out: VecDeque<Line> = VecDeque::new();
+        for (place, (at, text)) in self.notices.iter().rev().enumerate() {
+            let second = (self.began + at / 1_000) % 86_400;
+            let time = format!("{:02}:{:02}:{:02}Z  ", second / 3_600, second / 60 % 60, second % 60);
+            let fresh = now.saturating_sub(*at) < NOTICED;
+            let tone = if place == 0 && fresh { Tone::Warning } else { Tone::Dim };
+            let lines = text::wrapped(text, columns.saturating_sub(TIME).max(1));
+            let lines = &lines[..lines.len().min(if place == 0 { 2 } else { 1 })];
+            if out.len() + lines.len() > most {
+                break;
+            }
+            for (row, line) in lines.iter().enumerate().rev() {
+                let lead = if row == 0 { time.clone() } else { " ".repeat(TIME) };
+                out.push_front(Line::new().with(Tone::Dim, lead).with(tone, *line));
+            }
+        }
+        out.into()
     }
 
     fn title(&mut self, now: u64, columns: usize, title: &str) -> Line {
@@ -208,7 +294,14 @@ impl Board {
         ];
         let venue = self.venue().map_or(0, |venue| venue.len() + 1);
         let fields: Vec<Vec<Field>> = self.rows.iter_mut().map(|row| topic_fields(row, venue, now)).collect();
-        table::draw(COLUMNS, &fields, columns)
+        let mut lines = table::draw(COLUMNS, &fields, columns);
+        // From below, so that what is inserted moves nothing that is still to be looked at.
+        for (at, row) in self.rows.iter().enumerate().rev() {
+            if let Some(remark) = row.remark(now) {
+                lines.insert(at + 2, Line::new().with(Tone::Warning, format!("  {remark}")));
+            }
+        }
+        lines
     }
 
     /// The books side by side, as many as fit beside each other, in at most `lines` lines.
@@ -225,7 +318,9 @@ impl Board {
         for (place, row) in books.iter().take(beside).enumerate() {
             let unknown = ladder::Ladder::default();
             let ladder = row.ladder.as_deref().unwrap_or(&unknown);
-            for (at, line) in ladder.draw(row.topic.as_str(), depth, wide).into_iter().enumerate() {
+            for (at, line) in
+                ladder.draw(row.topic.as_str(), row.state(), depth, wide).into_iter().enumerate()
+            {
                 if out.len() <= at {
                     out.push(Line::new());
                 }
@@ -248,7 +343,7 @@ fn topic_fields(row: &mut Row, skip: usize, now: u64) -> Vec<Field> {
         (Tone::Plain, row.size_text()),
         (Tone::Dim, row.note.clone()),
         (Tone::Dim, rate(per_second)),
-        (Tone::Dim, row.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
+        (row.age_tone(now), row.seen.map_or("–".to_owned(), |seen| age(now.saturating_sub(seen)))),
         (tone, format!("● {word}")),
         (Tone::Dim, if row.seen.is_some() { row.source().to_owned() } else { String::new() }),
     ]

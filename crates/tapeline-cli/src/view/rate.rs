@@ -41,6 +41,12 @@ impl Rate {
         self.total
     }
 
+    /// Events per second from the first one up to `now`.
+    pub(crate) fn mean(&self, now: u64) -> f64 {
+        let seen = self.first.map_or(0, |first| now.saturating_sub(first)).max(1_000);
+        self.total as f64 * 1_000.0 / seen as f64
+    }
+
     fn advance(&mut self, now: u64) {
         let step = now / STEP;
         let passed = step.saturating_sub(self.step).min(STEPS as u64);

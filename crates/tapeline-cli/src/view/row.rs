@@ -62,6 +62,10 @@ pub(crate) struct Row {
     level: Level,
     phase: &'static str,
     source: Source,
+    /// Whoever brings it is away: nothing here is known to be so still.
+    away: bool,
+    /// When its line was first said to be live.
+    connected: Option<u64>,
     /// Why it is not served as promised.
     pub(crate) reason: Box<str>,
     /// The most digits behind the point seen so far, of prices and of sizes.
@@ -70,6 +74,11 @@ pub(crate) struct Row {
 
 /// A price that has moved is marked for so long.
 const MARKED: u64 = 400;
+/// Whoever brings nothing for so long from the beginning may not exist.
+const NOTHING: u64 = 10_000;
+/// A topic with as many updates per second is busy; if it pauses for longer than this, something is off.
+const BUSY: f64 = 2.0;
+const PAUSE: u64 = 1_000;
 
 impl Row {
     /// A topic of which nothing is known yet.
@@ -90,6 +99,8 @@ impl Row {
             level: Level::Healthy,
             phase: "waiting",
             source: Source::Live,
+            away: false,
+            connected: None,
             reason: "".into(),
             scales: (0, 0),
         }
@@ -97,10 +108,14 @@ impl Row {
 
     /// Takes one update that came at `now`.
     pub(crate) fn take(&mut self, now: u64, news: News<'_>) {
+        self.away = false;
         match news.data {
             Data::Status(status) => {
                 (self.level, self.phase, self.source) = (status.level, status.phase, status.source);
                 self.reason = status.reason.clone();
+                if self.phase == "live" {
+                    self.connected.get_or_insert(now);
+                }
                 return;
             }
             Data::Gap(_) => {
@@ -219,10 +234,28 @@ impl Row {
         }
     }
 
-    /// The state in a word: the book's where there is one, else what the line does.
+    /// Whoever brings it is away.
+    pub(crate) const fn leave(&mut self) {
+        self.away = true;
+    }
+
+    /// Whoever brings it is back. Either nothing was missed, or all that was known is old.
+    pub(crate) fn rejoin(&mut self, missed_nothing: bool) {
+        if !std::mem::take(&mut self.away) || missed_nothing {
+            return;
+        }
+        (self.level, self.phase, self.source) = (Level::Healthy, "waiting", Source::Cache);
+        if let Some(ladder) = &mut self.ladder {
+            ladder.distrust();
+        }
+    }
+
+    /// The state in a word: the book's where there is one and its line stands, else what the line does.
     pub(crate) fn state(&self) -> (Tone, &'static str) {
         match &self.ladder {
-            Some(ladder) if self.level <= Level::Warning => told(ladder.state()),
+            _ if self.away => (Tone::Bad, "away"),
+            _ if self.phase == "rejected" => (Tone::Bad, "rejected"),
+            Some(ladder) if self.level <= Level::Warning || self.phase == "live" => told(ladder.state()),
             _ => {
                 let tone = match self.level {
                     Level::Healthy if self.phase == "live" => Tone::Good,
@@ -234,9 +267,26 @@ impl Row {
         }
     }
 
+    /// What is to be said about a topic that brings nothing and perhaps never will.
+    pub(crate) fn remark(&self, now: u64) -> Option<String> {
+        if self.phase == "rejected" {
+            return Some(format!("rejected; is the symbol right? {}", self.reason.trim_end_matches('.')));
+        }
+        let since = self.connected.filter(|_| self.seen.is_none() && self.phase == "live" && !self.away)?;
+        (now.saturating_sub(since) >= NOTHING)
+            .then(|| "nothing has come yet; is the symbol right?".to_owned())
+    }
+
+    /// How its age is to be shown: a busy topic that pauses is remarkable.
+    pub(crate) fn age_tone(&self, now: u64) -> Tone {
+        let paused = self.seen.is_some_and(|seen| now.saturating_sub(seen) >= PAUSE);
+        if paused && self.rate.mean(now) >= BUSY { Tone::Warning } else { Tone::Dim }
+    }
+
     /// Where the data comes from, in a word.
     pub(crate) const fn source(&self) -> &'static str {
         match self.source {
+            _ if self.away => "cache",
             Source::Live => "live",
             Source::Poll => "poll",
             Source::Repair => "repair",

@@ -38,6 +38,8 @@ pub(crate) enum Key {
     Interrupt,
     /// Any other letter.
     Other(char),
+    /// A key without a letter.
+    None,
 }
 
 impl Screen {
@@ -152,7 +154,7 @@ pub(crate) fn keys() -> mpsc::Receiver<Key> {
                     KeyCode::Char('h' | 'H' | '?') => Key::Help,
                     KeyCode::Char('q' | 'Q') | KeyCode::Esc => Key::Quit,
                     KeyCode::Char(key) if !control => Key::Other(key.to_ascii_lowercase()),
-                    _ => continue,
+                    _ => Key::None,
                 };
                 if key.kind != KeyEventKind::Release && sender.blocking_send(meant).is_err() {
                     break;

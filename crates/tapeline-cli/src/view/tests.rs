@@ -54,6 +54,7 @@ fn frame() -> Frame {
         panel: Vec::new(),
         footer: vec![line("q quit")],
         help: vec![line("help 1"), line("help 2")],
+        page: vec![line("page 1"), line("page 2")],
     }
 }
 
@@ -128,14 +129,81 @@ fn trouble_shows_in_the_state_and_gaps_as_a_notice() {
 }
 
 #[test]
-fn the_help_is_shown_where_there_is_room_or_on_request() {
+fn the_help_is_shown_where_there_is_room_and_the_page_of_keys_on_request() {
     let mut board = Board::new(Grouping::Topics, [topic("v:trade:X")]);
     let helps =
         |board: &mut Board, lines| picture(board, 0, (80, lines), &frame()).contains(&"help 2".to_owned());
     assert!(helps(&mut board, 40));
     assert!(!helps(&mut board, 16));
-    board.toggle_help();
-    assert!(helps(&mut board, 16));
+    for (columns, lines) in [(80, 24), (120, 40)] {
+        board.toggle_help();
+        assert_eq!(picture(&mut board, 0, (columns, lines), &frame()), ["page 1", "page 2"]);
+        board.toggle_help();
+        assert!(picture(&mut board, 0, (columns, lines), &frame()).len() == lines);
+    }
+}
+
+#[test]
+fn a_board_whose_gateway_is_away_does_not_look_alive() {
+    let names = ["v:trade:X", "v:book:X", "v:trade:Y"];
+    let mut board = Board::new(Grouping::Topics, names.map(topic));
+    take(&mut board, 0, names[0], &trade("2", "9"), false);
+    take(&mut board, 0, names[1], &book("1.5", "2.5", BookState::Live), true);
+    let words = |board: &mut Board, now| picture(board, now, (110, 20), &Frame::default()).join("\n");
+    assert_eq!(words(&mut board, 0).matches("● live").count(), 3);
+    board.leave(0, Some("the gateway is away".to_owned()));
+    let shown = words(&mut board, 60_000);
+    // The rows, the ladder, and the words for as long as it lasts.
+    assert_eq!((shown.matches("● away").count(), shown.matches("● live").count()), (4, 0), "{shown}");
+    assert_eq!(shown.matches("cache").count(), 2, "{shown}");
+    assert!(shown.ends_with("the gateway is away"), "{shown}");
+    board.rejoin(60_000, Some("back".to_owned()), &[names[0].to_owned()]);
+    let shown = words(&mut board, 60_000);
+    // Of the trades nothing is missing; the book is right again with its snapshot.
+    assert_eq!((shown.matches("● live").count(), shown.matches("● stale").count()), (1, 2), "{shown}");
+    take(&mut board, 60_000, names[1], &book("1.5", "2.5", BookState::Live), true);
+    assert_eq!(words(&mut board, 60_000).matches("● live").count(), 3);
+}
+
+#[test]
+fn a_rejected_topic_and_one_that_brings_nothing_say_so_in_the_table() {
+    let names = ["v:book:NOPE", "v:trade:NONE"];
+    let mut board = Board::new(Grouping::Topics, names.map(topic));
+    take(&mut board, 0, names[0], &book("1", "2", BookState::Syncing), true);
+    take(&mut board, 0, names[0], &status(Level::Warning, "rejected"), false);
+    take(&mut board, 0, names[1], &status(Level::Warning, "live"), false);
+    let early = picture(&mut board, 9_000, (90, 20), &Frame::default()).join("\n");
+    assert!(!early.contains("nothing has come yet"), "{early}");
+    let shown = picture(&mut board, 10_000, (90, 20), &Frame::default());
+    assert!(shown[3].contains("rejected; is the symbol right? refused"), "{shown:?}");
+    assert!(shown[5].contains("nothing has come yet; is the symbol right?"), "{shown:?}");
+    assert_eq!(shown.join("\n").matches("● rejected").count(), 2, "{shown:?}");
+}
+
+#[test]
+fn the_last_three_events_stand_with_their_times_where_a_panel_is() {
+    let mut board = Board::new(Grouping::Symbols, [topic("v:trade:X")]);
+    board.begin(3_600);
+    for (at, text) in
+        [(0, "one"), (1_000, "two"), (2_000, "three"), (9_000, "four after 9 s"), (60_000, "four after 1 s")]
+    {
+        board.notice(at, text.to_owned());
+    }
+    let with_panel = Frame { panel: vec![Line::new().with(Tone::Plain, "panel")], ..frame() };
+    let shown = picture(&mut board, 90_000, (80, 24), &with_panel).join("\n");
+    assert!(!shown.contains("one"), "{shown}");
+    assert!(shown.contains("01:00:01Z  two\n01:00:02Z  three\n01:01:00Z  four after 1 s"), "{shown}");
+}
+
+#[test]
+fn a_busy_topic_that_pauses_has_a_marked_age() {
+    let mut board = Board::new(Grouping::Topics, [topic("v:trade:X")]);
+    for now in 0..50 {
+        take(&mut board, now * 100, "v:trade:X", &trade("2", "9"), false);
+    }
+    let drawn = |board: &mut Board, now| board.draw(now, (100, 9), &Frame::default())[2].render(100, true);
+    assert!(!drawn(&mut board, 5_800).contains("\u{1b}[33m"));
+    assert!(drawn(&mut board, 6_000).contains("\u{1b}[33m1.1s"));
 }
 
 #[test]
@@ -163,6 +231,7 @@ fn a_picture_never_exceeds_its_window() {
                 board.toggle_help();
             }
         }
+        board.toggle_help();
         let lines = picture(&mut board, 0, (80, 10), &frame());
         assert!(lines.iter().any(|line| line.contains("more; a taller window shows them")), "{lines:?}");
     }

@@ -13,6 +13,8 @@ pub(crate) struct Fault {
     pub(crate) name: &'static str,
     /// What it does, for people.
     pub(crate) what: &'static str,
+    /// What it does and what is to be seen then, for the page of keys.
+    pub(crate) seen: &'static str,
     /// What it orders of the simulated venues, as in docs/simulator.md.
     spot: &'static str,
     futures: &'static str,
@@ -24,6 +26,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 'c',
         name: "cut",
         what: "both connections are cut without a goodbye",
+        seen: "both connections drop: all books turn stale, back within a second",
         spot: "fin",
         futures: "fin",
     },
@@ -31,6 +34,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 's',
         name: "stall",
         what: "the spot venue falls silent, its connection stays open",
+        seen: "spot falls silent: after 4 s its books are stale, a new line is made",
         spot: "stall socket=last",
         futures: "",
     },
@@ -38,6 +42,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 'd',
         name: "drop",
         what: "every 3rd book message of BTCUSDT and ETHUSDT is lost for three seconds",
+        seen: "parts of two books are lost: only these turn stale, then are right",
         spot: "for 3s drop stream=btcusdt@depth every=3\nfor 3s drop stream=ethusdt@depth every=3",
         futures: "",
     },
@@ -45,6 +50,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 'r',
         name: "refuse",
         what: "the futures venue hangs up and refuses us with 503 for three seconds",
+        seen: "futures refuse us for 3 s: their books are stale, dials wait longer",
         spot: "",
         futures: "for 3s refuse\nfin",
     },
@@ -52,6 +58,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 'g',
         name: "garble",
         what: "one message in twenty is broken in half for three seconds",
+        seen: "1 in 20 spot messages is broken: counted and dropped, books repaired",
         spot: "for 3s truncate one-in=20 seed=7",
         futures: "",
     },

@@ -1,26 +1,27 @@
 //! The demo in a pipe: one line per symbol and second.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tapeline::{Hub, Subscription, Update};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
+use super::pages::Suggested;
 use super::watcher::Watcher;
 use crate::exit::{Exit, Failed};
 use crate::log;
 use crate::out::print_to_reader;
 use crate::stop::Stop;
 use crate::view::Board;
-use crate::view::live::Extra as _;
+use crate::view::live::{Extra as _, second_of_day};
 
 /// What stands before the first line.
-pub(crate) fn introduce(commands: &[(String, &'static str)]) {
+pub(crate) fn introduce(commands: &[Suggested]) {
     log::say("demo: two generated markets; one line per symbol and second follows on stdout");
     log::say("a gateway serves them to other programs; try in another terminal:");
-    for (command, what) in commands {
-        let gap = if what.is_empty() { "" } else { "   # " };
-        log::say(&format!("  {command}{gap}{what}"));
+    for suggested in commands {
+        log::say(&format!("{}:", suggested.what));
+        log::say(&format!("  {}", suggested.line()));
     }
 }
 
@@ -76,6 +77,6 @@ pub(crate) async fn run(
 
 /// The time of day in UTC.
 fn clock() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86_400;
+    let seconds = second_of_day();
     format!("{:02}:{:02}:{:02}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }

@@ -2,20 +2,26 @@
 //! and the faults, ordered by a key or by the script.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tapeline::{Data, Level, Status, Topic, Update};
+use tapeline::{Data, Status, Topic, Update};
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::update::GapKind;
 use tapeline_sim::Server;
 
-use super::faults::{FAULTS, Fault, due};
+use super::faults::{Fault, due};
+use super::verdict::Latest;
+use crate::command::status::tone;
 use crate::view::live::Extra;
-use crate::view::number::count;
-use crate::view::text::{Line, Tone};
+use crate::view::number::{age, count};
+use crate::view::text::{Line, Tone, wrapped};
 
 /// A fault is blamed for what breaks within this time.
-const BLAMED: Duration = Duration::from_secs(10);
+const BLAMED: Duration = Duration::from_secs(30);
+/// Gaps and reconnects count for so long.
+const GAPS_COUNT: Duration = Duration::from_secs(300);
+const RECONNECTS_COUNT: Duration = Duration::from_secs(600);
 
 /// Keeps count while faults strike.
 pub(crate) struct Watcher<'a> {
@@ -38,6 +44,11 @@ pub(crate) struct Watcher<'a> {
     missed: u64,
     lines: Vec<Venue>,
     duplicates: u64,
+    /// What the gateway says of the whole.
+    verdict: Latest,
+    /// When the last gap was declared and the last line lost: that is how long they are held against us.
+    last_gap: Option<Instant>,
+    last_reconnect: Option<Instant>,
     /// What is to be told and is not yet.
     said: VecDeque<String>,
 }
@@ -46,7 +57,6 @@ pub(crate) struct Watcher<'a> {
 #[derive(Debug, Default)]
 struct Venue {
     name: String,
-    level: &'static str,
     /// The phase of its worst line.
     phase: &'static str,
     lines: usize,
@@ -56,7 +66,7 @@ struct Venue {
 }
 
 impl<'a> Watcher<'a> {
-    pub(crate) fn new(spot: &'a Server, futures: &'a Server, chaos: bool) -> Self {
+    pub(crate) fn new(spot: &'a Server, futures: &'a Server, chaos: bool, verdict: Latest) -> Self {
         Self {
             spot,
             futures,
@@ -72,6 +82,9 @@ impl<'a> Watcher<'a> {
             missed: 0,
             lines: Vec::new(),
             duplicates: 0,
+            verdict,
+            last_gap: None,
+            last_reconnect: None,
             said: VecDeque::new(),
         }
     }
@@ -97,6 +110,32 @@ impl<'a> Watcher<'a> {
             self.reconnects(),
             self.recoveries,
         )
+    }
+
+    /// The whole's level with its reasons, as `tapeline status` tells them, in always as many lines.
+    fn health(&self, columns: usize) -> Vec<Line> {
+        let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reasons: Vec<String> = verdict.reasons.iter().map(|reason| self.until(reason)).collect();
+        const LEAD: usize = 26;
+        let text = reasons.join(" · ");
+        let mut texts = wrapped(&text, columns.saturating_sub(LEAD).max(1)).into_iter();
+        let mut line = |lead: Line| lead.with(Tone::Dim, texts.next().unwrap_or_default());
+        let first = Line::new().with(Tone::Plain, format!("{:<14}", "health"));
+        let first = line(first.with(tone(&verdict.level), format!("● {:<10}", verdict.level)));
+        vec![first, line(Line::new().with(Tone::Plain, " ".repeat(LEAD)))]
+    }
+
+    /// A reason, and when it will be one no longer, where that is known.
+    fn until(&self, reason: &str) -> String {
+        let (last, counts) = match reason {
+            _ if reason.contains("gaps not filled") => (self.last_gap, GAPS_COUNT),
+            _ if reason.contains("reconnects in") => (self.last_reconnect, RECONNECTS_COUNT),
+            _ => (None, Duration::ZERO),
+        };
+        match last.and_then(|last| counts.checked_sub(last.elapsed())) {
+            Some(left) => format!("{reason}; forgiven in {}", age(left.as_millis() as u64)),
+            None => reason.to_owned(),
+        }
     }
 
     fn reconnects(&self) -> u64 {
@@ -153,6 +192,7 @@ impl Extra for Watcher<'_> {
             Data::Book(book) => self.book(&update.topic, book.state, update.received.0),
             Data::Gap(gap) => {
                 self.gaps += 1;
+                self.last_gap = Some(Instant::now());
                 if gap.kind == GapKind::Venue {
                     self.missed += gap.to.saturating_sub(gap.from) + 1;
                 }
@@ -170,7 +210,11 @@ impl Extra for Watcher<'_> {
             self.said.push_back(format!("chaos {}, {said}", self.done));
         }
         self.duplicates = 0;
+        let before = self.reconnects();
         self.lines = hub.venues.iter().map(Venue::of).collect();
+        if self.reconnects() > before {
+            self.last_reconnect = Some(Instant::now());
+        }
         for line in hub.venues.iter().filter_map(|venue| venue.feed.as_ref()).flat_map(|feed| &feed.lines) {
             self.duplicates += line.stats.duplicates;
         }
@@ -197,18 +241,15 @@ impl Extra for Watcher<'_> {
             (None, _) => figure("no trouble yet", String::new(), Tone::Dim),
         }
         panel.push(line);
+        panel.extend(self.health(columns));
         panel
     }
 }
 
 impl Venue {
     fn of(status: &tapeline::VenueStatus) -> Self {
-        let mut venue =
-            Self { name: status.venue.clone(), phase: "halted", level: "critical", ..Self::default() };
+        let mut venue = Self { name: status.venue.clone(), phase: "halted", ..Self::default() };
         let Some(feed) = &status.feed else { return venue };
-        // Better already, but shown only once that has held for a while.
-        let settling = feed.reasons.is_empty() && feed.level > Level::Healthy;
-        venue.level = if settling { "settling" } else { word(feed.level) };
         venue.phase = "live";
         for line in &feed.lines {
             if line.phase != "live" {
@@ -224,14 +265,8 @@ impl Venue {
 
     fn line(&self) -> Line {
         let tone = if self.phase == "live" { Tone::Good } else { Tone::Bad };
-        let level = match self.level {
-            "healthy" => Tone::Good,
-            "warning" | "settling" => Tone::Warning,
-            _ => Tone::Bad,
-        };
         let mut line = Line::new().with(Tone::Plain, format!("{:<14}", self.name));
         line.push(tone, format!("● {:<10}", self.phase));
-        line.push(level, format!("{:<11}", self.level));
         let lines = if self.lines == 1 { "1 line".to_owned() } else { format!("{} lines", self.lines) };
         line.push(Tone::Dim, format!("{lines:<8}"));
         line.push(Tone::Dim, format!("{:>9} messages", count(self.messages)));
@@ -258,25 +293,4 @@ fn shown(took: Duration) -> String {
         millis @ 0..100 => format!("{millis} ms"),
         _ => format!("{:.2} s", took.as_secs_f64()),
     }
-}
-
-const fn word(level: Level) -> &'static str {
-    match level {
-        Level::Healthy => "healthy",
-        Level::Warning => "warning",
-        Level::Degraded => "degraded",
-        Level::Unhealthy => "unhealthy",
-        Level::Critical => "critical",
-    }
-}
-
-/// The keys and what they do.
-pub(crate) fn footer() -> Line {
-    let mut line = Line::new().with(Tone::Dim, "break: ");
-    for fault in FAULTS {
-        line.push(Tone::Strong, fault.key.to_string());
-        line.push(Tone::Dim, format!(" {}  ", fault.name));
-    }
-    line.push(Tone::Dim, "·  ");
-    line.with(Tone::Strong, "h").with(Tone::Dim, " help  ").with(Tone::Strong, "q").with(Tone::Dim, " quit")
 }

@@ -80,7 +80,11 @@ fn take(batch: &mut Vec<Heard>, buffer: &mut Vec<u8>) -> Result<(), Failed> {
                 buffer.extend_from_slice(text.as_bytes());
                 buffer.push(b'\n');
             }
-            Heard::Said(text) => log::say(&text),
+            Heard::Away(text) | Heard::Back(text, _) => {
+                if let Some(text) = text {
+                    log::say(&text);
+                }
+            }
             Heard::Over(failed) => return Err(failed),
         }
     }
