@@ -135,17 +135,17 @@ fn admin_token(settings: &Settings) -> Option<String> {
     let place = token::place(settings).map(|file| file.display().to_string()).unwrap_or_default();
     match token::own(settings) {
         Ok(Some(token)) => {
-            tracing::info!(file = place, "orders need the admin token in this file");
+            tracing::info!(file = place, "operator calls need the admin token in this file");
             Some(token)
         }
         Ok(None) => {
             tracing::warn!(
-                "there is no state folder for an admin token: all orders are refused; set `state.dir`"
+                "there is no state folder for an admin token: all operator calls are refused; set `state.dir`"
             );
             None
         }
         Err(error) => {
-            tracing::warn!(file = place, %error, "no admin token can be kept there: all orders are refused");
+            tracing::warn!(file = place, %error, "no admin token can be kept there: all operator calls are refused");
             None
         }
     }
@@ -154,7 +154,14 @@ fn admin_token(settings: &Settings) -> Option<String> {
 /// Takes as many file descriptors as the system gives, and says whether they suffice.
 fn files(settings: &Settings) {
     let wanted = settings.gateway.connections as u64 + SPARE_FILES;
+    // Nobody has asked for as many connections as there are by default.
+    let usual = settings.gateway.connections == tapeline::settings::Gateway::default().connections;
     match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < wanted && usual => tracing::info!(
+            files,
+            wanted,
+            "fewer file descriptors than the default of `gateway.connections`; enough for fewer clients"
+        ),
         Ok(files) if files < wanted => tracing::warn!(
             files,
             wanted,
