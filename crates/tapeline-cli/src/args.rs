@@ -38,7 +38,8 @@ pub(crate) struct Global {
     /// Set one key of the configuration, over file and environment
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// The running gateway to ask [default: http://127.0.0.1:8480, or where the configuration listens]
+    /// The running gateway to ask [default: http://127.0.0.1:8480, or where the configuration listens; `watch` opens
+    /// lines of its own without it]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) gateway: Option<String>,
     /// When to use colours (NO_COLOR is respected)

@@ -10,6 +10,9 @@ pub(crate) struct Asked {
     /// Everything the gateway tells, as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Every topic, also where the terminal has fewer rows
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `tapeline health`.

@@ -26,6 +26,15 @@ pub(crate) fn load(global: &Global) -> Result<Settings, Failed> {
     read(&sources(global)?)
 }
 
+/// The configuration of this run over some `section.key=value` of lower rank than flags.
+pub(crate) fn load_over(mut lower: Vec<String>, global: &Global) -> Result<Settings, Failed> {
+    let mut sources = sources(global)?;
+    let key = |flag: &str| flag.split_once('=').map(|(key, _)| key.trim().to_owned());
+    lower.retain(|flag| !sources.flags.iter().any(|given| key(given) == key(flag)));
+    sources.flags.splice(0..0, lower);
+    read(&sources)
+}
+
 fn sources(global: &Global) -> Result<Sources, Failed> {
     Ok(Sources::of_process(global.config.as_deref(), global.set.clone())?)
 }

@@ -11,7 +11,7 @@ use tapeline::settings::Settings;
 use tapeline::{Hub, HubConfig, Kind, Topic, Update};
 use tokio::time::timeout;
 
-use super::config::load;
+use super::config::{load, load_over};
 use crate::args::{Doctor, Global};
 use crate::exit::{Exit, Failed};
 use crate::out::print;
@@ -90,15 +90,50 @@ impl Report {
 
 /// Runs the command.
 pub(crate) async fn run(args: &Doctor, global: &Global) -> Result<Exit, Failed> {
-    let settings = load(global)?;
+    let remote = Remote::of(global)?;
+    let theirs = if asks_gateway(global) { of_gateway(&remote).await } else { Vec::new() };
+    let settings = if theirs.is_empty() { load(global)? } else { load_over(theirs.clone(), global)? };
     let venues = venues(args.venue.as_deref(), &settings)?;
     let colour = global.colour() && !args.json;
     let mut report = Report { json: args.json, colour, subject: String::new(), failed: false };
-    gateway(&mut report, global).await?;
+    gateway(&mut report, &remote, global).await?;
+    if !theirs.is_empty() {
+        let found = "endpoints and topics as the gateway has them; -c FILE names others";
+        report.step(Mark::Ok, "settings", Duration::ZERO, found, "")?;
+    }
     for venue in venues {
         one_venue(&mut report, &settings, venue).await?;
     }
     Ok(if report.failed { Exit::Failure } else { Exit::Done })
+}
+
+/// Whoever names a gateway and no configuration wants to know what that gateway would find.
+const fn asks_gateway(global: &Global) -> bool {
+    global.gateway.is_some() && global.config.is_none()
+}
+
+/// What a gateway uses to reach its venues, as `section.key=value`; nothing if it does not say.
+async fn of_gateway(remote: &Remote) -> Vec<String> {
+    match remote.get("/api/v1/config").await {
+        Ok(answer) if answer.status.is_success() => flags(&answer.body),
+        _ => Vec::new(),
+    }
+}
+
+fn flags(config: &serde_json::Value) -> Vec<String> {
+    let venues = config.get("venues").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let flags = venues.flat_map(|(venue, keys)| {
+        // Files are the gateway's, which may run elsewhere; secrets are not told.
+        ["streams", "rest", "warm"].into_iter().filter_map(move |key| {
+            let list = keys
+                .get(key)?
+                .as_array()
+                .filter(|list| !list.is_empty() && list.iter().all(serde_json::Value::is_string))?;
+            let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+            Some(format!("venues.{venue}.{key}=[{}]", texts.join(", ")))
+        })
+    });
+    flags.collect()
 }
 
 fn venues<'a>(named: Option<&str>, settings: &'a Settings) -> Result<Vec<&'a str>, Failed> {
@@ -116,8 +151,7 @@ fn venues<'a>(named: Option<&str>, settings: &'a Settings) -> Result<Vec<&'a str
 }
 
 /// A gateway need not run: its absence is told, but is no failure.
-async fn gateway(report: &mut Report, global: &Global) -> Result<(), Failed> {
-    let remote = Remote::of(global)?;
+async fn gateway(report: &mut Report, remote: &Remote, global: &Global) -> Result<(), Failed> {
     report.open(format!("gateway {}", remote.url()))?;
     let since = Instant::now();
     match remote.get("/healthz").await {
@@ -126,6 +160,10 @@ async fn gateway(report: &mut Report, global: &Global) -> Result<(), Failed> {
             let mark = if named { Mark::Failed } else { Mark::Note };
             let next = "start one with `tapeline serve`; without it, programs open lines of their own";
             report.step(mark, "answers", since.elapsed(), failed.first(), next)
+        }
+        Ok(answer) if !answer.body.is_object() => {
+            let next = "is that the port of another program? --gateway URL names the right one";
+            report.step(Mark::Failed, "answers", since.elapsed(), "this is no gateway", next)
         }
         Ok(answer) => {
             report.step(Mark::Ok, "answers", since.elapsed(), answer.status.as_str(), "")?;

@@ -13,6 +13,9 @@ pub(crate) async fn run(args: &Health, global: &Global) -> Result<Exit, Failed> 
     let path = if args.ready { "/readyz" } else { "/healthz" };
     let answer = remote.get(&format!("{path}?verbose")).await?;
     let well = answer.status.is_success();
+    if !answer.body.is_object() {
+        return Err(remote.is_none(&format!("it says {} to {path}", answer.status)));
+    }
     if args.json {
         print(&format!("{}\n", answer.body))?;
     } else {

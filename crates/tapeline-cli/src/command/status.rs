@@ -13,13 +13,16 @@ use crate::view::number::{age, count};
 use crate::view::table::{self, Column, Field};
 use crate::view::text::{Line, Tone};
 
-/// Topics that are shown; `--json` has all.
+/// Topics that are shown in a pipe without `--all`.
 const MOST: usize = 200;
 
 /// Runs the command.
 pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
     let remote = Remote::of(global)?;
     let status = remote.get("/api/v1/status").await?.granted(&remote)?;
+    if status.get("level").is_none() {
+        return Err(remote.is_none("its answer is not a gateway's"));
+    }
     if args.json {
         print(&format!("{status}\n"))?;
         return Ok(Exit::Done);
@@ -36,7 +39,14 @@ pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
     out.push(Line::new());
     out.extend(line_table(items(&lines), columns));
     out.push(Line::new());
-    out.extend(topic_table(items(&topics), columns));
+    let rows = usize::from(crate::view::screen::size().1);
+    let room = match (args.all, terminal) {
+        (true, _) => usize::MAX,
+        // A heading above, the line about what is left out, and the prompt below.
+        (false, true) => rows.saturating_sub(out.len() + 3).max(1),
+        (false, false) => MOST,
+    };
+    out.extend(topic_table(items(&topics), columns, room, terminal));
     let colour = global.colour();
     let text: String =
         out.iter().map(|line| format!("{}\n", line.render(columns, colour).trim_end())).collect();
@@ -153,7 +163,8 @@ fn line_table(items: &[Value], columns: usize) -> Vec<Line> {
     table::draw(COLUMNS, &rows, columns)
 }
 
-fn topic_table(items: &[Value], columns: usize) -> Vec<Line> {
+/// The topics. Where there are more than `room`, healthy ones are only counted if `brief`, and the rest is cut.
+fn topic_table(items: &[Value], columns: usize, room: usize, brief: bool) -> Vec<Line> {
     const COLUMNS: &[Column] = &[
         Column { name: "TOPIC", right: false, spare: 0, least: 16 },
         Column { name: "LEVEL", right: false, spare: 0, least: 8 },
@@ -185,11 +196,58 @@ fn topic_table(items: &[Value], columns: usize) -> Vec<Line> {
             Line::new().with(Tone::Dim, "no topics: `tapeline watch --gateway URL TOPIC…` asks for some"),
         ];
     }
-    let rows: Vec<Vec<Field>> = items.iter().take(MOST).map(row).collect();
-    let mut lines = table::draw(COLUMNS, &rows, columns);
-    if items.len() > MOST {
-        let more = items.len() - MOST;
-        lines.push(Line::new().with(Tone::Dim, format!("… {more} more; --json has all of them")));
+    let healthy = |item: &&Value| text(item, "level") == "healthy";
+    let hidden = if brief && items.len() > room { items.iter().filter(healthy).count() } else { 0 };
+    let listed: Vec<&Value> = items.iter().filter(|item| hidden == 0 || !healthy(item)).collect();
+    let rows: Vec<Vec<Field>> = listed.iter().take(room).map(|item| row(item)).collect();
+    let mut lines = if rows.is_empty() { Vec::new() } else { table::draw(COLUMNS, &rows, columns) };
+    let more = listed.len().saturating_sub(room);
+    let counts = [(hidden, "healthy"), (more, "more")].into_iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<String> =
+        counts.map(|(number, word)| format!("{} {word}", count(number as u64))).collect();
+    if !counts.is_empty() {
+        let what = if rows.is_empty() { "topics: " } else { "… " };
+        let told = format!("{what}{}; --all lists every topic", counts.join(" and "));
+        lines.push(Line::new().with(Tone::Dim, told));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(levels: &[&str], room: usize, brief: bool) -> Vec<String> {
+        let item = |(at, level): (usize, &&str)| json!({"topic": format!("v:trade:S{at}"), "level": level});
+        let items: Vec<Value> = levels.iter().enumerate().map(item).collect();
+        let lines = topic_table(&items, 80, room, brief);
+        lines.iter().map(|line| line.render(80, false).trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn healthy_topics_are_counted_where_there_is_no_room_for_all() {
+        let levels = ["healthy", "warning", "healthy", "healthy"];
+        assert_eq!(shown(&levels, 4, true).len(), 5, "a heading and all");
+        let lines = shown(&levels, 3, true);
+        assert!(lines.len() == 3 && lines[1].starts_with("v:trade:S1"), "{lines:?}");
+        assert_eq!(lines[2], "… 3 healthy; --all lists every topic");
+        assert_eq!(shown(&["healthy"; 3], 2, true), ["topics: 3 healthy; --all lists every topic"]);
+        assert_eq!(shown(&["warning"; 4], 2, true)[3], "… 2 more; --all lists every topic");
+        assert_eq!(shown(&levels, 2, false)[3], "… 2 more; --all lists every topic");
+    }
+
+    #[test]
+    fn what_is_better_already_is_recovering() {
+        assert_eq!(
+            verdict(&json!({"level": "degraded", "reasons": []})),
+            ("degraded", vec!["recovering".to_owned()])
+        );
+        assert_eq!(
+            verdict(&json!({"level": "warning", "reasons": ["x: y"]})),
+            ("warning", vec!["x: y".to_owned()])
+        );
+        assert_eq!(verdict(&json!({"level": "healthy"})), ("healthy", Vec::new()));
+    }
 }

@@ -16,6 +16,7 @@ use crate::args::{Global, Watch};
 use crate::exit::{Exit, Failed};
 use crate::log;
 use crate::out::Lines;
+use crate::remote::Remote;
 use crate::stop::Stop;
 use crate::trouble::Trouble;
 use crate::view::live::{Live, Source};
@@ -46,6 +47,8 @@ pub(crate) async fn run(args: Watch, global: &Global, stop: &mut Stop) -> Result
         exit = stop.asked() => return Ok(exit),
     };
     hint_at_lonely_patterns(&hub, &wishes).await;
+    // Ends with the program, or when there is nothing more to hint at.
+    tokio::spawn(hint_at_gateway(hub.clone(), Remote::of(global)?));
     if !table {
         return lines(&hub, &mut subscription, stop).await;
     }
@@ -82,6 +85,27 @@ async fn hint_at_lonely_patterns(hub: &Hub, wishes: &[Wish]) {
                  keep them warm by `warm` in the configuration of the venue"
             ));
         }
+    }
+}
+
+/// Where a venue cannot be reached, a gateway that runs here may be the way: whoever forgot to name it is told once.
+async fn hint_at_gateway(hub: Hub, remote: Remote) {
+    const LOOKS: u32 = 60;
+    for _ in 0..LOOKS {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let status = hub.status().await;
+        let mut lines =
+            status.venues.iter().filter_map(|venue| venue.feed.as_ref()).flat_map(|feed| &feed.lines);
+        if !lines.any(|line| !line.proven && line.reason.is_some()) {
+            continue;
+        }
+        if remote.is_gateway().await {
+            log::say(&format!(
+                "a gateway answers at {}; add --gateway {0} to watch through it",
+                remote.url()
+            ));
+        }
+        return;
     }
 }
 

@@ -79,6 +79,8 @@ impl Remote {
             Some(("http" | "ws", rest)) => rest,
             Some(("https" | "wss", _)) => return Err("gateways are spoken to without TLS so far"),
             Some(_) => return Err("the scheme is not http"),
+            // A name alone is more likely a slip than a host that listens on port 80.
+            None if !url.contains(':') => return Err("that is no URL"),
             None => url,
         };
         let uri: http::uri::Authority = match rest.split_once('/') {
@@ -126,6 +128,21 @@ impl Remote {
             .hint("start one with `tapeline serve`, or name another one with --gateway URL")
     }
 
+    /// Whoever answers there is no gateway.
+    pub(crate) fn is_none(&self, why: &str) -> Failed {
+        Failed::new(Exit::Failure, format!("{}: this is no gateway ({why})", self.url()))
+            .hint("is that the port of another program? --gateway URL names the right one")
+    }
+
+    /// Whether a gateway answers there.
+    pub(crate) async fn is_gateway(&self) -> bool {
+        self.get("/api/v1/status").await.is_ok_and(|answer| {
+            answer.status.is_success()
+                && answer.body.get("level").is_some()
+                && answer.body.get("clients").is_some()
+        })
+    }
+
     /// Asks for something.
     pub(crate) async fn get(&self, path: &str) -> Result<Answer, Failed> {
         self.ask(Method::GET, path, None, None).await
@@ -144,10 +161,7 @@ impl Remote {
         token: Option<&str>,
     ) -> Result<Answer, Failed> {
         let tcp = self.connect().await?;
-        let broken = |why: &str| {
-            Failed::new(Exit::Failure, format!("{} does not answer like a gateway ({why})", self.url()))
-                .hint("is that the port of another program? --gateway URL names the right one")
-        };
+        let broken = |why: &str| self.is_none(why);
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -186,7 +200,11 @@ impl Answer {
         if self.status.is_success() && !self.body.is_null() {
             return Ok(self.body);
         }
+        // A gateway gives its refusals in words of its own.
         let said = self.body.pointer("/error/message").or_else(|| self.body.get("message"));
+        if said.is_none() {
+            return Err(remote.is_none(&format!("it says {} to `tapeline`", self.status)));
+        }
         let said = said.and_then(Value::as_str).unwrap_or("no reason given").to_owned();
         let failed = Failed::new(Exit::Failure, format!("{} says {}: {said}", remote.url(), self.status));
         Err(match self.status {
@@ -215,7 +233,21 @@ mod tests {
         check("http://feed.example.com/", Some(("feed.example.com", 80, "feed.example.com")));
         check("localhost:1", Some(("localhost", 1, "localhost:1")));
         check("ws://[::1]:8480", Some(("::1", 8480, "[::1]:8480")));
-        for wrong in ["https://a", "ftp://a", "http://a/b", "http://", "http://u:p@a", "http://a:99999", ""] {
+        for wrong in [
+            "https://a",
+            "ftp://a",
+            "http://a/b",
+            "http://",
+            "http://u:p@a",
+            "http://a:99999",
+            "",
+            "foo",
+            "http//a",
+            "http:/a",
+            "a:b",
+            "http://a b",
+            "://",
+        ] {
             check(wrong, None);
         }
     }

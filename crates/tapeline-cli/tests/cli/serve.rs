@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process::{Ended, Folder, Running, end, simulator, tapeline};
+use crate::process::{Ended, Folder, Running, end, simulator, tapeline, watch};
 
 /// A venue, a gateway that serves it, and its folder.
 struct Served {
@@ -231,6 +231,39 @@ fn the_doctor_takes_every_step_and_says_what_to_do() {
     assert!(failed["next"].as_str().unwrap().contains("nobody listens there"), "{failed}");
     let ended = served.run(&["doctor", "nasdaq"]);
     assert!(ended.code == Some(2) && ended.stderr.contains("binance-usdm"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_doctor_of_a_gateway_tries_what_that_gateway_uses() {
+    let served = Served::new("doctor-of", "warm = [\"binance:quote:ETHUSDT\"]\n");
+    // No configuration lies where it runs.
+    let ended = end(&mut tapeline(&["doctor", "--gateway", &served.url]));
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let endpoint = format!("binance ws://127.0.0.1:{}", served.venue_port);
+    assert!(ended.stdout.contains(&endpoint), "{}", ended.stdout);
+    assert!(ended.stdout.contains("binance:quote:ETHUSDT"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("binance-usdm"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_is_no_gateway_is_told_so() {
+    let (_venue, port) = simulator(&[]);
+    let url = format!("http://127.0.0.1:{port}");
+    for command in ["status", "health"] {
+        let ended = end(tapeline(&[command]).args(["--gateway", &url]));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command}: {}", ended.stderr);
+        assert!(ended.stderr.contains("this is no gateway"), "{command}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn who_cannot_reach_a_venue_is_told_of_a_gateway_that_runs() {
+    let served = Served::new("hint", "");
+    let mut command = watch(crate::process::dead_port(), &["binance:trade:BTCUSDT"]);
+    command.env("TAPELINE_GATEWAY__LISTEN", served.url.trim_start_matches("http://"));
+    let watch = Running::start(&mut command);
+    let told = watch.told(|line| line.contains("a gateway answers at"));
+    assert!(told.contains(&format!("{}; add --gateway", served.url)), "{told}");
 }
 
 #[test]

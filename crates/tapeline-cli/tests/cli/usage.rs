@@ -15,6 +15,9 @@ fn mistakes_are_told_on_stderr_with_code_2() {
     check(&["wach"], 2, "watch");
     check(&["watch"], 2, "<TOPIC>...");
     check(&["watch", "--delivery", "some", "binance:trade:X"], 2, "every, conflate");
+    for wrong in ["foo", "http//a", "https://a", "a:b", "http://a/b"] {
+        check(&["status", "--gateway", wrong], 2, "write it like http://127.0.0.1:8480");
+    }
     check(&["simulate", "--speed", "0"], 2, "max");
     check(&["simulate", "--drop", "BTCUSDT"], 2, "BTCUSDT:50");
     check(&["simulate", "--port", "0", "--symbols", "NOPE"], 2, "it has BTCUSDT");
