@@ -80,6 +80,9 @@ enum Part {
         address: String,
         #[arg(long)]
         clients: usize,
+        /// Topics of each.
+        #[arg(long, default_value_t = 9)]
+        topics: usize,
     },
 }
 
@@ -140,7 +143,7 @@ fn main() -> ExitCode {
         Some(Part::Server { contender, venue, clients, frames }) => {
             server::run(contender, &venue, clients, frames)
         }
-        Some(Part::Swarm { address, clients }) => swarm::run(&address, clients),
+        Some(Part::Swarm { address, clients, topics }) => swarm::run(&address, clients, topics),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -236,7 +239,8 @@ fn idle(clients: usize) -> io::Result<()> {
     let mut server = Process::start(&words(&told))?;
     let address = server.line()?;
     let before = resident(server.child.id())?;
-    let mut swarm = Process::start(&words(&format!("swarm --address {address} --clients {clients}")))?;
+    let told = format!("swarm --address {address} --clients {clients} --topics 1");
+    let mut swarm = Process::start(&words(&told))?;
     swarm.line()?;
     // What was needed for the handshakes is given back.
     std::thread::sleep(Duration::from_secs(3));

@@ -13,12 +13,12 @@ use tokio::net::TcpStream;
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Connects so many clients, says that they are there, and counts what they hear until it is silent.
-pub(crate) fn run(address: &str, clients: usize) -> io::Result<()> {
+pub(crate) fn run(address: &str, clients: usize, topics: usize) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let heard = Arc::new(AtomicU64::new(0));
         for number in 0..clients {
-            let connection = connect(address, number as u64).await?;
+            let connection = connect(address, topics, number as u64).await?;
             tokio::spawn(listen(connection, Arc::clone(&heard)));
         }
         println!("there");
@@ -35,8 +35,8 @@ pub(crate) fn run(address: &str, clients: usize) -> io::Result<()> {
     })
 }
 
-/// Connects and subscribes to all symbols but the last: that one begins the stream.
-async fn connect(address: &str, seed: u64) -> io::Result<Connection<TcpStream>> {
+/// Connects and subscribes to so many symbols; the last of all begins the stream.
+async fn connect(address: &str, topics: usize, seed: u64) -> io::Result<Connection<TcpStream>> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let request = ClientRequest {
@@ -48,8 +48,11 @@ async fn connect(address: &str, seed: u64) -> io::Result<Connection<TcpStream>> 
     let limits = Limits { read_buffer: 16 << 10, ..Limits::client() };
     let (mut connection, _) =
         Connection::connect(socket, &request, limits, seed).await.map_err(io::Error::other)?;
-    let topics: Vec<String> =
-        SYMBOLS[..SYMBOLS.len() - 1].iter().map(|symbol| format!("\"binance:trade:{symbol}\"")).collect();
+    let topics: Vec<String> = SYMBOLS[..SYMBOLS.len() - 1]
+        .iter()
+        .take(topics)
+        .map(|symbol| format!("\"binance:trade:{symbol}\""))
+        .collect();
     let request = format!("{{\"op\":\"subscribe\",\"id\":1,\"topics\":[{}]}}", topics.join(","));
     connection.queue_text(&request).map_err(io::Error::other)?;
     std::future::poll_fn(|context| connection.poll_flush(context)).await?;
