@@ -15,7 +15,7 @@ use super::verdict::Latest;
 use crate::command::status::tone;
 use crate::view::live::Extra;
 use crate::view::number::{age, count};
-use crate::view::text::{Line, Tone, wrapped};
+use crate::view::text::{Line, Tone, width, wrapped};
 
 /// A fault is blamed for what breaks within this time.
 const BLAMED: Duration = Duration::from_secs(30);
@@ -115,27 +115,36 @@ impl<'a> Watcher<'a> {
     /// The whole's level with its reasons, as `tapeline status` tells them, in always as many lines.
     fn health(&self, columns: usize) -> Vec<Line> {
         let verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let reasons: Vec<String> = verdict.reasons.iter().map(|reason| self.until(reason)).collect();
         const LEAD: usize = 26;
-        let text = reasons.join(" · ");
-        let mut texts = wrapped(&text, columns.saturating_sub(LEAD).max(1)).into_iter();
-        let mut line = |lead: Line| lead.with(Tone::Dim, texts.next().unwrap_or_default());
+        let room = columns.saturating_sub(LEAD).max(1);
+        let mut texts: Vec<String> = match verdict.reasons.as_slice() {
+            [one] => wrapped(&self.until(one, room * 2), room).into_iter().map(str::to_owned).collect(),
+            all => all.iter().map(|reason| self.until(reason, room)).collect(),
+        };
+        let more = verdict.reasons.len().saturating_sub(2);
+        if let (Some(last), 1..) = (texts.get_mut(1), more) {
+            last.push_str(&format!(" (+{more})"));
+        }
+        texts.resize(2, String::new());
         let first = Line::new().with(Tone::Plain, format!("{:<14}", "health"));
-        let first = line(first.with(tone(&verdict.level), format!("● {:<10}", verdict.level)));
-        vec![first, line(Line::new().with(Tone::Plain, " ".repeat(LEAD)))]
+        let first = first.with(tone(&verdict.level), format!("● {:<10}", verdict.level));
+        let leads = [first, Line::new().with(Tone::Plain, " ".repeat(LEAD))];
+        leads.into_iter().zip(texts).map(|(lead, text)| lead.with(Tone::Dim, text)).collect()
     }
 
-    /// A reason, and when it will be one no longer, where that is known.
-    fn until(&self, reason: &str) -> String {
+    /// A reason, and when it will be one no longer, where that is known; in fewer words where `room` is short.
+    fn until(&self, reason: &str, room: usize) -> String {
         let (last, counts) = match reason {
             _ if reason.contains("gaps not filled") => (self.last_gap, GAPS_COUNT),
             _ if reason.contains("reconnects in") => (self.last_reconnect, RECONNECTS_COUNT),
             _ => (None, Duration::ZERO),
         };
-        match last.and_then(|last| counts.checked_sub(last.elapsed())) {
-            Some(left) => format!("{reason}; forgiven in {}", age(left.as_millis() as u64)),
-            None => reason.to_owned(),
-        }
+        let Some(left) = last.and_then(|last| counts.checked_sub(last.elapsed())) else {
+            return reason.to_owned();
+        };
+        let left = age(left.as_millis() as u64);
+        let whole = format!("{reason}; forgiven in {left}");
+        if width(&whole) <= room { whole } else { format!("{reason}; {left} left") }
     }
 
     fn reconnects(&self) -> u64 {
