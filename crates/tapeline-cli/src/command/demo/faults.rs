@@ -34,7 +34,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         key: 's',
         name: "stall",
         what: "the spot venue falls silent, its connection stays open",
-        seen: "spot falls silent on an open line: its books turn stale within seconds",
+        seen: "spot falls silent on an open line: nothing comes until that is noticed",
         spot: "stall socket=last",
         futures: "",
     },
