@@ -1,7 +1,7 @@
 //! The conversation with one client: its requests, one after the other.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
+use std::future::Future as _;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub(super) async fn serve(shard: Rc<Shard>, key: usize) {
         let Some(text) = next else { break };
         match talk::read(&text) {
             Ok(request) => {
-                let mut work = pin!(obey(&shard, key, request));
+                // Of its own, since a client that waits must not hold the room that a request needs.
+                let mut work = Box::pin(obey(&shard, key, request));
                 // While it is obeyed nothing more is read of this client, but it is written to.
                 let done = std::future::poll_fn(|context| match shard.poll_writes(key, context) {
                     Poll::Ready(()) => Poll::Ready(false),
