@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::log::Bound;
-use super::shard::{FAREWELL, Shard, State, unix};
+use super::shard::{FAREWELL, Shard, State};
 use super::talk::code;
+use crate::reading::wall;
 
 /// How often clients are looked at that do not read, and logs that have grown.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -97,7 +98,7 @@ impl Shard {
     /// Lets go of what is too old or too much; the largest first, if all is too much.
     fn mind_logs(&self, state: &mut State) {
         let limits = &self.config.limits;
-        let (now, age) = (unix(), self.config.timing.history);
+        let (now, age) = (wall(), self.config.timing.history);
         let unsent = limits.unsent_bytes;
         let mut events = Bound { bytes: limits.log_bytes, age };
         let state_bound = Bound { bytes: unsent, age };

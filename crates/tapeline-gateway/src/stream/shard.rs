@@ -13,7 +13,6 @@ use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic};
 use tapeline_core::data::update::Shared as Update;
 use tapeline_core::outbox::Bounds;
-use tapeline_core::time::Unix;
 use tapeline_core::venue::{Map, Venue};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
@@ -23,13 +22,12 @@ use super::shelf::{Reader, Shelf};
 use super::talk::code;
 use super::{Admission, ClientStatus, Counters};
 use crate::config::GatewayConfig;
+use crate::reading::wall;
 
 /// What waits for a shard between two turns, at most; beyond it the hub declares gaps.
 const INBOX: Bounds = Bounds { messages: 1 << 18, bytes: 64 << 20 };
 /// How long a client may take to read its farewell.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
-/// A feed that has failed for good is asked again after this long.
-const RETRY: Duration = Duration::from_secs(1);
 /// Bytes read from a client at once.
 const SCRATCH: usize = 16 << 10;
 
@@ -114,7 +112,7 @@ impl Shard {
             Err(error) => return tracing::warn!(%peer, %error, "a client cannot be taken in"),
         };
         let limit = self.config.limits.message_bytes;
-        let mut client = Client::new(id, (peer, unix().0), (socket, seat), &leftover, limit);
+        let mut client = Client::new(id, (peer, wall().0), (socket, seat), &leftover, limit);
         self.counters.admitted.fetch_add(1, Ordering::Relaxed);
         self.counters.clients.fetch_add(1, Ordering::Relaxed);
         if self.state.borrow().stopping {
@@ -213,7 +211,6 @@ impl Shard {
         // The feed failed for good, or everything stops: those who read it are connected anew when it is back.
         self.venues.borrow_mut().remove(&venue);
         drop(subscription);
-        sleep(RETRY).await;
         self.resume_venue(&venue).await;
     }
 
@@ -393,9 +390,3 @@ fn wake(clients: &mut Slab<Client>, dirty: &mut Vec<usize>, reader: Reader) {
 
 /// The delivery that the shards ask the hub for: they conflate themselves.
 pub(super) const EVERY: Option<Delivery> = Some(Delivery::Every);
-
-/// The wall clock.
-pub(super) fn unix() -> Unix {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Unix(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
-}

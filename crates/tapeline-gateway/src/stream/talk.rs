@@ -193,49 +193,43 @@ impl Outcome {
     }
 }
 
+/// What is answered: the fields of its kind, in this order.
+#[derive(Default, Serialize)]
+struct Answer<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'a [Outcome]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl Answer<'_> {
+    fn frame(&self) -> Bytes {
+        // Writing to memory what holds only texts and numbers cannot fail.
+        frames::text(|out| serde_json::to_writer(out, self).unwrap_or_default())
+    }
+}
+
 /// The answer to a request.
 pub(super) fn result(id: Option<&Value>, op: &'static str, results: &[Outcome]) -> Bytes {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Value>,
-        op: &'static str,
-        results: &'a [Outcome],
-    }
-    encoded(&Answer { kind: "result", id, op, results })
+    Answer { kind: "result", id, op: Some(op), results: Some(results), ..Answer::default() }.frame()
 }
 
 /// The answer to a ping.
 pub(super) fn pong(id: Option<&Value>) -> Bytes {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Value>,
-    }
-    encoded(&Answer { kind: "pong", id })
+    Answer { kind: "pong", id, ..Answer::default() }.frame()
 }
 
 /// Something that went wrong.
 pub(super) fn error(id: Option<&Value>, code: &'static str, message: &str) -> Bytes {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Value>,
-        code: &'static str,
-        message: &'a str,
-    }
-    encoded(&Answer { kind: "error", id, code, message })
-}
-
-fn encoded(answer: &impl Serialize) -> Bytes {
-    // Writing to memory what holds only texts and numbers cannot fail.
-    frames::text(|out| serde_json::to_writer(out, answer).unwrap_or_default())
+    Answer { kind: "error", id, code: Some(code), message: Some(message), ..Answer::default() }.frame()
 }
 
 #[cfg(test)]

@@ -321,6 +321,7 @@ impl Shard {
     /// Asks a venue anew for everything that is read of it, after its feed had failed for good.
     pub(super) async fn resume_venue(self: &Rc<Self>, venue: &str) {
         loop {
+            sleep(AGAIN).await;
             let (topics, patterns) = {
                 let state = self.state.borrow();
                 let of_venue = state.shelves.iter().filter(|(_, shelf)| shelf.topic.venue() == venue);
@@ -348,7 +349,6 @@ impl Shard {
                 Ok(()) => return,
                 Err(error) => tracing::debug!(venue, %error, "a venue is not back yet"),
             }
-            sleep(AGAIN).await;
         }
     }
 }
