@@ -82,7 +82,8 @@ pub trait Venue: Send + Sync {
     fn decode(&self, line: LineId, frame: &[u8], names: &Names, out: &mut Decoded)
     -> Result<(), DecodeError>;
 
-    /// The request for a snapshot, a poll or a backfill at the REST origin `origin`.
+    /// The request for a snapshot, a poll or a backfill at the REST origin `origin`; `None` where the venue offers
+    /// none (without a key).
     fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest>;
 
     /// Translates the reply. Runs on the fetch's own task: bodies can hold thousands of levels.
@@ -182,6 +183,20 @@ pub struct Request {
 pub enum Fetch {
     /// A book's starting point.
     Snapshot,
+    /// Events that were missed, by their ids, both ends included. One reply may hold fewer: then the rest is asked
+    /// for again. The reply's items are [`Item::Market`] (and [`Item::Spent`]), in the order of their ids.
+    Backfill {
+        /// The first id missed.
+        from: u64,
+        /// The last id missed.
+        to: u64,
+    },
+    /// What is new, while nothing can be streamed: of a state the newest, of events those after `after` (the latest
+    /// ones if nothing is known), of a book the whole book as [`Item::Levels`].
+    Poll {
+        /// The last id delivered, where the topic has ids.
+        after: Option<u64>,
+    },
 }
 
 /// A REST request.

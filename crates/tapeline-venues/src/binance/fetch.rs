@@ -28,8 +28,7 @@ const MAX_DETAIL: usize = 200;
 
 /// The request for a book's snapshot.
 pub(super) fn request(market: Market, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
-    let Fetch::Snapshot = why;
-    if topic.channel() != Channel::Book || topic.is_all() {
+    if why != Fetch::Snapshot || topic.channel() != Channel::Book || topic.is_all() {
         return None;
     }
     let (path, weight) = match market {

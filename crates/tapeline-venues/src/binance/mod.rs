@@ -127,7 +127,7 @@ impl Venue for Binance {
         out: &mut Decoded,
     ) -> Result<(), Refusal> {
         match why {
-            Fetch::Snapshot => fetch::snapshot(reply, out),
+            Fetch::Snapshot | Fetch::Backfill { .. } | Fetch::Poll { .. } => fetch::snapshot(reply, out),
         }
     }
 }
