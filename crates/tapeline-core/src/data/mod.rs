@@ -4,6 +4,7 @@ pub mod book;
 pub mod channel;
 pub mod decimal;
 pub mod event;
+pub mod ledger;
 pub mod sequence;
 pub mod topic;
 pub mod update;
