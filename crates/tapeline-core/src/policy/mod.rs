@@ -8,12 +8,14 @@
 //! - [`budget`]: how much we allow ourselves, below what the venue allows
 //! - [`silence`]: how long nothing may come
 //! - [`health`]: how well something is served, and since when
+//! - [`ladder`]: where data comes from while lines do not serve
 
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod fault;
 pub mod health;
+pub mod ladder;
 pub mod recovery;
 pub mod retry_after;
 pub mod silence;
