@@ -9,6 +9,7 @@
 //! - [`silence`]: how long nothing may come
 //! - [`health`]: how well something is served, and since when
 //! - [`ladder`]: where data comes from while lines do not serve
+//! - [`uptime`]: outages, and the figures that follow from them
 
 pub mod backoff;
 pub mod breaker;
@@ -18,4 +19,6 @@ pub mod health;
 pub mod ladder;
 pub mod recovery;
 pub mod retry_after;
+pub mod rotation;
 pub mod silence;
+pub mod uptime;

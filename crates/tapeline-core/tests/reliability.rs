@@ -1,0 +1,124 @@
+//! The figures of reliability against an independent script that knows only the page about them, and that page's
+//! own example.
+
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the script is another process")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tapeline_core::policy::uptime::{Log, Report, State, Transition, figures};
+use tapeline_core::rng::Rng;
+use tapeline_core::time::Mono;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// What the script says; `None` where there is no Python.
+fn script(records: &[Transition], from: Mono, to: Mono) -> Option<Value> {
+    let mut child = Command::new("python3")
+        .arg(root().join("scripts/reliability.py"))
+        .args([from, to].map(|mono| (mono.0 / 1_000).to_string()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut text = String::from("\n{\"seq\":0,\"kind\":\"line\",\"entity\":\"line 0\"}\n");
+    records.iter().for_each(|record| text += &format!("{}\n", record.to_line()));
+    child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "the script failed");
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// Every figure of both, field by field: counts equal, times within 20 ms.
+fn compare(ours: &Value, theirs: &Value, place: &str) {
+    match (ours, theirs) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            assert_eq!(ours.len(), theirs.len(), "{place}");
+            ours.iter().for_each(|(key, value)| compare(value, &theirs[key], &format!("{place}.{key}")));
+        }
+        (Value::Number(ours), Value::Number(theirs)) => {
+            let (ours, theirs) = (ours.as_f64().expect("a number"), theirs.as_f64().expect("a number"));
+            let bound = if place.ends_with("_s") { 0.020 } else { 1e-6 };
+            assert!((ours - theirs).abs() <= bound, "{place}: {ours} and {theirs}");
+        }
+        _ => assert_eq!(ours, theirs, "{place}"),
+    }
+}
+
+fn both(report: &Report) -> Value {
+    serde_json::json!({ "full": report.full, "any": report.any })
+}
+
+/// A log of a few hours: topics that come and go, outages of all lengths, noticed late.
+fn generated(seed: u64) -> (Vec<Transition>, Mono, Mono) {
+    let mut rng = Rng::new(seed);
+    let start = Mono((rng.roll() * 1e12) as u64);
+    let (mut log, mut all) = (Log::new(start, 64), Vec::new());
+    let topics = 1 + (rng.roll() * 20.0) as usize;
+    let mut states = vec![State::None; topics];
+    let mut now = start;
+    for _ in 0..(rng.roll() * 400.0) as usize {
+        now += Duration::from_secs_f64(rng.roll() * rng.roll() * 60.0);
+        let topic = (rng.roll() * topics as f64) as usize;
+        let to = match (rng.roll() * 20.0) as u32 {
+            0..=8 => State::Full,
+            9..=12 => State::Any,
+            13..=18 => State::Down,
+            _ => State::None,
+        };
+        let back = Duration::from_secs_f64(rng.roll() * rng.roll() * 30.0);
+        let change = (std::mem::replace(&mut states[topic], to), to);
+        all.push(log.append(now, &format!("topic {topic}"), change, now - back, "generated").clone());
+    }
+    (all, start, now + Duration::from_secs(5))
+}
+
+#[test]
+fn an_independent_script_finds_the_same_figures() {
+    let mut failures = 0;
+    for seed in 0..24 {
+        let (records, start, end) = generated(seed);
+        let span = end.since(start);
+        for from in [start, start + span / 3, end - Duration::from_secs(60)] {
+            // Also a moment in the past: what was noticed later was not known then.
+            for to in [end, start + span * 2 / 3] {
+                let Some(theirs) = script(&records, from, to) else {
+                    eprintln!("SKIPPED: python3 is not installed");
+                    return;
+                };
+                let ours = figures(&records, from, to);
+                failures += ours.full.failures;
+                compare(&both(&ours), &theirs, &format!("seed {seed}"));
+            }
+        }
+    }
+    assert!(failures > 1_000, "there was something to compare: {failures}");
+}
+
+#[test]
+fn the_example_of_the_page_is_what_the_program_says() {
+    let page = std::fs::read_to_string(root().join("docs/reliability.md")).expect("the page");
+    let records: Vec<_> = page.lines().filter_map(Transition::from_line).collect();
+    assert_eq!(records.len(), 7);
+    let report = figures(&records, Mono(0), Mono(600_000_000_000));
+    for (name, of) in [("full", &report.full), ("any", &report.any)] {
+        let number = |value: Option<f64>| value.expect("a figure");
+        let row = format!(
+            "| {name} | {} s | {} s | {:.6} | {} | {:.1} s | {:.1} s | {:.1} s | {:.1} s |",
+            of.observed_s,
+            of.down_s,
+            number(of.availability),
+            of.failures,
+            number(of.mttr_s),
+            number(of.mttf_s),
+            number(of.mtbf_s),
+            number(of.ttd.p95_s),
+        );
+        assert!(page.contains(&row), "the page should say\n{row}");
+    }
+}
