@@ -10,6 +10,7 @@
 //! - [`health`]: how well something is served, and since when
 //! - [`ladder`]: where data comes from while lines do not serve
 //! - [`uptime`]: outages, and the figures that follow from them
+//! - [`score`]: how good an endpoint is, and which one to take
 
 pub mod backoff;
 pub mod breaker;
@@ -20,5 +21,6 @@ pub mod ladder;
 pub mod recovery;
 pub mod retry_after;
 pub mod rotation;
+pub mod score;
 pub mod silence;
 pub mod uptime;
