@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::data::topic::Topic;
+use crate::policy::rotation::Window;
 use crate::venue::Keys;
 
 /// Everything one feed is told at its start.
@@ -14,6 +15,8 @@ pub struct FeedConfig {
     pub rest: Vec<String>,
     /// Topics that are kept running without a subscriber, after all that have one.
     pub warm: Vec<Topic>,
+    /// Lines that carry each topic: 1, or 2 for A and B, where the venue allows two.
+    pub lines: u8,
     /// Secrets, where the venue wants any.
     pub keys: Option<Keys>,
     /// How much of everything.
@@ -39,6 +42,10 @@ pub struct Limits {
     pub logs_bytes: usize,
     /// Events held back while a hole in the ids may still be filled.
     pub reorder: usize,
+    /// Whether missed events are asked for over REST.
+    pub repair: bool,
+    /// Bytes of events that one topic may hold back while what a lost line missed is asked for.
+    pub repair_bytes: usize,
     /// Depth messages buffered while a book waits for its snapshot.
     pub book_buffer: usize,
     /// Snapshot requests in flight.
@@ -65,6 +72,8 @@ impl Default for Limits {
             log_bytes: 4 << 20,
             logs_bytes: 32 << 20,
             reorder: 10_000,
+            repair: true,
+            repair_bytes: 8 << 20,
             book_buffer: 10_000,
             snapshots_in_flight: 3,
             book_levels: 100_000,
@@ -117,6 +126,10 @@ pub struct Timing {
     pub breaker_open: Duration,
     /// How long events after a hole in the ids wait for it to be filled.
     pub reorder_within: Duration,
+    /// How long a hole in the ids may be filled by the lines before what is missing is asked for over REST.
+    pub repair_after: Duration,
+    /// How long events wait for what was missed while no line stood.
+    pub repair_within: Duration,
     /// How long history is kept for resuming readers.
     pub history: Duration,
     /// How long a book waits for its first delta before it asks for a snapshot without one.
@@ -133,6 +146,8 @@ pub struct Timing {
     pub fallback_after: Duration,
     /// A restored line must hold this long before it takes over again.
     pub return_hold: Duration,
+    /// When of the day (UTC) lines are to be replaced, if that is possible within their lifetime.
+    pub rotate_between: Option<Window>,
     /// Age at which a line is replaced before the venue cuts it.
     pub line_lifetime: Duration,
 }
@@ -160,6 +175,8 @@ impl Default for Timing {
             fast_retry: Duration::from_millis(250),
             breaker_open: secs(30),
             reorder_within: secs(2),
+            repair_after: Duration::from_millis(250),
+            repair_within: secs(30),
             history: secs(60),
             first_delta_within: secs(2),
             fetch_within: secs(5),
@@ -168,6 +185,7 @@ impl Default for Timing {
             poll_every: secs(5),
             fallback_after: secs(5),
             return_hold: secs(10),
+            rotate_between: None,
             line_lifetime: secs(23 * 3600 + 50 * 60),
         }
     }

@@ -60,11 +60,15 @@ pub enum Defect {
     LoseLastFrame,
     /// A line counts as proven once a request was acknowledged.
     ProvenByAcknowledgement,
+    /// What is held back behind a hole goes out before what fills it.
+    ReleaseBeforeFill,
+    /// A line is replaced while another one is.
+    RotateBothLines,
 }
 
 impl Defect {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::ResetBackoffOnConnect,
         Self::ForgetResubscribe,
         Self::DeliverDuplicate,
@@ -90,6 +94,8 @@ impl Defect {
         Self::PublishGoodHalf,
         Self::LoseLastFrame,
         Self::ProvenByAcknowledgement,
+        Self::ReleaseBeforeFill,
+        Self::RotateBothLines,
     ];
 
     /// Its name on command lines and in tables.
@@ -120,6 +126,8 @@ impl Defect {
             Self::PublishGoodHalf => "publish-good-half",
             Self::LoseLastFrame => "lose-last-frame",
             Self::ProvenByAcknowledgement => "proven-by-acknowledgement",
+            Self::ReleaseBeforeFill => "release-before-fill",
+            Self::RotateBothLines => "rotate-both-lines",
         }
     }
 

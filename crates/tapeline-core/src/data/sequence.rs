@@ -54,6 +54,16 @@ impl Declared {
         self.0.iter().any(|missing| (missing.from..=missing.to).contains(&id))
     }
 
+    /// The oldest range that has not come.
+    pub fn first(&self) -> Option<Missing> {
+        self.0.front().copied()
+    }
+
+    /// Nothing between two ids, both included, will come any more.
+    pub fn give_up(&mut self, gone: Missing) {
+        self.0.retain(|missing| missing.from < gone.from || missing.to > gone.to);
+    }
+
     /// An id has come after all; whether it was declared missing. It is so once.
     pub fn take(&mut self, id: u64) -> bool {
         let Some(at) = self.0.iter().position(|missing| (missing.from..=missing.to).contains(&id)) else {
@@ -191,6 +201,12 @@ impl<T> Sequence<T> {
         let from = self.last.map_or(first, |last| last + 1);
         self.last = Some(first - 1);
         Some(Missing { from, to: first - 1 })
+    }
+
+    /// The hole in front of the held items.
+    pub fn hole(&self) -> Option<Missing> {
+        let first = *self.hole.as_ref()?.held.first_key_value()?.0;
+        Some(Missing { from: self.last?.checked_add(1)?, to: first.checked_sub(1)? })
     }
 
     /// How many items are held back.

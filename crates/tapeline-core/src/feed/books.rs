@@ -1,7 +1,6 @@
 //! Books: deltas into them, snapshots for them, and what their subscribers get to see.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::data::book::{BookLimits, Break, Outcome, Why};
 use crate::data::event::{Book, BookState, Level};
@@ -9,37 +8,16 @@ use crate::data::sequence::Verdict;
 use crate::data::update::{Data, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
-use crate::policy::breaker::Permit;
-use crate::policy::fault::Fault;
-use crate::policy::recovery::{Recovery, pause};
 use crate::time::{Mono, Time, Unix};
-use crate::venue::{Decoded, Fetch, Item, Refusal, Span, TopicId};
+use crate::venue::{Span, TopicId};
 
 use super::Feed;
 use super::history::Draft;
-use super::io::{Action, FetchId};
 use super::lines::REJECTED;
 use super::market::Epochs;
 use super::partial::changes;
 use super::snapshots::Urgency;
-use super::topics::{Entry, Seen, Service, State};
-
-/// Refusals of our keys in a row after which only an operator can help.
-const KEY_TRIES: u32 = 4;
-/// What requests for books that nobody waits for leave of the REST budget: the tenth part, or as much as those
-/// need that somebody waits for, up to a half.
-const LEFT: u32 = 10;
-const LEFT_AT_MOST: u32 = 2;
-
-/// A request on its way, and what is to be settled when it comes back.
-#[derive(Debug)]
-pub(super) struct FetchOut {
-    endpoint: usize,
-    permit: Permit,
-    weight: u32,
-    /// When nobody waits for it any more.
-    give_up: Mono,
-}
+use super::topics::{Seen, Service, State};
 
 impl Feed {
     pub(super) fn book_limits(&self) -> BookLimits {
@@ -51,8 +29,34 @@ impl Feed {
         }
     }
 
-    /// Changed levels of a verified book.
+    /// Changed levels of a verified book, from a line.
     pub(super) fn depth(
+        &mut self,
+        now: Time,
+        slot: usize,
+        (id, time, span): (TopicId, Option<Unix>, Span),
+        bids: &[Level],
+        asks: &[Level],
+    ) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        Seen::of(&mut entry.seen).counts.received += 1;
+        let State::Book(book) = &entry.state else { return };
+        let several = entry.carriers.several();
+        if several && book.is_ahead(span) && self.keep_early(now, slot, (id, time, span), bids, asks) {
+            return;
+        }
+        if self.change(now, id, time, span, bids, asks) {
+            self.lines[slot].stats.first += 1;
+        } else {
+            self.lines[slot].stats.duplicates += u64::from(several);
+        }
+        if several {
+            self.fit_early(now, id);
+        }
+    }
+
+    /// Changes a book; whether the change was news to it.
+    pub(super) fn change(
         &mut self,
         now: Time,
         id: TopicId,
@@ -60,16 +64,19 @@ impl Feed {
         span: Span,
         bids: &[Level],
         asks: &[Level],
-    ) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        let seen = Seen::of(&mut entry.seen);
-        seen.counts.received += 1;
-        seen.last_at = Some(now);
-        let State::Book(book) = &mut entry.state else { return };
+    ) -> bool {
+        let Some(entry) = self.topics.get_mut(id) else { return false };
+        let State::Book(book) = &mut entry.state else { return false };
         let before = book.state();
         let outcome = book.delta(now.mono, time, span, bids, asks);
+        if outcome != Outcome::Ignored {
+            Seen::of(&mut entry.seen).last_at = Some(now);
+        }
         if let Outcome::Applied { refreshed } = outcome {
             Seen::of(&mut entry.seen).last_time = time;
+            if entry.carriers.several() {
+                self.decoded.see(id, span.last);
+            }
             let delta = Book {
                 levels: joined(bids, asks),
                 bids: bids.len() as u32,
@@ -93,7 +100,7 @@ impl Feed {
             if wants {
                 self.want_snapshot(now, id);
             }
-            return;
+            return true;
         }
         if planted(Defect::PublishWhileSyncing) && outcome == Outcome::Buffered {
             let (levels, bids) = (joined(bids, asks), bids.len() as u32);
@@ -101,6 +108,7 @@ impl Feed {
             entry.publish(&mut self.readers, &self.config, draft(now, time, early));
         }
         self.book_outcome(now, id, time, outcome);
+        outcome != Outcome::Ignored
     }
 
     /// What everything but an ordinary delta did to a book.
@@ -137,6 +145,8 @@ impl Feed {
     /// A book is no longer right: its readers are told before anything else happens.
     fn broke(&mut self, now: Time, id: TopicId, broken: Break) {
         let Some(entry) = self.topics.get_mut(id) else { return };
+        // What is not right wants every delta again.
+        self.decoded.forget(id);
         let Break { why, expected, got } = broken;
         Seen::of(&mut entry.seen).counts.resyncs += 1;
         if why == Why::Gap {
@@ -278,163 +288,27 @@ impl Feed {
         let books = waiting.filter(|at| *at > self.ticked).min();
         let queue = self.snapshots.deadline(self.config.limits.snapshots_in_flight, self.idle_fetch_at);
         let queue = queue.map(|at| at.max(self.fetch_at));
-        let lost = self.fetches.values().map(|out| out.give_up).min();
+        let lost = self.fetches.deadline();
         [books, queue, lost].into_iter().flatten().min()
     }
 
-    /// Sends what is due of the queued snapshot requests, as far as the budgets go.
-    pub(super) fn fetch_due(&mut self, now: Time) {
-        if self.stopping {
-            return;
-        }
-        let in_flight = self.config.limits.snapshots_in_flight;
-        while self.fetch_at <= now.mono
-            && let Some((urgency, id)) = self.snapshots.due(now.mono, in_flight, self.idle_fetch_at)
-        {
-            let awaited = if urgency == Urgency::Wanted { None } else { Some(self.awaited_books()) };
-            let Some(entry) = self.topics.get_mut(id) else {
-                self.snapshots.forget(id);
-                continue;
-            };
-            let State::Book(book) = &mut entry.state else { return };
-            if book.wants_snapshot(now.mono).is_none() {
-                // It was put right by other means since, or its line is gone.
-                self.snapshots.withdraw(id);
-                continue;
-            }
-            let origin = self.gate.rest.get(self.rest_endpoint).map_or("", |endpoint| &endpoint.origin);
-            let Some(cost) =
-                self.venue.fetch(Fetch::Snapshot, origin, &entry.topic).map(|request| request.weight)
-            else {
-                self.snapshots.withdraw(id);
-                continue;
-            };
-            let limit = self.gate.weight.limit();
-            let left = awaited
-                .map_or(0, |count| cost.saturating_mul(count).max(limit / LEFT).min(limit / LEFT_AT_MOST));
-            let (endpoint, permit) = match self.gate.fetch(now, cost, left, self.rest_endpoint) {
-                Ok(found) => found,
-                Err(until) => {
-                    let waits = if awaited.is_some() { &mut self.idle_fetch_at } else { &mut self.fetch_at };
-                    *waits = until.max(now.mono + Duration::from_millis(1));
-                    continue;
-                }
-            };
-            let origin = &self.gate.rest[endpoint].origin;
-            let Some(request) = self.venue.fetch(Fetch::Snapshot, origin, &entry.topic) else {
-                self.gate.weight.settle(cost);
-                self.gate.rest[endpoint].breaker.release(permit, now.mono);
-                self.snapshots.withdraw(id);
-                continue;
-            };
-            book.expect_snapshot();
-            let fetch = self.snapshots.send(id);
-            let give_up = now.mono + request.timeout * 2;
-            self.fetches.insert(fetch, FetchOut { endpoint, permit, weight: cost, give_up });
-            let topic = entry.topic.clone();
-            self.actions.push_back(Action::Fetch { id: fetch, topic, why: Fetch::Snapshot, request });
-        }
-    }
-
-    /// How many books are read and not there yet.
-    fn awaited_books(&self) -> u32 {
-        let awaited = |entry: &Entry| {
-            let missing = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
-            missing && !entry.readers.is_empty() && entry.service.phase != REJECTED
-        };
-        self.topics.iter().filter(|(_, entry)| awaited(entry)).count() as u32
-    }
-
-    /// Requests whose reply got lost on our own side.
-    pub(super) fn expire_fetches(&mut self, now: Time) {
-        let lost = self.fetches.iter().find(|(_, out)| out.give_up <= now.mono).map(|(id, _)| *id);
-        if let Some(id) = lost {
-            let refusal = Refusal::new(Fault::Local, "no reply");
-            self.fetched(now, id, Err(refusal));
-        }
-    }
-
-    pub(super) fn fetched(&mut self, now: Time, id: FetchId, result: Result<Decoded, Refusal>) {
-        let Some(out) = self.fetches.remove(&id) else {
-            self.counters.stray_inputs += 1;
-            return;
-        };
-        self.gate.weight.settle(out.weight);
-        let topic = self.snapshots.take(id);
-        match result {
-            Ok(decoded) => {
-                self.gate.rest[out.endpoint].breaker.success();
-                for item in &decoded.items {
-                    match item {
-                        Item::Weight { used } => self.gate.weight.observe(now, *used),
-                        Item::Levels { time, last, levels, bids, .. } => {
-                            let levels =
-                                decoded.levels.get(levels.start as usize..levels.end as usize).unwrap_or(&[]);
-                            let (bids, asks) = levels.split_at(levels.len().min(*bids as usize));
-                            self.snapshot(now, topic, *time, *last, bids, asks);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            Err(refusal) => {
-                if let Some(used) = refusal.used {
-                    self.gate.weight.observe(now, used);
-                }
-                self.refused_fetch(now, topic, out, &refusal);
-            }
-        }
-        (self.fetch_at, self.idle_fetch_at) = (Mono::default(), Mono::default());
-        self.fetch_due(now);
-    }
-
-    fn snapshot(
+    /// A snapshot has come.
+    pub(super) fn snapshot(
         &mut self,
         now: Time,
-        id: Option<TopicId>,
+        id: TopicId,
         time: Option<Unix>,
         last: u64,
         bids: &[Level],
         asks: &[Level],
     ) {
-        let Some(id) = id else { return };
         let Some(entry) = self.topics.get_mut(id) else { return };
         let State::Book(book) = &mut entry.state else { return };
         let outcome = book.snapshot(now.mono, last, bids, asks);
         self.book_outcome(now, id, time, outcome);
     }
 
-    fn refused_fetch(&mut self, now: Time, topic: Option<TopicId>, out: FetchOut, refusal: &Refusal) {
-        let roll = self.rng.roll();
-        let breaker = &mut self.gate.rest[out.endpoint].breaker;
-        if refusal.fault.counts_for_breaker() {
-            breaker.failure(now.mono, roll);
-            self.rest_endpoint = (out.endpoint + 1) % self.gate.rest.len().max(1);
-        } else {
-            breaker.release(out.permit, now.mono);
-        }
-        if let Some(wait) = pause(refusal.fault, roll) {
-            self.gate.hold_rest(now.mono, wait, refusal.fault);
-        }
-        let Some(id) = topic else { return };
-        if let Some(entry) = self.topics.get_mut(id)
-            && let State::Book(book) = &mut entry.state
-        {
-            book.snapshot_failed();
-        }
-        self.retry_snapshot(now, id, &refusal.detail);
-        let tries = self.snapshots.tries(id);
-        if refusal.fault.recovery() == Recovery::Manual
-            && (refusal.fault == Fault::Configuration || tries > KEY_TRIES)
-        {
-            // Asking again cannot help: the topic stays without a book until an operator speaks.
-            self.snapshots.hold(id, Mono::NEVER, tries, &refusal.detail);
-            self.refuse_book(now, id, &refusal.detail);
-        }
-        self.want_snapshot(now, id);
-    }
-
-    fn refuse_book(&mut self, now: Time, id: TopicId, detail: &str) {
+    pub(super) fn refuse_book(&mut self, now: Time, id: TopicId, detail: &str) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("the venue refuses its snapshot: {detail}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
@@ -444,7 +318,7 @@ impl Feed {
     }
 
     /// A snapshot was of no use: the next request for this book waits a little longer each time.
-    fn retry_snapshot(&mut self, now: Time, id: TopicId, why: &str) {
+    pub(super) fn retry_snapshot(&mut self, now: Time, id: TopicId, why: &str) {
         let failures = self.snapshots.failures(id);
         let wait = delay(&self.backoff, failures, self.rng.roll());
         self.snapshots.hold(id, now.mono + wait, failures, why);

@@ -8,6 +8,7 @@ use super::Feed;
 use super::io::{Action, Command};
 use super::line::Phase;
 use super::lines::REJECTED;
+use super::rotate::Role;
 use super::topics::{Entry, State};
 
 impl Feed {
@@ -17,6 +18,7 @@ impl Feed {
         self.start(now);
         let touched = match command {
             Command::Reconnect { slot } => self.reconnect(now, slot),
+            Command::Rotate { slot } => self.rotate_by_hand(now, slot),
             Command::Reset => self.reset(now),
             Command::Sweep => self.sweep(now, true),
             Command::Resync { topic } => {
@@ -41,7 +43,9 @@ impl Feed {
     }
 
     fn reconnect(&mut self, now: Time, slot: Option<u32>) -> usize {
-        let chosen = |index: usize| slot.is_none_or(|slot| slot as usize == index);
+        let chosen = |index: usize| {
+            self.lines[index].role != Role::Retired && slot.is_none_or(|slot| slot as usize == index)
+        };
         let slots: Vec<usize> = (0..self.lines.len()).filter(|index| chosen(*index)).collect();
         for &slot in &slots {
             match self.lines[slot].phase {
@@ -54,6 +58,13 @@ impl Feed {
             }
         }
         slots.len()
+    }
+
+    fn rotate_by_hand(&mut self, now: Time, slot: Option<u32>) -> usize {
+        let chosen = |index: &usize| slot.is_none_or(|slot| slot as usize == *index);
+        let slots: Vec<usize> = (0..self.lines.len()).filter(chosen).collect();
+        let cause = "an operator asked for another line to follow it";
+        slots.into_iter().filter(|slot| self.want_rotation(now, *slot, cause)).count()
     }
 
     fn reset(&mut self, now: Time) -> usize {
@@ -79,7 +90,7 @@ impl Feed {
             self.want_snapshot(now, id);
         }
         let rejected: Vec<_> =
-            self.topics.iter().filter(|(_, entry)| entry.slot.is_none()).map(|(id, _)| id).collect();
+            self.topics.iter().filter(|(_, entry)| entry.carriers.is_empty()).map(|(id, _)| id).collect();
         touched += rejected.len();
         for id in rejected {
             self.place(now, id);

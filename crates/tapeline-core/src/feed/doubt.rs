@@ -40,9 +40,12 @@ impl Feed {
     }
 
     /// Flags everything that a line carries as doubtful, or as right again.
-    fn flag_topics(&mut self, now: Time, slot: usize, doubted: bool) {
+    pub(super) fn flag_topics(&mut self, now: Time, slot: usize, doubted: bool) {
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
+            if doubted && self.is_covered(id, slot) {
+                continue;
+            }
             let Some(entry) = self.topics.get_mut(id) else { continue };
             if entry.doubted == doubted || planted(Defect::ServeCacheAsLive) {
                 continue;
@@ -73,7 +76,8 @@ impl Feed {
         let line = &self.lines[slot];
         let group = &self.venue.profile().groups[usize::from(line.group)];
         let tried = line.live().and_then(|live| live.spared).is_some_and(|at| at > line.last_data);
-        if self.stopping || tried || !group.overlap {
+        // One that is leaving has its replacement already.
+        if self.stopping || tried || !group.overlap || line.is_leaving() {
             return;
         }
         let Ok((endpoint, permit)) = self.gate.dial(now.mono, line.endpoint) else { return };

@@ -244,7 +244,7 @@ impl Feed {
     /// The silence of a topic that always comes, while its line stands.
     fn own_silence(&self, now: Time, id: TopicId, entry: &Entry) -> Option<Silence> {
         let contract = *self.periodic.get(&id)?;
-        let line = &self.lines[entry.slot? as usize];
+        let line = &self.lines[self.speaker(entry)?];
         let live = line.live().filter(|live| live.doubt.is_none())?;
         let since = entry.last_at().map_or(live.since, |at| at.mono.max(live.since));
         Some(Silence { lasted: now.mono.since(since), contract })
@@ -264,7 +264,9 @@ impl Feed {
     fn examine_topic(&mut self, now: Time, id: TopicId) {
         let Some(entry) = self.topics.get(id) else { return };
         let mute = entry.ailment.as_ref().is_some_and(|ailment| ailment.mute);
-        let hurt = mute || matches!(state_of(entry), Some(BookState::Stale | BookState::Unverified));
+        let single = self.has_lost_its_second(entry);
+        let hurt =
+            mute || single || matches!(state_of(entry), Some(BookState::Stale | BookState::Unverified));
         let sample = self.topic_sample(now, id, entry);
         let raw = level(&sample, &self.health_rules, now.mono);
         let raw = if hurt { raw.max(Level::Warning) } else { raw };
@@ -295,8 +297,8 @@ impl Feed {
     pub(super) fn tell_topic(&mut self, now: Time, id: TopicId) {
         self.examine_topic(now, id);
         let Some(entry) = self.topics.get(id) else { return };
-        let Some(slot) = entry.slot.filter(|_| entry.service.phase != REJECTED) else { return };
-        let service = match self.service_of(now, slot as usize, id, entry) {
+        let Some(slot) = self.speaker(entry).filter(|_| entry.service.phase != REJECTED) else { return };
+        let service = match self.service_of(now, slot, id, entry) {
             _ if planted(Defect::ServeCacheAsLive) => {
                 Service { level: Level::Healthy, phase: "live", source: Source::Live, reason: "".into() }
             }
@@ -357,6 +359,8 @@ impl Feed {
             "nothing comes, though it always should"
         } else if sample.gaps > 0 {
             "events are missing"
+        } else if self.has_lost_its_second(entry) {
+            "one of two lines is down"
         } else if shown > Level::Healthy {
             "recovering"
         } else {
@@ -381,7 +385,7 @@ impl Feed {
     /// What is wrong with a topic, in figures.
     pub(super) fn topic_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
         let rules: &Rules = &self.health_rules;
-        let line = entry.slot.map(|slot| self.carried(now, slot as usize)).unwrap_or_default();
+        let line = self.speaker(entry).map(|slot| self.carried(now, slot)).unwrap_or_default();
         let mut all = reasons(&line, rules, now.mono);
         all.extend(reasons(&self.topic_sample(now, id, entry), rules, now.mono));
         all

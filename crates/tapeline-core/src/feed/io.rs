@@ -161,6 +161,11 @@ pub enum Command {
         /// The line's slot; all if absent.
         slot: Option<u32>,
     },
+    /// Let another line follow one, or each of them in turn, without a break.
+    Rotate {
+        /// The line's slot; all if absent.
+        slot: Option<u32>,
+    },
     /// Close every breaker and forget every failure.
     Reset,
     /// Drop topics without subscribers now.

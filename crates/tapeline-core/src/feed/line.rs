@@ -14,6 +14,7 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{Group, LineId, Names, Rate};
 
 use super::health::Record;
+use super::rotate::Role;
 use super::wishes::Wishes;
 
 /// What one socket is doing. Each timer lives in the phase that needs it: leaving the phase ends it.
@@ -53,6 +54,8 @@ pub(super) struct Live {
     pub(super) doubt: Option<Doubt>,
     /// When a replacement was last dialled beside it.
     pub(super) spared: Option<Mono>,
+    /// When another line is to follow it.
+    pub(super) replace_at: Option<Mono>,
 }
 
 /// What hangs on a line that is silent for too long.
@@ -120,6 +123,11 @@ pub struct LineStats {
     pub unrouted: u64,
     /// Copies dropped before they were fully decoded.
     pub duplicates: u64,
+    /// Events of which this line brought the first copy.
+    pub first: u64,
+    /// How far its copies are behind the first ones, a running mean; none while no other line is first.
+    #[serde(rename = "lag_ns", serialize_with = "nanos")]
+    pub lag: Option<Duration>,
     /// Messages sent, pings and pongs included.
     pub sent: u64,
     /// Dials made.
@@ -135,6 +143,10 @@ pub struct LineStats {
     pub latency_ns: Option<i64>,
 }
 
+fn nanos<S: serde::Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(|value| u64::try_from(value.as_nanos()).unwrap_or(u64::MAX)).serialize(serializer)
+}
+
 fn millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
 }
@@ -146,6 +158,10 @@ pub(super) struct Line {
     /// The number given to a dial last.
     dials: u32,
     pub(super) group: u8,
+    /// Which of the lines that carry the same topics: 0 = A, 1 = B.
+    pub(super) side: u8,
+    /// What it has to do with another line.
+    pub(super) role: Role,
     pub(super) phase: Phase,
     pub(super) since: Unix,
     /// Index of the endpoint dialled last.
@@ -182,7 +198,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(slot: u32, group: u8, facts: &Group, limits: &Limits, now: Time) -> Self {
+    pub(super) fn new(slot: u32, place: (u8, u8), facts: &Group, limits: &Limits, now: Time) -> Self {
+        let (group, side) = place;
         // One message is kept free for pongs, so with less than two nothing could ever be said. The venue counts
         // what arrives: what is held up on its way comes closer to what follows, so our stretch of time is longer
         // than the venue's by a quarter.
@@ -191,6 +208,8 @@ impl Line {
             id: LineId { slot, dial: 0 },
             dials: 0,
             group,
+            side,
+            role: Role::Own,
             phase: Phase::Idle,
             since: now.unix,
             endpoint: 0,
@@ -243,6 +262,11 @@ impl Line {
     /// How many times the usual patience it has while nothing has come: what carried its rhythm may be gone.
     pub(super) fn leniency(&self) -> u32 {
         if self.live().is_some_and(|live| live.proven.is_some()) { 1 } else { 1 << self.fruitless }
+    }
+
+    /// When another line is to follow it.
+    pub(super) fn replace_at(&self) -> Option<Mono> {
+        self.live()?.replace_at
     }
 
     /// When it is dialled again, if it waits for that.

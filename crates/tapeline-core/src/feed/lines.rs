@@ -21,11 +21,13 @@ pub(super) const REJECTED: &str = "rejected";
 const PONG_RESERVE: usize = 1;
 
 impl Feed {
-    /// A new line of `group`, idle; its slot.
-    pub(super) fn new_line(&mut self, now: Time, group: u8) -> usize {
+    /// A new line of `group` on `side`, idle; its slot.
+    pub(super) fn new_line(&mut self, now: Time, group: u8, side: u8) -> usize {
         let slot = self.lines.len();
         let facts = &self.venue.profile().groups[usize::from(group)];
-        let mut line = Line::new(slot as u32, group, facts, &self.config.limits, now);
+        let mut line = Line::new(slot as u32, (group, side), facts, &self.config.limits, now);
+        // Where there are several endpoints, A and B begin on different ones.
+        line.endpoint = usize::from(side) % self.gate.streams.len().max(1);
         let place = (group, slot as u32);
         if let Some(index) = self.old_failures.iter().position(|(group, slot, _)| (*group, *slot) == place) {
             line.failures = self.old_failures.swap_remove(index).2;
@@ -45,13 +47,14 @@ impl Feed {
 
     /// A line of which nothing is wanted any more is closed.
     pub(super) fn rest_line(&mut self, now: Time, slot: usize) {
+        self.part(slot);
         self.hang_up(now, slot);
         self.lines[slot].wishes.disconnected();
         self.enter(now, slot, Phase::Idle, "nothing is wanted");
     }
 
     /// Ends whatever a line has open, without judging anybody.
-    fn hang_up(&mut self, now: Time, slot: usize) {
+    pub(super) fn hang_up(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
         if let Some(live) = line.live() {
             let lived = now.mono.since(live.since);
@@ -92,23 +95,28 @@ impl Feed {
     /// Lets every line do what is due.
     pub(super) fn drive(&mut self, now: Time) {
         for slot in defect::order(self.lines.len()) {
-            match self.lines[slot].phase.clone() {
-                Phase::Idle => {}
-                Phase::Waiting { until } if until <= now.mono => self.dial(now, slot),
-                Phase::Dialling { give_up } if give_up <= now.mono && self.may_judge(now) => {
-                    let id = self.lines[slot].id;
-                    self.actions.push_back(Action::Close { line: id, code: 1000 });
-                    self.down(now, slot, Fault::Transient, None, "the dial took too long");
-                }
-                Phase::Halted { until: Some(until) } if until <= now.mono => {
-                    self.enter(now, slot, Phase::Waiting { until: now.mono }, "the halt is over");
-                    self.dial(now, slot);
-                }
-                Phase::Live(_) => self.attend(now, slot),
-                Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::Halted { .. } => {}
-            }
+            self.drive_line(now, slot);
         }
         self.fetch_due(now);
+    }
+
+    /// Lets one line do what is due.
+    pub(super) fn drive_line(&mut self, now: Time, slot: usize) {
+        match self.lines[slot].phase.clone() {
+            Phase::Idle => {}
+            Phase::Waiting { until } if until <= now.mono => self.dial(now, slot),
+            Phase::Dialling { give_up } if give_up <= now.mono && self.may_judge(now) => {
+                let id = self.lines[slot].id;
+                self.actions.push_back(Action::Close { line: id, code: 1000 });
+                self.down(now, slot, Fault::Transient, None, "the dial took too long");
+            }
+            Phase::Halted { until: Some(until) } if until <= now.mono => {
+                self.enter(now, slot, Phase::Waiting { until: now.mono }, "the halt is over");
+                self.dial(now, slot);
+            }
+            Phase::Live(_) => self.attend(now, slot),
+            Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::Halted { .. } => {}
+        }
     }
 
     fn dial(&mut self, now: Time, slot: usize) {
@@ -170,12 +178,14 @@ impl Feed {
             line.failures = Failures::default();
         }
         let unwatched = planted(Defect::StopTimerOnReconnect) && line.stats.drops > 0;
+        let group = line.group;
         let first_look = now.mono + line.patience(&self.config.timing);
         if let Some(permit) = line.permit {
             // A probe that connected late still has its five seconds of data before it.
             let until = now.mono + self.config.timing.dial_within + SETTLED_AFTER;
             self.gate.streams[line.endpoint].breaker.extend(permit, until);
         }
+        let replace_at = self.replace_at(now, group);
         let live = Live {
             since: now.mono,
             proven: None,
@@ -187,6 +197,7 @@ impl Feed {
             renewed: None,
             doubt: None,
             spared: None,
+            replace_at,
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
         self.speak(now, slot);
@@ -258,6 +269,14 @@ impl Feed {
         let spare = self.take_spare(slot);
         let begun = self.begun(now, slot);
         self.ended(now, slot, fault, detail);
+        if let Some(spare) = &spare
+            && self.lines[slot].is_leaving()
+        {
+            self.drop_spare(now, slot, spare);
+        }
+        if self.leave_to_heir(now, slot, detail) {
+            return;
+        }
         if let Some(spare) = spare {
             if fault.recovery() == Recovery::Progressive && spare.give_up > now.mono {
                 // The next dial is on its way already.
@@ -393,7 +412,7 @@ impl Feed {
             // No room on this line: the topic goes to another one.
             Refused::Stream(_, id) if full => {
                 line.capacity = line.wishes.len().max(1);
-                self.disown(now, id);
+                self.give_up(now, id, slot);
                 self.place(now, id);
             }
             Refused::Stream(_, id) => self.reject(now, id, reason),

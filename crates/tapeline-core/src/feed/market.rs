@@ -16,12 +16,14 @@ use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
 
 use super::Feed;
 use super::history::Draft;
-use super::line::Phase;
+use super::line::{Line, Phase};
 use super::topics::{Entry, Seen, State};
 
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
 const CORRUPT_LIMIT: u32 = 5;
 const CORRUPT_WITHIN: Duration = Duration::from_secs(60);
+/// Without a newer id for this long, ids far below are those of a venue that has started over.
+const RESET_AFTER: Duration = Duration::from_secs(10);
 /// Messages of a line between two looks at the size of all logs.
 const LOGS_EVERY: u64 = 4_096;
 
@@ -71,8 +73,9 @@ impl Feed {
 
     /// Works through what one frame said.
     fn said(&mut self, now: Time, slot: usize) {
-        let refused = std::mem::take(&mut self.decoded.refused);
-        self.lines[slot].stats.duplicates += u64::from(refused);
+        if !self.decoded.refused.is_empty() {
+            self.refused_copies(now, slot);
+        }
         let mut items = std::mem::take(&mut self.decoded.items);
         let levels = std::mem::take(&mut self.decoded.levels);
         for item in items.drain(..) {
@@ -90,12 +93,18 @@ impl Feed {
 
     fn item(&mut self, now: Time, slot: usize, item: Item, levels: &[PriceLevel]) {
         match item {
-            Item::Market { topic, id, time, data } => self.market(now, slot, topic, id, time, Some(data)),
-            Item::Spent { topic, id } => self.market(now, slot, topic, id, None, None),
+            Item::Market { topic, id, time, data } => {
+                self.prove(now, slot);
+                self.market(now, Origin::line(slot), topic, id, time, Some(data));
+            }
+            Item::Spent { topic, id } => {
+                self.prove(now, slot);
+                self.market(now, Origin::line(slot), topic, id, None, None);
+            }
             Item::Depth { topic, time, span, levels: range, bids } => {
                 self.prove(now, slot);
                 let (bids, asks) = split(levels, &range, bids);
-                self.depth(now, topic, time, span, bids, asks);
+                self.depth(now, slot, (topic, time, span), bids, asks);
             }
             Item::Levels { topic, time, last, levels: range, bids } => {
                 self.prove(now, slot);
@@ -108,10 +117,32 @@ impl Feed {
             Item::Unrouted => self.lines[slot].stats.unrouted += 1,
             Item::Goodbye => {
                 let cause = "the venue announced its shutdown";
-                self.events.record(now, &format!("line {slot}"), ("live", "live"), cause);
-                self.cut(now, slot, Fault::Planned, cause);
+                // Where a second connection is allowed, the first one serves until it closes.
+                if !self.want_rotation(now, slot, cause) && !self.lines[slot].is_leaving() {
+                    self.events.record(now, &format!("line {slot}"), ("live", "live"), cause);
+                    self.cut(now, slot, Fault::Planned, cause);
+                }
             }
         }
+    }
+
+    /// Copies were refused before they were decoded: they show that the line carries data, and how far it is behind.
+    #[cold]
+    fn refused_copies(&mut self, now: Time, slot: usize) {
+        self.prove(now, slot);
+        let mut refused = std::mem::take(&mut self.decoded.refused);
+        for (topic, id) in refused.drain(..) {
+            self.lines[slot].stats.duplicates += 1;
+            let newest = self.decoded.is_newest(topic, id);
+            let Some(entry) = self.topics.get_mut(topic) else { continue };
+            let seen = Seen::of(&mut entry.seen);
+            seen.counts.received += 1;
+            seen.counts.duplicates += 1;
+            if let (true, true, Some(first)) = (newest, entry.carriers.several(), entry.last_at()) {
+                self.measure_lag(now, slot, first.mono);
+            }
+        }
+        self.decoded.refused = refused;
     }
 
     /// The line has shown that it carries data.
@@ -131,59 +162,82 @@ impl Feed {
             line.fault = None;
             line.fruitless = 0;
             line.health.proven(now.mono);
+            // Another line may have let its topics down meanwhile.
+            self.flag_topics(now, slot, false);
             self.tell_topics(now, slot);
         }
     }
 
     /// One event of a topic that is no book; `data` is absent for an id spent without an event.
     #[inline]
-    fn market(
+    pub(super) fn market(
         &mut self,
         now: Time,
-        slot: usize,
+        from: Origin,
         topic: TopicId,
         id: u64,
         time: Option<Unix>,
         data: Option<Data>,
     ) {
-        self.prove(now, slot);
         let Some(entry) = self.topics.get_mut(topic) else {
-            self.lines[slot].stats.unrouted += 1;
+            if let Some(line) = from.line_of(&mut self.lines) {
+                line.stats.unrouted += 1;
+            }
             return;
         };
-        if let Some(time) = time {
-            self.lines[slot].stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
+        if let Some(line) = from.line_of(&mut self.lines)
+            && let Some(time) = time
+        {
+            line.stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
         }
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
-        seen.last_at = Some(now);
-        match judge(entry, now.mono, id, time, data.as_ref()) {
+        let verdict = judge(entry, now.mono, id, time, data.as_ref());
+        if verdict != Verdict::Duplicate {
+            let seen = Seen::of(&mut entry.seen);
+            seen.last_at = Some(now);
+            match from.line_of(&mut self.lines) {
+                Some(line) => line.stats.first += 1,
+                None => seen.counts.repaired += u64::from(from.source == Source::Repair),
+            }
+        }
+        match verdict {
             Verdict::Next => {}
-            Verdict::Duplicate => return self.again(now, slot, topic, id, time, data),
+            Verdict::Duplicate => return self.again(now, from, topic, id, time, data),
             Verdict::Ahead => {
-                entry.sequence.hold(now.mono, id, data.map(|data| (time, now.unix, data)));
-                let full = entry.sequence.held() > self.config.limits.reorder;
-                self.holes.insert(topic);
-                if full {
-                    self.declare(now, topic);
-                }
-                return;
+                entry.sequence.hold(now.mono, id, data.map(|data| (time, now.unix, data, from.source)));
+                return self.came_early(now, topic);
             }
             Verdict::Reset => {
                 self.restart(now, topic);
-                return self.market(now, slot, topic, id, time, data);
+                return self.market(now, from, topic, id, time, data);
             }
         }
         Seen::of(&mut entry.seen).renew(time);
+        entry.outage &= entry.sequence.held() > 0;
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {
-            let draft = streamed(entry.shape, time, now.unix, data);
+            let draft = brought(entry.shape, from.source, (time, now.unix), data);
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }
         if entry.sequence.held() > 0 {
             self.release(topic);
+        }
+    }
+
+    /// An event is held back behind a hole in the ids.
+    #[cold]
+    fn came_early(&mut self, now: Time, topic: TopicId) {
+        let Some(entry) = self.topics.get(topic) else { return };
+        let full = entry.sequence.held() > self.hole_room(entry);
+        let first = self.holes.insert(topic);
+        self.want_repair(now, topic);
+        if full {
+            self.declare(now, topic);
+        } else if first {
+            self.fetch_due(now);
         }
     }
 
@@ -192,7 +246,7 @@ impl Feed {
     fn again(
         &mut self,
         now: Time,
-        slot: usize,
+        from: Origin,
         topic: TopicId,
         id: u64,
         time: Option<Unix>,
@@ -202,13 +256,15 @@ impl Feed {
         let counts = &mut Seen::of(&mut entry.seen).counts;
         if entry.sequencing != Sequencing::Contiguous || !self.decoded.take_late(topic, id) {
             counts.duplicates += 1;
-            self.lines[slot].stats.duplicates += 1;
+            if let Some(line) = from.line_of(&mut self.lines) {
+                line.stats.duplicates += 1;
+            }
             return;
         }
         counts.lost = counts.lost.saturating_sub(1);
         counts.repaired += 1;
         if let Some(data) = data {
-            let draft = Draft { late: true, ..streamed(entry.shape, time, now.unix, data) };
+            let draft = Draft { late: true, ..brought(entry.shape, from.source, (time, now.unix), data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
     }
@@ -232,13 +288,14 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(topic) else { return };
         while let Some((id, held)) = entry.sequence.release() {
             self.decoded.see(topic, id);
-            if let Some((time, received, data)) = held {
+            if let Some((time, received, data, source)) = held {
                 Seen::of(&mut entry.seen).renew(time);
-                let draft = streamed(entry.shape, time, received, data);
+                let draft = brought(entry.shape, source, (time, received), data);
                 entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
             }
         }
         if entry.sequence.held() == 0 {
+            entry.outage = false;
             self.holes.remove(&topic);
         }
     }
@@ -272,11 +329,7 @@ impl Feed {
 
     /// Declares the holes whose time is up.
     pub(super) fn declare_due(&mut self, now: Time) {
-        let within = self.config.timing.reorder_within;
-        let due = |feed: &Self, id: &TopicId| {
-            let deadline = feed.topics.get(*id).and_then(|entry| entry.sequence.deadline(within));
-            deadline.is_some_and(|at| at <= now.mono)
-        };
+        let due = |feed: &Self, id: &TopicId| feed.hole_deadline(*id).is_some_and(|at| at <= now.mono);
         loop {
             let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
             self.declare(now, id);
@@ -285,8 +338,12 @@ impl Feed {
 
     /// When the next hole is declared.
     pub(super) fn holes_deadline(&self) -> Option<Mono> {
-        let within = self.config.timing.reorder_within;
-        self.holes.iter().filter_map(|id| self.topics.get(*id)?.sequence.deadline(within)).min()
+        self.holes.iter().filter_map(|id| self.hole_deadline(*id)).min()
+    }
+
+    fn hole_deadline(&self, id: TopicId) -> Option<Mono> {
+        let entry = self.topics.get(id)?;
+        entry.sequence.deadline(self.hole_patience(entry))
     }
 
     fn unknown(&mut self, slot: usize, name: String) {
@@ -317,10 +374,14 @@ impl Feed {
     pub(super) fn interrupt(&mut self, now: Time, slot: usize) {
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
+            if self.is_covered(id, slot) {
+                continue;
+            }
+            self.settle_early(now, id);
             let Some(entry) = self.topics.get_mut(id) else { continue };
             match entry.sequencing {
                 // The next id tells what was lost.
-                Sequencing::Contiguous => {}
+                Sequencing::Contiguous => entry.outage = entry.sequence.last().is_some(),
                 Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
                 Sequencing::Book => self.break_book(now, id),
             }
@@ -345,8 +406,15 @@ impl Epochs<'_> {
 fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option<&Data>) -> Verdict {
     match entry.sequencing {
         Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
-        // One line delivers in order, so without a time a far regression is a reset as well.
-        Sequencing::Rising => entry.sequence.rise(id, time.is_none() || time > entry.last_time()),
+        Sequencing::Rising => {
+            let newer = match time {
+                Some(_) => time > entry.last_time(),
+                // One line delivers in order, so without a time a far regression is a reset as well. With two it may
+                // be the slower one, unless nothing else has come for long.
+                None => !entry.carriers.several() || entry.is_still(now, RESET_AFTER),
+            };
+            entry.sequence.rise(id, newer)
+        }
         Sequencing::Book | Sequencing::None => {
             let heard = match (entry.shape, time, data) {
                 // What happened may come late, and be told twice.
@@ -355,20 +423,50 @@ fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option
                     copies.get_or_insert_default().heard(now, time, data)
                 }
                 (Shape::Event, ..) => false,
-                // Symbols share a topic, but not an order.
-                _ if matches!(entry.state, State::Keyed(_)) => false,
+                // Symbols share a topic, but not an order; two lines do not share a pace.
+                _ if matches!(entry.state, State::Keyed(_)) && !entry.carriers.several() => false,
                 // State that is older than what we show is of no use.
-                (_, time, _) => time.is_some_and(|time| entry.last_time().is_some_and(|last| time < last)),
+                (_, Some(time), _) if entry.last_time().is_some_and(|last| time < last) => true,
+                // Of the same time two lines bring the same, once each.
+                (_, Some(time), Some(data)) if entry.carriers.several() => {
+                    let copies = &mut Seen::of(&mut entry.seen).copies;
+                    copies.get_or_insert_default().heard(now, time, data)
+                }
+                _ => false,
             };
             if heard { Verdict::Duplicate } else { Verdict::Next }
         }
     }
 }
 
-/// What a line has brought, in its time.
+/// Where something comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    /// The line, if one brought it.
+    slot: Option<u32>,
+    pub(super) source: Source,
+}
+
+impl Origin {
+    pub(super) fn line(slot: usize) -> Self {
+        Self { slot: Some(slot as u32), source: Source::Live }
+    }
+
+    /// A reply of the venue's REST interface.
+    pub(super) fn reply(source: Source) -> Self {
+        Self { slot: None, source }
+    }
+
+    #[inline]
+    fn line_of(self, lines: &mut [Line]) -> Option<&mut Line> {
+        lines.get_mut(self.slot? as usize)
+    }
+}
+
+/// What has been brought, with the venue's time and ours.
 #[inline]
-fn streamed(shape: Shape, time: Option<Unix>, received: Unix, data: Data) -> Draft {
-    Draft { kind: kind_of(shape, &data), source: Source::Live, time, received, late: false, data }
+fn brought(shape: Shape, source: Source, (time, received): (Option<Unix>, Unix), data: Data) -> Draft {
+    Draft { kind: kind_of(shape, &data), source, time, received, late: false, data }
 }
 
 fn kind_of(shape: Shape, data: &Data) -> Kind {

@@ -3,23 +3,30 @@
 //! done comes out of [`Feed::next_action`], and when to come back out of [`Feed::deadline`].
 //!
 //! - `io`: what goes in and what comes out
+//! - `carriers`: which lines carry a topic
 //! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
 //!   live, and what follows when one is silent
+//! - `rotate`: lines that follow others
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
 //! - `market`, `copies`, `books`, `partial`: from a frame to the topics
+//! - `early`: deltas that one line brings before another has brought what lies between
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
-//! - `snapshots`: the queue of book snapshots
+//! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
+//!   events that were missed
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `command`, `status`, `events`, `memory`: for operators, and for a restart
 
 mod books;
+mod carriers;
 mod command;
 mod copies;
 mod doubt;
+mod early;
 mod events;
+mod fetches;
 mod gate;
 mod health;
 mod history;
@@ -34,6 +41,8 @@ mod partial;
 #[cfg(feature = "defects")]
 mod planted;
 mod readers;
+mod repair;
+mod rotate;
 mod snapshots;
 mod status;
 mod subscribe;
@@ -64,13 +73,15 @@ pub use self::status::{
 };
 pub use self::topics::TopicCounts;
 
-use self::books::FetchOut;
+use self::early::Early;
 use self::events::Events;
+use self::fetches::Fetches;
 use self::gate::Gate;
 use self::health::Recent;
 use self::lateness::Lateness;
 use self::line::Line;
 use self::readers::Readers;
+use self::repair::Repairs;
 use self::snapshots::Snapshots;
 use self::status::Samples;
 use self::topics::Topics;
@@ -87,7 +98,11 @@ pub struct Feed {
     lines: Vec<Line>,
     gate: Gate,
     snapshots: Snapshots,
-    fetches: BTreeMap<FetchId, FetchOut>,
+    fetches: Fetches,
+    /// Missed events that are asked for.
+    repairs: Repairs,
+    /// No request for missed events before.
+    repair_at: Mono,
     /// The REST endpoint to ask next.
     rest_endpoint: usize,
     /// No request before: the REST budget or a hold said so.
@@ -98,6 +113,8 @@ pub struct Feed {
     holes: BTreeSet<TopicId>,
     /// Books that wait for time to pass.
     waiting_books: BTreeSet<TopicId>,
+    /// Deltas of books that one line brought before another brought what lies between.
+    early: BTreeMap<TopicId, VecDeque<Early>>,
     decoded: Decoded,
     actions: VecDeque<Action>,
     events: Events,
@@ -148,6 +165,8 @@ struct Counters {
     /// Lines that were opened again, by the class of what had ended them.
     reconnects: BTreeMap<&'static str, u64>,
     sweeps: u64,
+    /// Lines left to another one that took over.
+    rotations: u64,
 }
 
 impl Feed {
@@ -162,12 +181,15 @@ impl Feed {
             lines: Vec::new(),
             gate,
             snapshots: Snapshots::default(),
-            fetches: BTreeMap::new(),
+            fetches: Fetches::default(),
+            repairs: Repairs::default(),
+            repair_at: Mono::default(),
             rest_endpoint: 0,
             fetch_at: Mono::default(),
             idle_fetch_at: Mono::default(),
             holes: BTreeSet::new(),
             waiting_books: BTreeSet::new(),
+            early: BTreeMap::new(),
             decoded: Decoded::default(),
             actions: VecDeque::new(),
             events: Events::new(config.limits.events),
@@ -254,6 +276,7 @@ impl Feed {
         }
         self.ticked = now.mono;
         self.declare_due(now);
+        self.settle_early_due(now);
         self.tick_books(now);
         self.expire_fetches(now);
         if self.sweep_at <= now.mono {
@@ -266,6 +289,7 @@ impl Feed {
         }
         self.expel_gone(now);
         self.drive(now);
+        self.rotate(now);
         self.look(now);
         self.look_for_mute(now);
     }
@@ -300,16 +324,24 @@ impl Feed {
     /// When the first thing is due.
     fn due(&self) -> Option<Mono> {
         let fixed = [self.sweep_at, self.idle_tick_at];
-        let waits =
-            [self.lines_deadline(), self.books_deadline(), self.holes_deadline(), self.look_deadline()];
+        let waits = [
+            self.lines_deadline(),
+            self.books_deadline(),
+            self.holes_deadline(),
+            self.early_deadline(),
+            self.repair_deadline(),
+            self.rotate_deadline(),
+            self.look_deadline(),
+        ];
         fixed.into_iter().chain(waits.into_iter().flatten()).min()
     }
 
     /// Whether reading `line` must pause because a blocking subscriber behind it is full.
     pub fn is_blocked(&self, line: LineId) -> bool {
         self.readers.full().any(|reader| {
+            let slot = line.slot as usize;
             let on_line =
-                |id: &TopicId| self.topics.get(*id).is_some_and(|entry| entry.slot == Some(line.slot));
+                |id: &TopicId| self.topics.get(*id).is_some_and(|entry| entry.carriers.contains(slot));
             reader.topics.iter().any(on_line)
         })
     }

@@ -125,8 +125,8 @@ impl Feed {
     fn is_mute(&self, now: Time, id: TopicId) -> bool {
         let timing = &self.config.timing;
         let Some(entry) = self.topics.get(id) else { return false };
-        let (Some(slot), Some(seen)) = (entry.slot, entry.seen.as_ref()) else { return false };
-        let line = &self.lines[slot as usize];
+        let (Some(slot), Some(seen)) = (self.speaker(entry), entry.seen.as_ref()) else { return false };
+        let line = &self.lines[slot];
         let (Some(live), Some(last)) = (line.live(), seen.last_at) else { return false };
         let patience = line.arrivals.silent_after(timing.silent_min, timing.silent_max);
         let siblings_flow = live.doubt.is_none()
@@ -140,19 +140,23 @@ impl Feed {
     fn subscribe_again(&mut self, now: Time, id: TopicId) {
         let Some(route) = self.route_of(id) else { return };
         let Some(entry) = self.topics.get_mut(id) else { return };
-        let Some(slot) = entry.slot.map(|slot| slot as usize) else { return };
         let Some(seen) = entry.seen.as_deref_mut() else { return };
         seen.pace.ask(now.mono);
         // To ask once more loses nothing; to leave it first loses what comes meanwhile, if it was not mute after all.
         let leave = seen.pace.tries > 1;
         let cause = "mute while others flow: subscribing again";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
-        self.lines[slot].wishes.reopen(&route.stream, leave);
+        let carriers = entry.carriers;
+        for slot in carriers.iter() {
+            self.lines[slot].wishes.reopen(&route.stream, leave);
+        }
         if let Some(ailment) = self.ailment(now, id) {
             ailment.mute = true;
         }
         self.tell_topic(now, id);
-        self.speak(now, slot);
+        for slot in carriers.iter() {
+            self.speak(now, slot);
+        }
     }
 }
 

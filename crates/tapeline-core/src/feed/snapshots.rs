@@ -41,7 +41,6 @@ pub(super) struct Snapshots {
     in_flight: BTreeMap<FetchId, TopicId>,
     /// After a failure.
     waiting: BTreeMap<TopicId, Failed>,
-    next_fetch: u64,
     next_turn: u64,
     /// Requests sent, for the books' accounts.
     pub(super) sent: u64,
@@ -102,18 +101,15 @@ impl Snapshots {
     }
 
     /// Marks a request as sent.
-    pub(super) fn send(&mut self, topic: TopicId) -> FetchId {
+    pub(super) fn send(&mut self, topic: TopicId, id: FetchId) {
         self.withdraw(topic);
-        self.next_fetch += 1;
         self.sent += 1;
-        let id = FetchId(self.next_fetch);
         self.in_flight.insert(id, topic);
-        id
     }
 
-    /// Whose reply this is; `None` if it is no longer wanted.
-    pub(super) fn take(&mut self, id: FetchId) -> Option<TopicId> {
-        self.in_flight.remove(&id)
+    /// A request has come back.
+    pub(super) fn take(&mut self, id: FetchId) {
+        self.in_flight.remove(&id);
     }
 
     /// The reply was of use.
@@ -179,7 +175,7 @@ mod tests {
         snapshots.want(TopicId(4), Urgency::Wanted);
         let mut order = Vec::new();
         while let Some((_, topic)) = snapshots.due(Mono::default(), 10, Mono::default()) {
-            snapshots.send(topic);
+            snapshots.send(topic, FetchId(u64::from(topic.0)));
             order.push(topic.0);
         }
         assert_eq!(order, [3, 4, 2, 1]);
@@ -189,10 +185,10 @@ mod tests {
     fn no_more_than_allowed_are_in_flight() {
         let mut snapshots = Snapshots::default();
         (0..5).for_each(|i| snapshots.want(TopicId(i), Urgency::Wanted));
-        let first = snapshots.send(TopicId(0));
-        snapshots.send(TopicId(1));
+        snapshots.send(TopicId(0), FetchId(7));
+        snapshots.send(TopicId(1), FetchId(8));
         assert_eq!(snapshots.due(Mono::default(), 2, Mono::default()), None);
-        assert_eq!(snapshots.take(first), Some(TopicId(0)));
+        snapshots.take(FetchId(7));
         let next = Some((Urgency::Wanted, TopicId(2)));
         assert_eq!(snapshots.due(Mono::default(), 2, Mono::default()), next);
     }
@@ -202,8 +198,8 @@ mod tests {
         let at = |s| Mono::default() + std::time::Duration::from_secs(s);
         let mut snapshots = Snapshots::default();
         snapshots.want(TopicId(0), Urgency::Wanted);
-        let id = snapshots.send(TopicId(0));
-        assert_eq!(snapshots.take(id), Some(TopicId(0)));
+        snapshots.send(TopicId(0), FetchId(7));
+        snapshots.take(FetchId(7));
         let failures = snapshots.failures(TopicId(0));
         snapshots.hold(TopicId(0), at(4), failures, "no");
         snapshots.want(TopicId(0), Urgency::Wanted);
@@ -213,14 +209,5 @@ mod tests {
         assert_eq!(snapshots.due(at(2), 3, at(2)), Some((Urgency::Warm, TopicId(1))));
         assert_eq!(snapshots.due(at(4), 3, at(9)), Some((Urgency::Wanted, TopicId(0))));
         assert_eq!(snapshots.failures(TopicId(0)), 2);
-    }
-
-    #[test]
-    fn a_reply_for_a_forgotten_topic_finds_nobody() {
-        let mut snapshots = Snapshots::default();
-        snapshots.want(TopicId(0), Urgency::Wanted);
-        let id = snapshots.send(TopicId(0));
-        snapshots.forget(TopicId(0));
-        assert_eq!(snapshots.take(id), None);
     }
 }

@@ -17,6 +17,7 @@ use crate::venue::TopicId;
 use super::Feed;
 use super::events::Record;
 use super::line::LineStats;
+use super::rotate::Role;
 use super::topics::{Entry, State, TopicCounts};
 
 /// A reading of a feed's state.
@@ -50,6 +51,8 @@ pub struct FeedStatus {
     pub resyncs: BTreeMap<&'static str, u64>,
     /// Lines that were opened again, by the class of what had ended them.
     pub reconnects: BTreeMap<&'static str, u64>,
+    /// Lines left to another one that took over.
+    pub rotations: u64,
     /// Snapshot requests sent.
     pub snapshots_sent: u64,
     /// Snapshot requests that failed or brought nothing of use.
@@ -79,6 +82,10 @@ pub struct LineStatus {
     pub id: u32,
     /// Its group.
     pub group: &'static str,
+    /// Which of the lines that carry the same topics: `a` or `b`.
+    pub side: &'static str,
+    /// The line that is to follow it, while one is.
+    pub heir: Option<u32>,
     /// How well it does.
     pub level: Level,
     /// Since when.
@@ -135,8 +142,10 @@ pub struct TopicStatus {
     pub last_message: Option<Unix>,
     /// Where its log ends.
     pub position: Position,
-    /// The line that carries it.
+    /// The line that speaks for it.
     pub line: Option<u32>,
+    /// All lines that carry it.
+    pub lines: Vec<u32>,
     /// Who reads it.
     pub subscribers: Vec<SubscriberId>,
     /// Whether it is kept without a reader.
@@ -254,7 +263,12 @@ impl Feed {
             level,
             since,
             reasons,
-            lines: self.lines.iter().map(|line| self.line_status(now, line)).collect(),
+            lines: self
+                .lines
+                .iter()
+                .filter(|line| line.role != Role::Retired)
+                .map(|line| self.line_status(now, line))
+                .collect(),
             subscribers: self.subscriber_status(),
             endpoints: self.endpoint_status(now),
             decode_errors: self.counters.decode_errors.clone(),
@@ -262,6 +276,7 @@ impl Feed {
             decode_panics: self.counters.decode_panics,
             gaps: self.counters.gaps,
             resyncs: self.counters.resyncs.clone(),
+            rotations: self.counters.rotations,
             reconnects: self.counters.reconnects.clone(),
             snapshots_sent: self.snapshots.sent,
             snapshots_failed: self.snapshots.failed,
@@ -289,6 +304,11 @@ impl Feed {
             level_since,
             reasons,
             group: self.venue.profile().groups[usize::from(line.group)].name,
+            side: if line.side == 0 { "a" } else { "b" },
+            heir: match line.role {
+                Role::Leaving { heir } => Some(heir as u32),
+                _ => None,
+            },
             phase: line.phase.name(),
             since: line.since,
             endpoint: self.gate.streams.get(line.endpoint).map(|e| e.origin.clone()).unwrap_or_default(),
@@ -332,7 +352,8 @@ impl Feed {
             created: entry.created,
             last_message: entry.last_at().map(|at| at.unix),
             position: Position { epoch: entry.epoch, offset: entry.offset },
-            line: entry.slot,
+            line: self.speaker(entry).map(|slot| slot as u32),
+            lines: entry.carriers.iter().map(|slot| slot as u32).collect(),
             subscribers: readers.collect(),
             warm: entry.warm,
             log_bytes: entry.history.bytes(),

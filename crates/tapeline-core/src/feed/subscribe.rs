@@ -6,12 +6,14 @@ use crate::data::topic::{Pattern, Topic, TopicError};
 use crate::data::update::{Data, Kind, Level, Position, Source, Status};
 use crate::outbox::{Subscriber, SubscriberId};
 use crate::time::Time;
-use crate::venue::{Route, Sequencing, TopicId};
+use crate::venue::{Route, Sequencing, StreamName, TopicId};
 
 use super::Feed;
+use super::carriers::sides;
 use super::history::{Place, notice};
 use super::io::{Peek, Start, Subscribed};
 use super::lines::REJECTED;
+use super::rotate::Role;
 use super::topics::{Entry, Facts, Service, State};
 
 /// The phase of a topic of which a subscriber gets nothing, since it reads as many as it may.
@@ -290,20 +292,37 @@ impl Feed {
         self.venue.route(&self.topics.get(id)?.topic).ok()
     }
 
-    /// Puts a topic on a line of its group that has room, or on a new one.
+    /// Puts a topic on a line of its group that has room, or on a new one; on one of each side, where two lines
+    /// are to carry everything.
     pub(super) fn place(&mut self, now: Time, id: TopicId) {
         let Some(Route { group, stream }) = self.route_of(id) else { return };
-        let room = |line: &super::line::Line| line.group == group && line.wishes.len() < line.capacity;
-        let slot = match self.lines.iter().position(room) {
-            Some(slot) => slot,
-            None => self.new_line(now, group),
-        };
-        let line = &mut self.lines[slot];
-        line.wishes.want(&mut line.names, &stream, id);
-        self.wake_line(now, slot);
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        entry.slot = Some(slot as u32);
+        let overlap = self.venue.profile().groups[usize::from(group)].overlap;
+        for side in 0..sides(self.config.lines, overlap) {
+            let Some(entry) = self.topics.get(id) else { return };
+            if entry.carriers.iter().any(|slot| self.lines[slot].side == side) {
+                continue;
+            }
+            let room = |line: &super::line::Line| {
+                let open = !line.is_leaving() && line.role != Role::Retired;
+                open && line.group == group && line.side == side && line.wishes.len() < line.capacity
+            };
+            let slot = match self.lines.iter().position(room) {
+                Some(slot) => slot,
+                None => self.new_line(now, group, side),
+            };
+            self.carry(now, id, slot, &stream);
+        }
         self.tell_topic(now, id);
+    }
+
+    /// A line is to carry a topic as `stream`.
+    pub(super) fn carry(&mut self, now: Time, id: TopicId, slot: usize, stream: &StreamName) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        if entry.carriers.add(slot) {
+            let line = &mut self.lines[slot];
+            line.wishes.want(&mut line.names, stream, id);
+            self.wake_line(now, slot);
+        }
     }
 
     /// Drops topics nobody has read for `linger` (or at all, if asked by hand); how many.
@@ -333,14 +352,19 @@ impl Feed {
         let Some(entry) = self.topics.remove(id) else { return };
         self.snapshots.forget(id);
         self.holes.remove(&id);
+        self.early.remove(&id);
+        self.repairs.forget(id);
+        self.fetches.forget(id);
         self.ailing.remove(&id);
         self.periodic.remove(&id);
         self.decoded.forget(id);
-        let (Some(slot), Some(route)) = (entry.slot, route) else { return };
-        let line = &mut self.lines[slot as usize];
-        line.wishes.leave(&mut line.names, &route.stream);
-        if line.wishes.is_empty() {
-            self.rest_line(now, slot as usize);
+        let Some(route) = route else { return };
+        for slot in entry.carriers.iter() {
+            let line = &mut self.lines[slot];
+            line.wishes.leave(&mut line.names, &route.stream);
+            if line.wishes.is_empty() {
+                self.rest_line(now, slot);
+            }
         }
     }
 
@@ -397,11 +421,29 @@ impl Feed {
         }
     }
 
+    /// A line carries a topic no longer. If no other one does, what is shown of it is in doubt.
+    pub(super) fn give_up(&mut self, now: Time, id: TopicId, slot: usize) {
+        let covered = self.is_covered(id, slot);
+        if let Some(entry) = self.topics.get_mut(id) {
+            entry.carriers.remove(slot);
+        }
+        if !covered {
+            self.disown(now, id);
+        }
+    }
+
     /// The venue has refused a stream: its topic is told, nobody else.
     pub(super) fn reject(&mut self, now: Time, id: TopicId, reason: &str) {
+        let route = self.route_of(id);
         self.disown(now, id);
         let Some(entry) = self.topics.get_mut(id) else { return };
-        entry.slot = None;
+        let carriers = std::mem::take(&mut entry.carriers);
+        // What one line may not have the other may not have either.
+        for slot in carriers.iter() {
+            let line = &mut self.lines[slot];
+            route.iter().for_each(|route| line.wishes.leave(&mut line.names, &route.stream));
+        }
+        let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("refused by the venue: {reason}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
         let service = Service { level: Level::Critical, phase: REJECTED, source: entry.kept(), reason };

@@ -1,6 +1,7 @@
 //! The topics of one feed: what is known of each, and how an event becomes an update of its log.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::FeedConfig;
 use crate::data::book::BookSync;
@@ -13,6 +14,7 @@ use crate::defect::{Defect, planted};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
+use super::carriers::Carriers;
 use super::copies::Copies;
 use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
@@ -21,7 +23,7 @@ use super::pace::Pace;
 use super::readers::Readers;
 
 /// An event held back behind a hole in the ids; `None` for an id spent without an event.
-pub(super) type Held = Option<(Option<Unix>, Unix, Data)>;
+pub(super) type Held = Option<(Option<Unix>, Unix, Data, Source)>;
 
 /// What is known of a topic's content beyond its log.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ pub struct TopicCounts {
     pub gaps: u64,
     /// Ids in them that have not come.
     pub lost: u64,
-    /// Ids in them that came late.
+    /// Ids that came after all: over REST, or late.
     pub repaired: u64,
     /// Books: times it had to be synchronised anew.
     pub resyncs: u64,
@@ -102,14 +104,16 @@ pub(super) struct Entry {
     pub(super) offset: u64,
     /// Continuity cannot be proved: the next update begins a new epoch.
     pub(super) broken: bool,
+    /// Every line that carried it was lost: what it missed may be more than a moment's.
+    pub(super) outage: bool,
     /// Its line is silent for too long: nobody knows whether what is shown still holds.
     pub(super) doubted: bool,
     pub(super) state: State,
     pub(super) sequence: Sequence<Held>,
     pub(super) history: History,
     pub(super) readers: Vec<(u32, Delivery)>,
-    /// The line that carries it.
-    pub(super) slot: Option<u32>,
+    /// The lines that carry it; none if the venue refuses it.
+    pub(super) carriers: Carriers,
     pub(super) created: Unix,
     /// What has been received; nothing of it for a topic that is idle.
     pub(super) seen: Option<Box<Seen>>,
@@ -141,12 +145,13 @@ impl Entry {
             epoch: facts.epoch,
             offset: 0,
             broken: false,
+            outage: false,
             doubted: false,
             state,
             sequence: Sequence::resuming(last),
             history: History::default(),
             readers: Vec::new(),
-            slot: None,
+            carriers: Carriers::default(),
             created: now.unix,
             seen: None,
             idle_since: Some(now.mono),
@@ -291,6 +296,11 @@ impl Entry {
             State::Keyed(map) => !map.is_empty(),
         };
         if something { Source::Cache } else { Source::Live }
+    }
+
+    /// Whether nothing new has come for `long`.
+    pub(super) fn is_still(&self, now: Mono, long: Duration) -> bool {
+        self.last_at().is_none_or(|at| now.since(at.mono) >= long)
     }
 
     /// When the last message came.

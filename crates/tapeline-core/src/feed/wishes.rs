@@ -112,6 +112,11 @@ impl Wishes {
         self.wanted.values().filter(|wish| wish.standing == Standing::Confirmed).count()
     }
 
+    /// Whether the venue has confirmed a stream.
+    pub(super) fn is_confirmed(&self, stream: &StreamName) -> bool {
+        self.wanted.get(stream).is_some_and(|wish| wish.standing == Standing::Confirmed)
+    }
+
     /// Wanted streams and their topics.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&StreamName, TopicId)> {
         self.wanted.iter().map(|(stream, wish)| (stream, wish.topic))

@@ -11,7 +11,9 @@
 //! - [`ladder`]: where data comes from while lines do not serve
 //! - [`uptime`]: outages, and the figures that follow from them
 //! - [`score`]: how good an endpoint is, and which one to take
+//! - [`alert`]: what is told to somebody, once, and what to do
 
+pub mod alert;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;

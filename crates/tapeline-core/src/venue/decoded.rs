@@ -58,7 +58,7 @@ pub struct Decoded {
     /// What was declared missing lately, by topic, kept by the feed, for [`Decoded::wants`].
     pub(crate) declared: BTreeMap<TopicId, Declared>,
     /// Copies that [`Decoded::wants`] refused since the feed last looked.
-    pub(crate) refused: u32,
+    pub(crate) refused: Vec<(TopicId, u64)>,
 }
 
 /// One thing a venue said.
@@ -156,6 +156,11 @@ impl Decoded {
         self.levels.clear();
     }
 
+    /// Whether `id` is the newest one delivered.
+    pub(crate) fn is_newest(&self, topic: TopicId, id: u64) -> bool {
+        self.next.get(topic.0 as usize).is_some_and(|next| id.saturating_add(1) == *next)
+    }
+
     /// Notes the last id delivered, for [`Decoded::wants`].
     #[inline]
     pub(crate) fn see(&mut self, topic: TopicId, id: u64) {
@@ -169,6 +174,18 @@ impl Decoded {
     /// Notes what was declared missing: it is wanted still, if it comes late.
     pub(crate) fn declare(&mut self, topic: TopicId, missing: Missing) {
         self.declared.entry(topic).or_default().add(missing);
+    }
+
+    /// What was declared missing first and has not come.
+    pub(crate) fn declared_first(&self, topic: TopicId) -> Option<Missing> {
+        self.declared.get(&topic)?.first()
+    }
+
+    /// What was declared missing between two ids will not come.
+    pub(crate) fn give_up(&mut self, topic: TopicId, gone: Missing) {
+        if let Some(declared) = self.declared.get_mut(&topic) {
+            declared.give_up(gone);
+        }
     }
 
     /// An id below the last one delivered has come; whether it was declared missing. It is so once.
@@ -197,7 +214,9 @@ impl Decoded {
         let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
         let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next;
         let wanted = id >= next || copies || self.wants_old(topic, id, next);
-        self.refused += u32::from(!wanted);
+        if !wanted {
+            self.refused.push((topic, id));
+        }
         wanted
     }
 
@@ -226,7 +245,7 @@ mod tests {
         assert!(out.wants(topic, 3_999), "the venue may have started over");
         out.forget(topic);
         assert!(out.wants(topic, 0), "another topic in the same slot");
-        assert_eq!(out.refused, 3);
+        assert_eq!(out.refused.len(), 3);
     }
 
     #[test]

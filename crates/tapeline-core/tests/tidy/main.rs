@@ -16,7 +16,7 @@ mod source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold what was built or fetched, not what was written.
+/// What was built or fetched, not written; `.git` is a file in a second working tree.
 const SKIPPED: &[&str] = &["target", "node_modules", ".git", "corpus", "artifacts", "dist"];
 
 /// The root of the repository.
@@ -31,10 +31,11 @@ fn written(folder: &Path, root: &Path, out: &mut Vec<(String, String)>) {
     entries.sort();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
-            if !SKIPPED.contains(&name.as_str()) {
-                written(&path, root, out);
-            }
+            written(&path, root, out);
         } else if let Ok(text) = fs::read_to_string(&path) {
             let shown = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
             out.push((shown, text));

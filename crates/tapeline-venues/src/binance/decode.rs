@@ -268,6 +268,9 @@ fn depth(scan: &mut Scan<'_>, target: &Target<'_>, out: &mut Decoded) -> Result<
             b's' => symbol(scan, &mut owned, &target.stream)?,
             b'U' => once(&mut first, scan.u64(), "U")?,
             b'u' => once(&mut last, scan.u64(), "u")?,
+            b'b' | b'a' if last.is_some_and(|last| !out.wants(target.topic, last)) => {
+                return Ok(Read::Refused);
+            }
             b'b' => sides.bids(scan, out)?,
             b'a' => sides.asks(scan, out)?,
             LONG if *scan.name() == *b"pu" => once(&mut previous, scan.i64(), "pu")?,

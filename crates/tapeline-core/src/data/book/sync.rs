@@ -340,7 +340,7 @@ impl BookSync {
     }
 
     /// The id after which a delta begins.
-    pub(super) fn start_of(&self, span: Span) -> u64 {
+    pub(crate) fn start_of(&self, span: Span) -> u64 {
         let before_first = span.first.saturating_sub(1);
         match self.rule.chain {
             Chain::Contiguous => before_first,

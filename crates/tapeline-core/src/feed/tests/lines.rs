@@ -274,19 +274,6 @@ fn a_flapping_venue_is_dialled_at_most_25_times_in_five_minutes() {
 }
 
 #[test]
-fn a_goodbye_moves_the_line_without_blame() {
-    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
-    bench.hear(line, "t A 1 1");
-    bench.hear(line, "bye");
-    assert_eq!(bench.todo.pop_front(), Some(Action::Close { line, code: 1000 }));
-    bench.pass(2 * SECOND);
-    let line = bench.open();
-    bench.accept(line, 2);
-    bench.hear(line, "t A 2 1");
-    assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2"]);
-}
-
-#[test]
 fn a_starved_process_does_not_blame_the_venue() {
     let (mut bench, line, _who, _outbox) = live("toy:trade:A");
     chatter(&mut bench, line);

@@ -8,7 +8,7 @@ use crate::config::FeedConfig;
 use crate::data::channel::{Channel, Delivery};
 use crate::data::event::{Level, Liquidation, Quote, Side, Trade};
 use crate::data::topic::{Topic, TopicError};
-use crate::data::update::{Data, Kind, Shared};
+use crate::data::update::{Data, Kind, Shared, Source};
 use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
 use crate::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
 use crate::policy::fault::Fault;
@@ -28,7 +28,7 @@ const GROUPS: &[Group] = &[Group {
     batch: 3,
     messages: Rate { count: 5, per: SECOND },
     confirm: Confirm::ByRequest,
-    lifetime: None,
+    lifetime: Some(Duration::from_secs(24 * 3600)),
     overlap: true,
     max_message: 1 << 20,
     deflate: false,
@@ -167,7 +167,11 @@ impl Venue for Toy {
         Ok(())
     }
 
-    fn fetch(&self, _: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
+    /// Events are given again of symbols that begin with R.
+    fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
+        if why != Fetch::Snapshot && !topic.raw_symbol().starts_with('R') {
+            return None;
+        }
         let url = format!("{origin}/{}", topic.symbol());
         Some(HttpRequest { url, headers: vec![], weight: 10, max_body: 100, timeout: 5 * SECOND })
     }
@@ -272,6 +276,25 @@ impl Bench {
         }
     }
 
+    /// The next request for missed events, and which ones.
+    pub(super) fn backfill(&mut self) -> (FetchId, u64, u64) {
+        match self.todo.pop_front() {
+            Some(Action::Fetch { id, why: Fetch::Backfill { from, to }, .. }) => (id, from, to),
+            other => panic!("expected a request for missed events, got {other:?}"),
+        }
+    }
+
+    /// Answers such a request with trades.
+    pub(super) fn give(&mut self, fetch: FetchId, ids: impl IntoIterator<Item = u64>) {
+        let mut decoded = Decoded::default();
+        for id in ids {
+            let trade = Trade { id, price: 1.into(), size: 1.into(), side: Side::Buy };
+            let (topic, time) = (crate::venue::TopicId(0), Some(Unix(i64::try_from(id).unwrap())));
+            decoded.items.push(Item::Market { topic, id, time, data: Data::Trade(trade) });
+        }
+        self.input(Input::Fetched { id: fetch, result: Ok(decoded) });
+    }
+
     /// Answers a fetch with one bid and one ask at update id `last`.
     pub(super) fn answer(&mut self, id: FetchId, last: u64) {
         let level = |price: i64| Level { price: price.into(), size: 1.into() };
@@ -337,6 +360,10 @@ fn short(update: &Shared) -> String {
         Kind::Status => "status",
         Kind::Tick => "tick",
     };
-    let late = if update.late { " late" } else { "" };
+    let late = match (update.late, update.source) {
+        (true, _) => " late",
+        (false, Source::Repair) => " repair",
+        (false, _) => "",
+    };
     format!("{kind} {} {what}{late}", update.offset).trim_end().to_lowercase()
 }

@@ -1,0 +1,147 @@
+//! Which lines carry a topic. Two lines of one group (A and B) carry the same topics, and so does, for a while, a
+//! line and the one that is to follow it: the sequencer takes the first copy of everything.
+
+use crate::time::{Mono, Time};
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::line::{Line, Phase};
+use super::topics::Entry;
+
+/// The lines that carry one topic: A, B, and one that follows each of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Carriers {
+    slots: [u32; Self::MOST],
+    count: u8,
+}
+
+impl Carriers {
+    /// Lines that may carry one topic.
+    const MOST: usize = 4;
+
+    /// In the order in which they took it up.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+        self.slots.into_iter().take(usize::from(self.count)).map(|slot| slot as usize)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether there is more than one.
+    #[inline]
+    pub(super) fn several(&self) -> bool {
+        self.count > 1
+    }
+
+    pub(super) fn contains(&self, slot: usize) -> bool {
+        self.iter().any(|held| held == slot)
+    }
+
+    /// One more; whether there was room.
+    pub(super) fn add(&mut self, slot: usize) -> bool {
+        if self.contains(slot) {
+            return true;
+        }
+        let Some(free) = self.slots.get_mut(usize::from(self.count)) else { return false };
+        *free = slot as u32;
+        self.count += 1;
+        true
+    }
+
+    pub(super) fn remove(&mut self, slot: usize) {
+        let mut left = Self::default();
+        for held in self.iter().filter(|held| *held != slot) {
+            left.add(held);
+        }
+        *self = left;
+    }
+}
+
+/// How many lines of a group carry each topic: as many as are wanted, where the venue allows more than one.
+pub(super) fn sides(wanted: u8, overlap: bool) -> u8 {
+    if overlap { wanted.clamp(1, 2) } else { 1 }
+}
+
+/// How well a line can speak for its topics; the highest one does.
+fn standing(line: &Line) -> u8 {
+    match &line.phase {
+        Phase::Live(live) if live.doubt.is_some() => 4,
+        Phase::Live(live) if live.proven.is_some() => 6,
+        Phase::Live(_) => 5,
+        Phase::Dialling { .. } => 3,
+        Phase::Waiting { .. } => 2,
+        Phase::Halted { .. } => 1,
+        Phase::Idle => 0,
+    }
+}
+
+impl Feed {
+    /// The line that speaks for a topic: the one that stands best.
+    pub(super) fn speaker(&self, entry: &Entry) -> Option<usize> {
+        let mut best: Option<(u8, usize)> = None;
+        for slot in entry.carriers.iter() {
+            let standing = standing(&self.lines[slot]);
+            if best.is_none_or(|(held, _)| standing > held) {
+                best = Some((standing, slot));
+            }
+        }
+        best.map(|(_, slot)| slot)
+    }
+
+    /// Whether a topic is carried by another line than `slot`: one that stands, is not doubted, and has been
+    /// subscribed to it. What `slot` loses comes from there.
+    pub(super) fn is_covered(&self, id: TopicId, slot: usize) -> bool {
+        let Some(entry) = self.topics.get(id).filter(|entry| entry.carriers.several()) else { return false };
+        let Some(route) = self.route_of(id) else { return false };
+        let carries = |other: usize| {
+            let line = &self.lines[other];
+            line.is_live() && !line.is_doubted() && line.wishes.is_confirmed(&route.stream)
+        };
+        entry.carriers.iter().any(|other| other != slot && carries(other))
+    }
+
+    /// Whether a topic that two lines are to carry has only one that stands: then its next fault will be felt.
+    pub(super) fn has_lost_its_second(&self, entry: &Entry) -> bool {
+        let stands = |slot: usize| self.lines[slot].is_live() && !self.lines[slot].is_doubted();
+        let side = |slot: usize| u32::from(self.lines[slot].side);
+        let (mut wanted, mut standing) = (0_u32, 0_u32);
+        for slot in entry.carriers.iter() {
+            wanted |= 1 << side(slot);
+            standing |= u32::from(stands(slot)) << side(slot);
+        }
+        standing != 0 && standing != wanted
+    }
+
+    /// A copy of the newest event of a topic has come on `slot`: how far it is behind the line that was first.
+    pub(super) fn measure_lag(&mut self, now: Time, slot: usize, first_at: Mono) {
+        let line = &mut self.lines[slot];
+        let lag = now.mono.since(first_at);
+        line.stats.lag = match line.stats.lag {
+            // A running mean over about sixteen copies.
+            Some(mean) => Some(mean.saturating_sub(mean / 16) + lag / 16),
+            None => Some(lag),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_held_once_and_no_more_than_there_is_room_for() {
+        let mut carriers = Carriers::default();
+        assert!(carriers.is_empty());
+        assert!([7, 3, 7, 9, 4].into_iter().all(|slot| carriers.add(slot)));
+        assert!(!carriers.add(5), "a fifth");
+        carriers.remove(3);
+        assert_eq!(carriers.iter().collect::<Vec<_>>(), [7, 9, 4]);
+        assert!(carriers.several() && carriers.contains(9) && !carriers.contains(3));
+    }
+
+    #[test]
+    fn one_line_where_the_venue_allows_no_two() {
+        assert_eq!([sides(2, true), sides(2, false), sides(0, true), sides(1, true)], [2, 1, 1, 1]);
+    }
+}

@@ -1,0 +1,201 @@
+//! Missed events are asked for by their ids: what comes in time goes where it belongs, what comes later is marked
+//! late, and what nobody has is declared.
+
+use std::collections::BTreeMap;
+use std::mem::size_of;
+use std::time::Duration;
+
+use crate::data::sequence::Missing;
+use crate::data::update::Source;
+use crate::defect::{Defect, planted};
+use crate::policy::backoff::delay;
+use crate::time::{Mono, Time};
+use crate::venue::{Decoded, Fetch, Item, Refusal, Sequencing, TopicId};
+
+use super::Feed;
+use super::fetches::NotNow;
+use super::topics::{Entry, Held};
+
+/// Requests for missed events in flight at once.
+const IN_FLIGHT: usize = 2;
+/// For so long it is tried to fill what was declared missing.
+const LATE_WITHIN: Duration = Duration::from_secs(300);
+/// What an event that is held back takes beside itself.
+const OVERHEAD: usize = 64;
+
+/// A topic with missed events that the venue may still have.
+#[derive(Debug)]
+struct Repair {
+    /// Not before this.
+    at: Mono,
+    /// Nobody asks any more after this.
+    until: Mono,
+    /// Requests in a row that brought nothing.
+    tries: u32,
+}
+
+/// All topics with missed events.
+#[derive(Debug, Default)]
+pub(super) struct Repairs(BTreeMap<TopicId, Repair>);
+
+impl Repairs {
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.0.remove(&topic);
+    }
+}
+
+fn is_backfill(why: Fetch) -> bool {
+    matches!(why, Fetch::Backfill { .. })
+}
+
+impl Feed {
+    /// A hole has shown in the ids of a topic: what is missing is asked for, at once if a line was lost, else after
+    /// the other line, or the same one, has had its chance.
+    #[cold]
+    pub(super) fn want_repair(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        if self.repairs.0.contains_key(&id) || !self.is_repairable(entry) {
+            return;
+        }
+        let wait = if entry.outage { Duration::ZERO } else { self.config.timing.repair_after };
+        let until = now.mono + LATE_WITHIN;
+        self.repairs.0.insert(id, Repair { at: now.mono + wait, until, tries: 0 });
+    }
+
+    fn is_repairable(&self, entry: &Entry) -> bool {
+        let any = Fetch::Backfill { from: 1, to: 1 };
+        entry.sequencing == Sequencing::Contiguous
+            && self.config.limits.repair
+            && self.venue.fetch(any, "", &entry.topic).is_some()
+    }
+
+    /// How long events behind a hole of this topic wait for it to be filled.
+    pub(super) fn hole_patience(&self, entry: &Entry) -> Duration {
+        let timing = &self.config.timing;
+        if entry.outage && self.is_repairable(entry) { timing.repair_within } else { timing.reorder_within }
+    }
+
+    /// How many events of this topic may be held back.
+    pub(super) fn hole_room(&self, entry: &Entry) -> usize {
+        let limits = &self.config.limits;
+        if entry.outage { limits.repair_bytes / (size_of::<Held>() + OVERHEAD) } else { limits.reorder }
+    }
+
+    /// What to ask for next: what holds up delivery, else what was declared missing.
+    fn missing(&self, id: TopicId) -> Option<Missing> {
+        let hole = self.topics.get(id)?.sequence.hole();
+        hole.or_else(|| self.decoded.declared_first(id))
+    }
+
+    /// Sends what is due.
+    pub(super) fn repair_due(&mut self, now: Time) {
+        if self.repair_at > now.mono {
+            return;
+        }
+        while self.fetches.count(is_backfill) < IN_FLIGHT
+            && let Some(id) = self.next_repair(now)
+        {
+            let Some(Missing { from, to }) = self.missing(id) else {
+                self.repairs.forget(id);
+                continue;
+            };
+            let left = self.reserve();
+            match self.send_fetch(now, id, Fetch::Backfill { from, to }, left) {
+                Ok(_) => {}
+                Err(NotNow::Never) => self.repairs.forget(id),
+                Err(NotNow::Until(until)) => {
+                    self.repair_at = until;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The topic to ask for next: one whose readers wait before one of which the rest is late anyway.
+    fn next_repair(&self, now: Time) -> Option<TopicId> {
+        let due = |(id, repair): &(&TopicId, &Repair)| {
+            repair.at <= now.mono && !self.fetches.is_out(**id, is_backfill)
+        };
+        let waits = |id: &TopicId| self.topics.get(*id).is_some_and(|entry| entry.sequence.held() > 0);
+        self.repairs
+            .0
+            .iter()
+            .filter(due)
+            .min_by_key(|(id, repair)| (!waits(id), repair.at))
+            .map(|(id, _)| *id)
+    }
+
+    /// When the next one is due.
+    pub(super) fn repair_deadline(&self) -> Option<Mono> {
+        let full = self.fetches.count(is_backfill) >= IN_FLIGHT;
+        let open = self.repairs.0.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_backfill));
+        let at = open.map(|(_, repair)| repair.at).min().filter(|_| !full && !self.stopping)?;
+        Some(at.max(self.repair_at))
+    }
+
+    /// Missed events have come.
+    pub(super) fn repair_came(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        (from, to): (u64, u64),
+        mut decoded: Decoded,
+    ) {
+        let wanted = |id: u64| (from..=to).contains(&id);
+        let last = decoded.items.iter().filter_map(id_of).filter(|id| wanted(*id)).max();
+        decoded.items.retain(|item| id_of(item).is_none_or(wanted));
+        if planted(Defect::ReleaseBeforeFill) {
+            self.declare(now, id);
+        }
+        self.take_reply(now, id, Source::Repair, decoded);
+        let Some(repair) = self.repairs.0.get_mut(&id) else { return };
+        match last {
+            // What is not in a reply that reaches to the end is nowhere.
+            Some(last) if last >= to => {
+                repair.tries = 0;
+                self.give_up_on(now, id, (from, to));
+            }
+            Some(_) => (repair.at, repair.tries) = (now.mono, 0),
+            None => self.repair_again(now, id, "the venue does not have them (yet)"),
+        }
+        if self.missing(id).is_none() {
+            self.repairs.forget(id);
+        }
+    }
+
+    /// The venue has told everything it has between two ids: what is still missing will not come.
+    fn give_up_on(&mut self, now: Time, id: TopicId, (from, to): (u64, u64)) {
+        let hole = |feed: &Self| feed.topics.get(id).and_then(|entry| entry.sequence.hole());
+        while hole(self).is_some_and(|hole| hole.to <= to) {
+            self.declare(now, id);
+        }
+        self.decoded.give_up(id, Missing { from, to });
+    }
+
+    /// A request was refused.
+    pub(super) fn repair_failed(&mut self, now: Time, id: TopicId, refusal: &Refusal) {
+        self.repair_again(now, id, &refusal.detail);
+    }
+
+    /// Asks once more, later each time, until it is too late.
+    fn repair_again(&mut self, now: Time, id: TopicId, why: &str) {
+        let roll = self.rng.roll();
+        let Some(repair) = self.repairs.0.get_mut(&id) else { return };
+        repair.tries += 1;
+        repair.at = now.mono + delay(&self.backoff, repair.tries, roll);
+        let (tries, over) = (repair.tries, repair.at > repair.until);
+        let Some(entry) = self.topics.get(id) else { return };
+        let cause = format!("missed events were not given ({tries}): {why}");
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
+        if over {
+            self.repairs.forget(id);
+        }
+    }
+}
+
+fn id_of(item: &Item) -> Option<u64> {
+    match item {
+        Item::Market { id, .. } | Item::Spent { id, .. } => Some(*id),
+        _ => None,
+    }
+}

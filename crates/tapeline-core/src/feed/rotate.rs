@@ -1,0 +1,224 @@
+//! Lines are replaced before they break: a second line takes up everything, and when it carries it, the first one is
+//! left. One at a time, so that no two lines of a topic are in motion at once.
+
+use std::time::Duration;
+
+use crate::defect::{Defect, planted};
+use crate::policy::fault::Fault;
+use crate::policy::rotation::replaced_in;
+use crate::time::{Mono, Time};
+use crate::venue::{StreamName, TopicId};
+
+use super::Feed;
+use super::line::{Line, Phase};
+
+/// A follower that carries nothing for this long, though the line it follows does, is given up.
+const TRIAL: Duration = Duration::from_secs(30);
+/// Then the next one is tried after this long.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What a line has to do with another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Role {
+    /// It stands alone.
+    #[default]
+    Own,
+    /// It goes on until this line has taken over.
+    Leaving { heir: usize },
+    /// It is to take over from this line; since when it could.
+    Heir { of: usize, ready: Option<Mono> },
+    /// Its follower has taken over. It may be dialled again for another rotation.
+    Retired,
+}
+
+impl Line {
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.role, Role::Leaving { .. })
+    }
+
+    /// Whether everything wanted of it is confirmed.
+    fn is_complete(&self) -> bool {
+        !self.wishes.outstanding() && self.wishes.confirmed() == self.wishes.len()
+    }
+}
+
+impl Feed {
+    /// When a line that is opened now is replaced; none where the venue never cuts.
+    pub(super) fn replace_at(&mut self, now: Time, group: u8) -> Option<Mono> {
+        self.venue.profile().groups[usize::from(group)].lifetime?;
+        let timing = &self.config.timing;
+        let wait = replaced_in(timing.line_lifetime, timing.rotate_between, now.unix, self.rng.roll());
+        Some(now.mono + wait)
+    }
+
+    /// A line is to be replaced as soon as no other one is; whether it can be.
+    pub(super) fn want_rotation(&mut self, now: Time, slot: usize, cause: &str) -> bool {
+        let line = &mut self.lines[slot];
+        let overlap = self.venue.profile().groups[usize::from(line.group)].overlap;
+        let Phase::Live(live) = &mut line.phase else { return false };
+        if !overlap || line.role != Role::Own || self.stopping {
+            return false;
+        }
+        live.replace_at = Some(now.mono);
+        self.events.record(now, &format!("line {slot}"), ("live", "live"), cause);
+        self.rotate(now);
+        true
+    }
+
+    /// Begins, or ends, what is due.
+    pub(super) fn rotate(&mut self, now: Time) {
+        for slot in 0..self.lines.len() {
+            if matches!(self.lines[slot].role, Role::Heir { .. }) {
+                self.judge_heir(now, slot);
+            }
+        }
+        if self.stopping || self.is_rotating() {
+            return;
+        }
+        let due = |line: &&Line| line.replace_at().is_some_and(|at| at <= now.mono);
+        if let Some(slot) = self.lines.iter().find(due).map(|line| line.id.slot as usize) {
+            self.begin_rotation(now, slot);
+        }
+    }
+
+    fn is_rotating(&self) -> bool {
+        self.lines.iter().any(Line::is_leaving) && !planted(Defect::RotateBothLines)
+    }
+
+    /// When the next one is due.
+    pub(super) fn rotate_deadline(&self) -> Option<Mono> {
+        let heirs = self.lines.iter().filter_map(|line| match line.role {
+            Role::Heir { ready, .. } => {
+                let trial = line.live().map(|live| live.since + TRIAL);
+                ready.map(|at| at + self.config.timing.reorder_within).or(trial)
+            }
+            _ => None,
+        });
+        let next = self.lines.iter().filter_map(Line::replace_at).filter(|_| !self.is_rotating());
+        heirs.chain(next).min()
+    }
+
+    fn begin_rotation(&mut self, now: Time, old: usize) {
+        let Line { group, side, endpoint, capacity, .. } = self.lines[old];
+        if let Phase::Live(live) = &mut self.lines[old].phase {
+            live.replace_at = None;
+        }
+        if !self.venue.profile().groups[usize::from(group)].overlap {
+            // One connection is all there may be.
+            return self.cut(now, old, Fault::Planned, "replaced before the venue cuts it");
+        }
+        let reused = |line: &Line| line.role == Role::Retired && line.group == group;
+        let heir = match self.lines.iter().position(reused) {
+            Some(slot) => slot,
+            None => self.new_line(now, group, side),
+        };
+        let line = &mut self.lines[heir];
+        (line.side, line.endpoint, line.capacity) = (side, endpoint, capacity);
+        line.role = Role::Heir { of: old, ready: None };
+        self.lines[old].role = Role::Leaving { heir };
+        let cause = format!("line {heir} is to follow it");
+        self.events.record(now, &format!("line {old}"), ("live", "live"), &cause);
+        let carried: Vec<(StreamName, TopicId)> =
+            self.lines[old].wishes.iter().map(|(stream, id)| (stream.clone(), id)).collect();
+        for (stream, id) in carried {
+            self.carry(now, id, heir, &stream);
+        }
+        self.drive_line(now, heir);
+    }
+
+    /// Looks whether a follower carries everything. What is on its way on the old line arrives within the time that
+    /// events may be out of order; then nothing of it is lost.
+    fn judge_heir(&mut self, now: Time, heir: usize) {
+        let line = &self.lines[heir];
+        let Role::Heir { of: old, ready } = line.role else { return };
+        match &line.phase {
+            Phase::Halted { .. } => return self.give_up_heir(now, heir, "its follower was refused"),
+            Phase::Live(_) => {}
+            _ => return,
+        }
+        let Some(live) = line.live() else { return };
+        let complete = line.is_complete();
+        let tried = now.mono.since(live.since) >= TRIAL;
+        let busy = self.lines[old].last_data > live.acknowledged.unwrap_or(live.since);
+        if complete && (live.proven.is_some() || tried && !busy) {
+            let since = ready.unwrap_or(now.mono);
+            if now.mono.since(since) >= self.config.timing.reorder_within {
+                return self.finish_rotation(now, old, "its follower has taken over");
+            }
+            self.lines[heir].role = Role::Heir { of: old, ready: Some(since) };
+        } else if tried {
+            self.give_up_heir(now, heir, "its follower carries nothing");
+        } else {
+            self.lines[heir].role = Role::Heir { of: old, ready: None };
+        }
+    }
+
+    /// A line is left to its follower.
+    fn finish_rotation(&mut self, now: Time, old: usize, cause: &str) {
+        if let Role::Leaving { heir } = self.lines[old].role {
+            self.lines[heir].role = Role::Own;
+        }
+        self.retire(now, old, cause);
+        self.counters.rotations += 1;
+    }
+
+    /// A follower is of no use; the line goes on, and another one is tried later.
+    fn give_up_heir(&mut self, now: Time, heir: usize, cause: &str) {
+        if let Role::Heir { of: old, .. } = self.lines[heir].role {
+            self.lines[old].role = Role::Own;
+            if let Phase::Live(live) = &mut self.lines[old].phase {
+                live.replace_at = Some(now.mono + AGAIN);
+            }
+            self.retire(now, heir, cause);
+        }
+    }
+
+    /// A line carries nothing any more and is closed.
+    fn retire(&mut self, now: Time, slot: usize, cause: &str) {
+        self.unload(slot);
+        if self.lines[slot].is_live() || matches!(self.lines[slot].phase, Phase::Dialling { .. }) {
+            self.hang_up(now, slot);
+        }
+        self.rest_in_peace(now, slot, cause);
+    }
+
+    /// Takes everything off a line.
+    fn unload(&mut self, slot: usize) {
+        let carried: Vec<(StreamName, TopicId)> =
+            self.lines[slot].wishes.iter().map(|(stream, id)| (stream.clone(), id)).collect();
+        for (stream, id) in carried {
+            let line = &mut self.lines[slot];
+            line.wishes.leave(&mut line.names, &stream);
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.carriers.remove(slot);
+            }
+        }
+    }
+
+    fn rest_in_peace(&mut self, now: Time, slot: usize, cause: &str) {
+        self.lines[slot].wishes.disconnected();
+        self.enter(now, slot, Phase::Idle, cause);
+        self.lines[slot].role = Role::Retired;
+    }
+
+    /// A line that is leaving has broken before its follower carried everything: it is not dialled again. Whether
+    /// that was so.
+    pub(super) fn leave_to_heir(&mut self, now: Time, slot: usize, detail: &str) -> bool {
+        let Role::Leaving { heir } = self.lines[slot].role else { return false };
+        self.interrupt(now, slot);
+        self.lines[heir].role = Role::Own;
+        self.unload(slot);
+        self.rest_in_peace(now, slot, detail);
+        self.tell_topics(now, heir);
+        true
+    }
+
+    /// A line comes to rest: what it had to do with another one is over.
+    pub(super) fn part(&mut self, slot: usize) {
+        match std::mem::take(&mut self.lines[slot].role) {
+            Role::Leaving { heir } => self.lines[heir].role = Role::Own,
+            Role::Heir { of, .. } => self.lines[of].role = Role::Own,
+            Role::Own | Role::Retired => {}
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Two lines for the same topics: the first copy of everything is taken, and a line that is lost loses nothing.
+
+use super::toy::{Bench, SECOND, market, read};
+use crate::config::FeedConfig;
+use crate::data::update::Level;
+use crate::feed::{Action, Memory};
+use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::venue::LineId;
+
+/// A bench whose feed runs everything twice, with one reader of `topic` on two open lines.
+fn pair(topic: &str) -> (Bench, [LineId; 2], Subscriber, Outbox) {
+    let mut bench = Bench::with(FeedConfig { lines: 2, ..FeedConfig::default() }, Memory::default());
+    let (who, outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe(topic, &who);
+    let urls: Vec<_> = bench.todo.iter().map(|action| super::url(Some(action))).collect();
+    assert_eq!(urls, ["ws://a", "ws://b"], "on different endpoints");
+    let a = bench.open();
+    let b = bench.dial();
+    bench.accept(a, 1);
+    bench.input(crate::feed::Input::Opened { line: b });
+    bench.accept(b, 1);
+    (bench, [a, b], who, outbox)
+}
+
+fn level(bench: &mut Bench) -> Level {
+    bench.feed.status(bench.now).topics[0].level
+}
+
+#[test]
+fn the_first_copy_of_each_event_is_taken_whichever_line_brings_it() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:trade:A");
+    for (line, id) in [(a, 1), (a, 2), (b, 1), (b, 2), (b, 3), (a, 3), (b, 4), (a, 5), (a, 4), (b, 5), (b, 6)]
+    {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    let told: Vec<_> = (1..=6).map(|id| format!("event {id} id={id}")).collect();
+    assert_eq!(market(&mut outbox), told);
+    let status = bench.feed.status(bench.now);
+    let figures: Vec<_> = status.lines.iter().map(|line| (line.stats.first, line.stats.duplicates)).collect();
+    assert_eq!(figures, [(3, 2), (3, 3)]);
+    assert_eq!(status.topics[0].counts.duplicates, 5);
+}
+
+#[test]
+fn a_cut_line_loses_nothing_while_the_other_stands() {
+    for topic in ["toy:trade:A", "toy:quote:A", "toy:liquidation:A"] {
+        let (mut bench, [a, b], _who, mut outbox) = pair(topic);
+        let letter = &topic[4..5];
+        let hear = |bench: &mut Bench, line, id| bench.hear(line, &format!("{letter} A {id} {id}"));
+        for id in 1..=3 {
+            hear(&mut bench, a, id);
+            hear(&mut bench, b, id);
+        }
+        let epoch = bench.feed.status(bench.now).topics[0].position.epoch;
+        bench.cut(a);
+        for id in 4..=5 {
+            hear(&mut bench, b, id);
+        }
+        assert_eq!(level(&mut bench), Level::Warning, "{topic}: one line is left");
+        bench.cut(b);
+        let after = bench.feed.status(bench.now).topics[0].position.epoch;
+        assert_eq!(epoch, after, "{topic}: continuity was never in doubt");
+        assert_eq!(market(&mut outbox).len(), 5, "{topic}");
+    }
+}
+
+#[test]
+fn a_line_that_comes_back_is_the_second_again() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:trade:A");
+    bench.hear(a, "t A 1 1");
+    bench.hear(b, "t A 1 1");
+    bench.cut(a);
+    bench.hear(b, "t A 2 1");
+    bench.pass(2 * SECOND);
+    let again = bench.open();
+    assert_eq!(bench.accept(again, 2), ["+t A -"]);
+    bench.hear(again, "t A 3 1");
+    bench.cut(b);
+    bench.hear(again, "t A 4 1");
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2", "event 3 id=3", "event 4 id=4"]);
+}
+
+#[test]
+fn a_book_goes_on_over_a_hole_of_one_line() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:book:A");
+    bench.hear(a, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(a, "d A 11 12 95 2");
+    // B cuts its batches elsewhere, and is slower. A misses 13.
+    bench.hear(b, "d A 9 11 94 1");
+    bench.hear(a, "d A 14 15 96 1");
+    bench.hear(a, "d A 16 16 96 2");
+    assert_eq!(market(&mut outbox).last().unwrap(), "delta 1 live 1+0");
+    bench.hear(b, "d A 12 14 97 1");
+    let told = ["delta 2 live 1+0", "delta 3 live 1+0", "delta 4 live 1+0"];
+    assert_eq!(market(&mut outbox), told);
+    let book = bench.feed.status(bench.now).topics[0].book.clone().unwrap();
+    assert_eq!((book.venue_id, book.synced, book.gaps), (Some(16), 1, 0));
+    bench.cut(a);
+    bench.hear(b, "d A 15 17 97 2");
+    assert_eq!(market(&mut outbox), ["delta 5 live 1+0"], "no resync for a fault of one line");
+}
+
+#[test]
+fn a_hole_of_both_lines_breaks_the_book_at_once() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:book:A");
+    bench.hear(a, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(a, "d A 12 12 95 2");
+    market(&mut outbox);
+    bench.hear(b, "d A 13 13 95 2");
+    assert_eq!(market(&mut outbox), ["delta 1 stale 0+0"]);
+    let fetch = bench.fetch();
+    bench.answer(fetch, 12);
+    assert_eq!(market(&mut outbox), ["snapshot 0 live 2+1"]);
+    let venue_id = bench.feed.status(bench.now).topics[0].book.clone().unwrap().venue_id;
+    assert_eq!(venue_id, Some(13), "what was kept is not lost");
+}
+
+#[test]
+fn a_hole_that_the_other_line_does_not_fill_in_time_breaks_the_book() {
+    let (mut bench, [a, _], _who, mut outbox) = pair("toy:book:A");
+    bench.hear(a, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(a, "d A 12 12 95 2");
+    market(&mut outbox);
+    bench.pass(2 * SECOND);
+    assert_eq!(market(&mut outbox), ["delta 1 stale 0+0"]);
+}
+
+#[test]
+fn a_silent_line_flags_nothing_that_the_other_carries() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:trade:A");
+    for id in 1..=6_000 {
+        bench.hear(a, &format!("t A {id} 1"));
+        bench.hear(b, &format!("t A {id} 1"));
+        bench.pass(SECOND / 20);
+    }
+    bench.todo.clear();
+    read(&mut outbox);
+    for id in 6_001..=6_030 {
+        bench.hear(b, &format!("t A {id} 1"));
+        bench.pass(SECOND / 10);
+    }
+    assert!(bench.todo.iter().any(|action| matches!(action, Action::Ping { line, .. } if *line == a)));
+    let told = read(&mut outbox);
+    assert!(!told.iter().any(|line| line.contains("silent")), "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("event")).count(), 30);
+}
+
+#[test]
+fn a_stream_that_one_line_may_not_have_the_other_leaves() {
+    let mut bench = Bench::with(FeedConfig { lines: 2, ..FeedConfig::default() }, Memory::default());
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let a = bench.open();
+    let b = bench.dial();
+    bench.accept(a, 1);
+    bench.input(crate::feed::Input::Opened { line: b });
+    bench.hear(b, "no 1");
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.topics[0].phase, status.topics[0].lines.len()), ("rejected", 0));
+    assert_eq!(status.lines[0].wanted, 0);
+    assert!(read(&mut outbox).iter().any(|line| line.contains("rejected")));
+}
+
+#[test]
+fn the_last_readers_leaving_ends_it_on_both_lines() {
+    let (mut bench, lines, who, _outbox) = pair("toy:trade:A");
+    bench.feed.leave(bench.now, who.id());
+    assert_eq!(bench.feed.command(bench.now, crate::feed::Command::Sweep), 1);
+    bench.collect();
+    let closed: Vec<_> = bench.todo.iter().filter(|action| matches!(action, Action::Close { .. })).collect();
+    assert_eq!(closed.len(), lines.len());
+}

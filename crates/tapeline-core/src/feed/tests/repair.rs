@@ -1,0 +1,148 @@
+//! Missed events that the venue still has: in order if they come in time, marked late if not, declared if nobody has
+//! them.
+
+use std::time::Duration;
+
+use super::toy::{Bench, SECOND, live, market, read};
+use crate::feed::{FetchId, Input};
+use crate::policy::fault::Fault;
+use crate::venue::{LineId, Refusal};
+
+fn hear(bench: &mut Bench, line: LineId, ids: impl IntoIterator<Item = u64>) {
+    for id in ids {
+        bench.hear(line, &format!("t R {id} 1"));
+    }
+}
+
+fn refuse(bench: &mut Bench, fetch: FetchId, fault: Fault) {
+    bench.input(Input::Fetched { id: fetch, result: Err(Refusal::new(fault, "not now")) });
+}
+
+/// The line is cut, and the next one is open.
+fn reconnect(bench: &mut Bench, line: LineId) -> LineId {
+    bench.cut(line);
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    bench.accept(line, 2);
+    line
+}
+
+#[test]
+fn a_hole_is_filled_from_what_the_venue_keeps() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 2, 5]);
+    assert!(bench.todo.is_empty(), "it may only be out of order");
+    bench.pass(Duration::from_millis(250));
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (3, 4));
+    hear(&mut bench, line, [6]);
+    bench.give(fetch, 3..=9);
+    hear(&mut bench, line, [7]);
+    let told = ["event 1 id=1", "event 2 id=2", "event 3 id=3 repair", "event 4 id=4 repair"];
+    let rest = ["event 5 id=5", "event 6 id=6", "event 7 id=7"];
+    assert_eq!(market(&mut outbox), [&told[..], &rest[..]].concat());
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.lost, counts.gaps, counts.repaired), (0, 0, 2));
+}
+
+#[test]
+fn one_that_was_only_out_of_order_is_not_asked_for() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 3, 2]);
+    bench.pass(SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2", "event 3 id=3"]);
+    assert!(bench.todo.is_empty());
+}
+
+#[test]
+fn what_a_cut_line_missed_is_asked_for_at_once_and_comes_before_what_follows() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1]);
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [501]);
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (2, 500));
+    bench.pass(5 * SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=1"], "an outage is given more time than a swap");
+    assert!(read(&mut outbox).is_empty());
+    bench.give(fetch, 2..=301);
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (302, 500), "the rest is asked for");
+    bench.give(fetch, 302..=500);
+    hear(&mut bench, line, [502]);
+    let told = market(&mut outbox);
+    let expected =
+        (2..=502).map(|id| format!("event {id} id={id}{}", if id <= 500 { " repair" } else { "" }));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.gaps, 0);
+}
+
+#[test]
+fn what_comes_after_it_was_declared_is_late() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1]);
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [4]);
+    let (fetch, ..) = bench.backfill();
+    refuse(&mut bench, fetch, Fault::Server);
+    for _ in 0..4 {
+        bench.pass(8 * SECOND);
+        while let Some(again) = bench.todo.pop_front() {
+            if let crate::feed::Action::Fetch { id, .. } = again {
+                refuse(&mut bench, id, Fault::Server);
+            }
+        }
+    }
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "gap 2 2-3", "event 3 id=4"]);
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.lost, 2);
+    let asked = (0..60).find_map(|_| {
+        bench.pass(SECOND);
+        bench.todo.drain(..).find_map(|action| match action {
+            crate::feed::Action::Fetch { id, .. } => Some(id),
+            _ => None,
+        })
+    });
+    bench.give(asked.expect("it is tried on"), 2..=3);
+    assert_eq!(market(&mut outbox), ["event 4 id=2 late", "event 5 id=3 late"]);
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.lost, counts.repaired), (0, 2));
+}
+
+#[test]
+fn what_the_venue_does_not_have_is_declared_without_further_waiting() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 6]);
+    bench.pass(Duration::from_millis(250));
+    let (fetch, ..) = bench.backfill();
+    bench.give(fetch, [2, 3, 5]);
+    let told = ["event 1 id=1", "event 2 id=2 repair", "event 3 id=3 repair", "gap 4 4-4"];
+    let rest = ["event 5 id=5 repair", "event 6 id=6"];
+    assert_eq!(market(&mut outbox), [&told[..], &rest[..]].concat());
+    bench.pass(60 * SECOND);
+    assert!(!bench.todo.iter().any(|action| matches!(action, crate::feed::Action::Fetch { .. })));
+}
+
+#[test]
+fn a_venue_that_keeps_nothing_is_not_asked_and_not_waited_for() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
+    bench.hear(line, "t A 1 1");
+    let line = reconnect(&mut bench, line);
+    bench.hear(line, "t A 4 1");
+    bench.pass(2 * SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "gap 2 2-3", "event 3 id=4"]);
+    assert!(bench.todo.is_empty());
+}
+
+#[test]
+fn a_pause_that_the_venue_asks_for_is_kept() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 4]);
+    bench.pass(Duration::from_millis(250));
+    let (fetch, ..) = bench.backfill();
+    let retry_after = Some(20 * SECOND);
+    refuse(&mut bench, fetch, Fault::RateLimited { retry_after, banned: false });
+    bench.pass(20 * SECOND);
+    assert!(bench.todo.is_empty());
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.backfill().1, 2);
+}
