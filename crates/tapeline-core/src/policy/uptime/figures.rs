@@ -184,7 +184,7 @@ impl Lengths {
             let at = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
             sorted.get(at).map(Duration::as_secs_f64)
         };
-        let max_s = (self.count > 0).then(|| self.longest.as_secs_f64());
+        let max_s = (self.count > 0).then_some(self.longest.as_secs_f64());
         Spread { n: self.count, p50_s: rank(50), p95_s: rank(95), max_s }
     }
 }
