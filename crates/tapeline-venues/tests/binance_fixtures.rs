@@ -123,18 +123,36 @@ fn check_frame(name: &str, case: &Value, frame: &str) {
     }
 }
 
+/// A topic that must be written as the adapter writes it.
+fn canonical(asked: &str) -> Topic {
+    let topic = Topic::parse(asked).unwrap_or_else(|error| panic!("{asked}: {error}"));
+    assert_eq!(by_id(topic.venue()).unwrap().canonical(topic.clone()).unwrap(), topic, "{asked}");
+    topic
+}
+
+/// What a fixture says is asked for: `snapshot`, `{"poll": last id}` or `{"backfill": [first, last]}`.
+fn wish(fetch: &Value) -> Fetch {
+    let id = |value: &Value| value.as_str().map(|id| id.parse().unwrap());
+    match (fetch.get("poll"), fetch.get("backfill")) {
+        (Some(after), _) => Fetch::Poll { after: id(after) },
+        (_, Some(ids)) => Fetch::Backfill { from: id(&ids[0]).unwrap(), to: id(&ids[1]).unwrap() },
+        _ => Fetch::Snapshot,
+    }
+}
+
 #[track_caller]
 fn check_reply(name: &str, case: &Value, headers: &[(String, String)], body: &[u8]) {
     let now = Unix::from_millis(case["now_ms"].as_i64().unwrap_or(1_790_000_000_000));
     let status = case["reply"].as_u64().unwrap() as u16;
-    let topic = Topic::parse(&format!("{}:book:ETHUSDT", case["venue"].as_str().unwrap())).unwrap();
+    // Without a word about it a book's snapshot was asked for.
+    let topic = match case["topic"].as_str() {
+        Some(topic) => canonical(topic),
+        None => canonical(&format!("{}:book:ETHUSDT", case["venue"].as_str().unwrap())),
+    };
+    let venue = by_id(topic.venue()).unwrap();
     let mut out = Decoded::default();
-    let result = venue(case).decode_fetch(
-        Fetch::Snapshot,
-        &topic,
-        &HttpReply { status, headers, body, now },
-        &mut out,
-    );
+    let reply = HttpReply { status, headers, body, now };
+    let result = venue.decode_fetch(wish(&case["fetch"]), &topic, &reply, &mut out);
     let said = result.as_ref().err().map(|Refusal { fault, detail, used }| {
         assert!(!detail.is_empty() && detail.len() <= 200, "{name}: {detail}");
         let mut shown = shown_fault(*fault);
@@ -180,6 +198,32 @@ fn our_replies_come_out_as_expected() {
     for case in cases.as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         check_reply(name, case, &headers(&case["headers"]), case["body"].as_str().unwrap().as_bytes());
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_asked_at_its_endpoint_for_its_weight() {
+    let cases = fixture("requests.json");
+    for case in cases.as_array().unwrap() {
+        let topic = canonical(case["topic"].as_str().unwrap());
+        let origin = case["origin"].as_str().unwrap_or("https://a.example");
+        let request = by_id(topic.venue()).unwrap().fetch(wish(&case["fetch"]), origin, &topic);
+        let asked = request.as_ref().map(|request| (request.url.as_str(), u64::from(request.weight)));
+        assert_eq!(asked, case["url"].as_str().zip(case["weight"].as_u64()), "{case}");
+        assert_eq!(case["offered"] == false, request.is_none(), "{case}");
+    }
+}
+
+#[test]
+fn every_channel_of_either_market_says_whether_it_can_be_polled() {
+    let cases = fixture("requests.json");
+    let polled = cases.as_array().unwrap().iter().filter(|case| case["fetch"].get("poll").is_some());
+    let polled: Vec<&str> = polled.map(|case| case["topic"].as_str().unwrap()).collect();
+    for id in tapeline_venues::ids() {
+        for promise in by_id(id).unwrap().profile().channels {
+            let start = format!("{id}:{}:", promise.channel);
+            assert!(polled.iter().any(|topic| topic.starts_with(&start)), "no poll of {start}");
+        }
     }
 }
 

@@ -122,12 +122,10 @@ impl Venue for Binance {
     fn decode_fetch(
         &self,
         why: Fetch,
-        _topic: &Topic,
+        topic: &Topic,
         reply: &HttpReply<'_>,
         out: &mut Decoded,
     ) -> Result<(), Refusal> {
-        match why {
-            Fetch::Snapshot | Fetch::Backfill { .. } | Fetch::Poll { .. } => fetch::snapshot(reply, out),
-        }
+        fetch::reply(self.market, why, topic, reply, out)
     }
 }
