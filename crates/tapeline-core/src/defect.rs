@@ -64,11 +64,13 @@ pub enum Defect {
     ReleaseBeforeFill,
     /// A line is replaced while another one is.
     RotateBothLines,
+    /// REST is polled on though a line serves again.
+    PollOn,
 }
 
 impl Defect {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ResetBackoffOnConnect,
         Self::ForgetResubscribe,
         Self::DeliverDuplicate,
@@ -96,6 +98,7 @@ impl Defect {
         Self::ProvenByAcknowledgement,
         Self::ReleaseBeforeFill,
         Self::RotateBothLines,
+        Self::PollOn,
     ];
 
     /// Its name on command lines and in tables.
@@ -128,6 +131,7 @@ impl Defect {
             Self::ProvenByAcknowledgement => "proven-by-acknowledgement",
             Self::ReleaseBeforeFill => "release-before-fill",
             Self::RotateBothLines => "rotate-both-lines",
+            Self::PollOn => "poll-on",
         }
     }
 

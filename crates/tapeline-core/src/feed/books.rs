@@ -120,7 +120,9 @@ impl Feed {
             Outcome::Applied { .. } | Outcome::Buffered | Outcome::Held => {}
             Outcome::Synced => {
                 self.snapshots.succeeded(id);
-                Seen::of(&mut entry.seen).renew(time);
+                let seen = Seen::of(&mut entry.seen);
+                seen.renew(time);
+                seen.shown = None;
                 // Also the first time: a position before it has no state to go on from.
                 entry.begin_epoch(Epochs(&mut self.rng).draw());
                 if let Some(snapshot) = entry.snapshot(now) {
@@ -329,13 +331,13 @@ impl Feed {
     }
 }
 
-fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
+pub(super) fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
     let (kind, source, received, data) = (Kind::Delta, Source::Live, now.unix, Data::Book(book));
     Draft { kind, source, time, received, late: false, data }
 }
 
 /// Bids and asks in one allocation.
-fn joined(bids: &[Level], asks: &[Level]) -> Box<[Level]> {
+pub(super) fn joined(bids: &[Level], asks: &[Level]) -> Box<[Level]> {
     let mut levels = Vec::with_capacity(bids.len() + asks.len());
     levels.extend_from_slice(bids);
     levels.extend_from_slice(asks);

@@ -11,7 +11,7 @@ use super::topics::Entry;
 /// The lines that carry one topic: A, B, and one that follows each of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Carriers {
-    slots: [u32; Self::MOST],
+    slots: [u16; Self::MOST],
     count: u8,
 }
 
@@ -21,7 +21,7 @@ impl Carriers {
 
     /// In the order in which they took it up.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + use<> {
-        self.slots.into_iter().take(usize::from(self.count)).map(|slot| slot as usize)
+        self.slots.into_iter().take(usize::from(self.count)).map(usize::from)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -43,8 +43,9 @@ impl Carriers {
         if self.contains(slot) {
             return true;
         }
-        let Some(free) = self.slots.get_mut(usize::from(self.count)) else { return false };
-        *free = slot as u32;
+        let free = self.slots.get_mut(usize::from(self.count));
+        let (Some(free), Ok(slot)) = (free, u16::try_from(slot)) else { return false };
+        *free = slot;
         self.count += 1;
         true
     }

@@ -1,7 +1,11 @@
 //! What an operator may ask of a feed.
 
+use std::time::Duration;
+
 use crate::outbox::CutOff;
+use crate::policy::backoff::delay;
 use crate::policy::fault::Fault;
+use crate::policy::recovery::Recovery;
 use crate::time::Time;
 
 use super::Feed;
@@ -11,6 +15,9 @@ use super::lines::REJECTED;
 use super::rotate::Role;
 use super::topics::{Entry, State};
 
+/// The pause of a delayed recovery: as long as that of a venue that does not say how long it wants to be left alone.
+const PAUSE: Duration = Duration::from_secs(60);
+
 impl Feed {
     /// An operator speaks; how many things it touched.
     pub fn command(&mut self, now: Time, command: Command) -> usize {
@@ -18,6 +25,20 @@ impl Feed {
         self.start(now);
         let touched = match command {
             Command::Reconnect { slot } => self.reconnect(now, slot),
+            Command::Recover { slot, how } => self.recover(now, slot, how),
+            Command::Fallback { rung } => {
+                self.fallback.ladder.trigger(rung);
+                1
+            }
+            Command::Pin { rung } => {
+                self.fallback.ladder.pin(rung);
+                1
+            }
+            Command::Unpin => {
+                let pinned = self.fallback.ladder.pinned().is_some();
+                self.fallback.ladder.unpin();
+                usize::from(pinned)
+            }
             Command::Rotate { slot } => self.rotate_by_hand(now, slot),
             Command::Reset => self.reset(now),
             Command::Sweep => self.sweep(now, true),
@@ -38,6 +59,7 @@ impl Feed {
             }
             Command::Shutdown => self.shutdown(now),
         };
+        self.climb(now);
         self.drive(now);
         touched
     }
@@ -69,7 +91,7 @@ impl Feed {
 
     fn reset(&mut self, now: Time) -> usize {
         let mut touched = self.gate.reset(now.mono);
-        self.snapshots.forgive();
+        self.fallback.ladder.forgive();
         (self.fetch_at, self.idle_fetch_at) = Default::default();
         for slot in 0..self.lines.len() {
             self.lines[slot].failures.reset();
@@ -78,7 +100,33 @@ impl Feed {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator forgave everything");
             }
         }
-        // Topics and books the venue had refused get another chance.
+        touched + self.forgive_topics(now)
+    }
+
+    /// Lines that wait or are halted are put on their way again: at once, after a pause, or by their backoff.
+    fn recover(&mut self, now: Time, slot: Option<u32>, how: Recovery) -> usize {
+        let mut touched = 0;
+        for index in (0..self.lines.len()).filter(|index| slot.is_none_or(|slot| slot as usize == *index)) {
+            if !matches!(self.lines[index].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {
+                continue;
+            }
+            let roll = self.rng.roll();
+            let failures = self.lines[index].failures.count(now.mono, &self.backoff).max(1);
+            let wait = match how {
+                Recovery::Immediate => Duration::ZERO,
+                Recovery::Progressive => delay(&self.backoff, failures, roll),
+                Recovery::Delayed => PAUSE,
+                Recovery::Manual => continue,
+            };
+            touched += 1;
+            self.enter(now, index, Phase::Waiting { until: now.mono + wait }, "an operator asked for it");
+        }
+        if how == Recovery::Manual { 0 } else { touched + self.forgive_topics(now) }
+    }
+
+    /// Topics and books the venue had refused get another chance.
+    fn forgive_topics(&mut self, now: Time) -> usize {
+        self.snapshots.forgive();
         let is_refused = |entry: &Entry| entry.service.phase == REJECTED;
         let refused: Vec<_> =
             self.topics.iter().filter(|(_, entry)| is_refused(entry)).map(|(id, _)| id).collect();
@@ -91,7 +139,7 @@ impl Feed {
         }
         let rejected: Vec<_> =
             self.topics.iter().filter(|(_, entry)| entry.carriers.is_empty()).map(|(id, _)| id).collect();
-        touched += rejected.len();
+        let touched = rejected.len();
         for id in rejected {
             self.place(now, id);
         }

@@ -39,6 +39,7 @@ struct FetchOut {
     endpoint: usize,
     permit: Permit,
     weight: u32,
+    sent: Mono,
     /// When nobody waits for it any more.
     give_up: Mono,
 }
@@ -106,7 +107,7 @@ impl Feed {
         self.fetches.next += 1;
         let fetch = FetchId(self.fetches.next);
         let give_up = now.mono + request.timeout * 2;
-        let out = FetchOut { topic: Some(id), why, endpoint, permit, weight, give_up };
+        let out = FetchOut { topic: Some(id), why, endpoint, permit, weight, sent: now.mono, give_up };
         self.fetches.out.insert(fetch, out);
         let topic = entry.topic.clone();
         self.actions.push_back(Action::Fetch { id: fetch, topic, why, request });
@@ -125,6 +126,7 @@ impl Feed {
         }
         self.repair_due(now);
         self.snapshots_due(now);
+        self.poll_due(now);
     }
 
     /// Sends what is due of the queued snapshot requests, as far as the budgets go.
@@ -192,6 +194,7 @@ impl Feed {
         match result {
             Ok(decoded) => {
                 self.gate.rest[out.endpoint].breaker.success();
+                self.fallback.answered(now.mono);
                 for item in &decoded.items {
                     if let Item::Weight { used } = item {
                         self.gate.weight.observe(now, *used);
@@ -203,7 +206,7 @@ impl Feed {
                     (Some(topic), Fetch::Backfill { from, to }) => {
                         self.repair_came(now, topic, (from, to), decoded);
                     }
-                    (Some(_), Fetch::Poll { .. }) => {}
+                    (Some(topic), Fetch::Poll { .. }) => self.poll_came(now, topic, out.sent, decoded),
                 }
             }
             Err(refusal) => {
@@ -243,7 +246,7 @@ impl Feed {
         match out.why {
             Fetch::Snapshot => self.snapshot_refused(now, id, refusal),
             Fetch::Backfill { .. } => self.repair_failed(now, id, refusal),
-            Fetch::Poll { .. } => {}
+            Fetch::Poll { .. } => self.poll_failed(now, id, refusal),
         }
     }
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use crate::config::FeedConfig;
-use crate::policy::breaker::{Breaker, Permit, Rules, Share};
+use crate::policy::breaker::{Breaker, Permit, Rules, Share, State};
 use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
+use crate::policy::score::{self, Candidate, Chooser, Quality};
 use crate::time::{Mono, Time};
 use crate::venue::Profile;
 
@@ -17,6 +18,8 @@ pub(super) struct Endpoint {
     pub(super) breaker: Breaker,
     /// Dials that succeeded, and dials that did not.
     pub(super) dials: (u64, u64),
+    /// How well it has served.
+    pub(super) quality: Quality,
 }
 
 /// What guards the way out. It survives a restart of the feed.
@@ -32,6 +35,9 @@ pub(super) struct Gate {
     pub(super) dial_hold: Hold,
     /// No REST request before.
     pub(super) rest_hold: Hold,
+    /// Which endpoint each side takes, and the rules of that choice.
+    choosers: [Chooser; 2],
+    pub(super) scores: score::Rules,
 }
 
 impl Gate {
@@ -41,7 +47,12 @@ impl Gate {
         let endpoints = |set: &[String], own: &[&str], rules: &Rules| {
             let origins: Vec<String> =
                 if set.is_empty() { own.iter().map(ToString::to_string).collect() } else { set.to_vec() };
-            let make = |origin| Endpoint { origin, breaker: Breaker::new(rules.clone()), dials: (0, 0) };
+            let make = |origin| Endpoint {
+                origin,
+                breaker: Breaker::new(rules.clone()),
+                dials: (0, 0),
+                quality: Quality::default(),
+            };
             origins.into_iter().map(make).collect()
         };
         Self {
@@ -51,6 +62,8 @@ impl Gate {
             weight: WeightWindow::new(profile.rest_limit, config.limits.weight_percent),
             dial_hold: Hold::default(),
             rest_hold: Hold::default(),
+            choosers: Default::default(),
+            scores: score::Rules::default(),
         }
     }
 
@@ -65,6 +78,42 @@ impl Gate {
         let found = acquire(&mut self.streams, now, preferred)?;
         self.dials.try_take(now, 1);
         Ok(found)
+    }
+
+    /// The endpoint that serves a side best. A and B begin at different places of the configuration, so that they
+    /// share none where there are several.
+    pub(super) fn preferred(&mut self, now: Mono, side: u8) -> usize {
+        let (count, rules) = (self.streams.len(), &self.scores);
+        let place = |index: usize| (index + usize::from(side)) % count.max(1);
+        let candidate = |index: usize| {
+            let endpoint = &self.streams[place(index)];
+            Candidate {
+                score: endpoint.quality.score(now, rules),
+                usable: matches!(
+                    endpoint.breaker.state(now),
+                    State::Closed | State::Disabled | State::HalfOpen
+                ),
+                failing: endpoint.quality.is_failing(now, rules),
+            }
+        };
+        let candidates: Vec<Candidate> = (0..count).map(candidate).collect();
+        let Some(chooser) = self.choosers.get_mut(usize::from(side)) else { return place(0) };
+        place(chooser.choose(now, &candidates, rules))
+    }
+
+    /// An endpoint's fault: the next one is taken.
+    pub(super) fn leave(&mut self, side: u8, endpoint: usize) {
+        let count = self.streams.len().max(1);
+        if let Some(chooser) = self.choosers.get_mut(usize::from(side)) {
+            let next = (endpoint + 1 + count - usize::from(side) % count) % count;
+            chooser.take(next);
+        }
+    }
+
+    /// How good an endpoint is, `0.0..=100.0`.
+    pub(super) fn score(&self, now: Mono, endpoint: usize) -> f64 {
+        let quality = self.streams.get(endpoint).map(|endpoint| &endpoint.quality);
+        quality.map_or(score::UNKNOWN, |quality| quality.score(now, &self.scores))
     }
 
     /// The endpoint to ask now for `weight` if as much as `left` remains, or when to ask again.
@@ -110,6 +159,7 @@ impl Gate {
             count += usize::from(breaker.state(now) != crate::policy::breaker::State::Closed);
             breaker.reset();
         }
+        self.streams.iter_mut().for_each(|endpoint| endpoint.quality.reset());
         self.dial_hold.reset();
         self.rest_hold.reset();
         count

@@ -318,9 +318,17 @@ impl Feed {
         let shown = shown.unwrap_or_else(|| level(&carried, &self.health_rules, now.mono));
         let own = entry.ailment.as_ref().map_or(Level::Healthy, |ailment| ailment.filter.level());
         let unready = state_of(entry).filter(|state| *state != BookState::Live);
+        let served = line.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some());
+        let polled = entry.polled && !served;
+        let shown = match self.rung_level() {
+            rung if polled => rung,
+            rung if !served && rung > Level::Warning => shown.max(rung),
+            _ => shown,
+        };
         let level = shown.max(own).max(if unready.is_some() { Level::Warning } else { Level::Healthy });
         let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
         let reason: Box<str> = match &line.phase {
+            _ if polled => format!("asked over REST: {}", self.fallback.ladder.reason().text()).into(),
             Phase::Halted { .. } => why("halted"),
             Phase::Idle if self.stopping => "stopped".into(),
             Phase::Idle => "".into(),
@@ -335,8 +343,11 @@ impl Feed {
                 None => self.own_reason(now, id, entry, level).into(),
             },
         };
-        let carried = line.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some());
-        let source = if carried { Source::Live } else { entry.kept() };
+        let source = match (served, polled) {
+            (true, _) => Source::Live,
+            (false, true) => Source::Poll,
+            (false, false) => entry.kept(),
+        };
         Service { level, phase: line.phase.name(), source, reason }
     }
 
@@ -394,13 +405,13 @@ impl Feed {
 
 fn state_of(entry: &Entry) -> Option<BookState> {
     match &entry.state {
-        State::Book(book) => Some(book.state()),
+        State::Book(book) => Some(entry.shown().map_or(book.state(), |shown| shown.state)),
         _ => None,
     }
 }
 
 /// A reading of the monotonic clock as wall-clock time.
-fn wall(now: Time, at: Mono) -> Unix {
+pub(super) fn wall(now: Time, at: Mono) -> Unix {
     let ago = i64::try_from(now.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
     Unix(now.unix.0.saturating_sub(ago))
 }

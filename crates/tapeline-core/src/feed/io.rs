@@ -3,6 +3,8 @@
 use crate::data::topic::Topic;
 use crate::data::update::{Position, Shared};
 use crate::policy::fault::Fault;
+use crate::policy::ladder::Rung;
+use crate::policy::recovery::Recovery;
 use crate::time::Mono;
 use crate::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal};
 
@@ -161,6 +163,25 @@ pub enum Command {
         /// The line's slot; all if absent.
         slot: Option<u32>,
     },
+    /// Put lines that wait or are halted, and topics that were refused, on their way again.
+    Recover {
+        /// The line's slot; all if absent.
+        slot: Option<u32>,
+        /// How soon.
+        how: Recovery,
+    },
+    /// Serve from this rung now; from there on the rules decide.
+    Fallback {
+        /// Which rung.
+        rung: Rung,
+    },
+    /// Serve from this rung until [`Command::Unpin`].
+    Pin {
+        /// Which rung.
+        rung: Rung,
+    },
+    /// Let the rules decide again.
+    Unpin,
     /// Let another line follow one, or each of them in turn, without a break.
     Rotate {
         /// The line's slot; all if absent.

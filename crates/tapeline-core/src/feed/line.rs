@@ -166,6 +166,8 @@ pub(super) struct Line {
     pub(super) since: Unix,
     /// Index of the endpoint dialled last.
     pub(super) endpoint: usize,
+    /// When it was dialled last.
+    pub(super) dialled: Mono,
     pub(super) failures: Failures,
     /// It waits for the gate, not for its own backoff.
     pub(super) gated: bool,
@@ -213,6 +215,7 @@ impl Line {
             phase: Phase::Idle,
             since: now.unix,
             endpoint: 0,
+            dialled: now.mono,
             failures: Failures::default(),
             gated: false,
             permit: None,

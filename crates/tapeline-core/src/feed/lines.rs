@@ -6,6 +6,7 @@ use crate::defect::{self, Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::{Recovery, Step, step};
+use crate::policy::score::stretched;
 use crate::time::{Mono, Time};
 use crate::venue::LineId;
 
@@ -26,8 +27,7 @@ impl Feed {
         let slot = self.lines.len();
         let facts = &self.venue.profile().groups[usize::from(group)];
         let mut line = Line::new(slot as u32, (group, side), facts, &self.config.limits, now);
-        // Where there are several endpoints, A and B begin on different ones.
-        line.endpoint = usize::from(side) % self.gate.streams.len().max(1);
+        line.endpoint = self.gate.preferred(now.mono, side);
         let place = (group, slot as u32);
         if let Some(index) = self.old_failures.iter().position(|(group, slot, _)| (*group, *slot) == place) {
             line.failures = self.old_failures.swap_remove(index).2;
@@ -124,7 +124,16 @@ impl Feed {
             self.enter(now, slot, Phase::Idle, "nothing is wanted");
             return;
         }
-        let preferred = self.lines[slot].endpoint;
+        if self.is_held() {
+            self.enter(
+                now,
+                slot,
+                Phase::Waiting { until: Mono::NEVER },
+                "an operator holds it on another source",
+            );
+            return;
+        }
+        let preferred = self.gate.preferred(now.mono, self.lines[slot].side);
         let (endpoint, permit) = match self.gate.dial(now.mono, preferred) {
             Ok(found) => found,
             Err(until) => {
@@ -150,6 +159,7 @@ impl Feed {
         let give_up = now.mono + self.config.timing.dial_within;
         let line = &mut self.lines[slot];
         line.stats.dials += 1;
+        line.dialled = now.mono;
         let wanted: Vec<&str> = line.wishes.iter().map(|(stream, _)| stream.as_ref()).collect();
         let origin = &self.gate.streams[endpoint].origin;
         let request = self.venue.dial(line.group, origin, &wanted, self.config.keys.as_ref());
@@ -238,12 +248,29 @@ impl Feed {
         } else if matches!(line.phase, Phase::Dialling { .. }) {
             self.gate.streams[line.endpoint].dials.1 += 1;
         }
+        self.rate(now, slot, fault);
+        let line = &mut self.lines[slot];
         line.failures.failed(now.mono, fault, &self.backoff);
         line.fault = Some((fault, detail.into()));
         line.wishes.disconnected();
         line.pong = None;
         // Whatever the old socket still holds, or says late, is nobody's word any more.
         line.id = line.next_dial();
+    }
+
+    /// What the end of a dial or session says about its endpoint. What was planned, or our own fault, says nothing.
+    fn rate(&mut self, now: Time, slot: usize, fault: Fault) {
+        let line = &self.lines[slot];
+        let (rules, quality) = (&self.gate.scores, &mut self.gate.streams[line.endpoint].quality);
+        let proven = line.live().and_then(|live| live.proven);
+        if let Some(proven) = proven {
+            quality.served(now.mono, now.mono.since(proven), rules);
+        }
+        match (fault, proven) {
+            (Fault::Planned | Fault::Local | Fault::RateLimited { .. } | Fault::Authentication, _) => {}
+            (_, Some(_)) => quality.dropped(now.mono, rules),
+            (_, None) => quality.dial_failed(now.mono, rules),
+        }
     }
 
     /// From when on the venue has had its pause, if the dial or session of a line ends now. A dial that hangs and
@@ -286,10 +313,13 @@ impl Feed {
             }
             self.drop_spare(now, slot, &spare);
         }
+        let score = self.gate.score(now.mono, self.lines[slot].endpoint);
+        let (cap, first) = (self.config.timing.backoff_max, self.config.timing.backoff_first);
         let line = &mut self.lines[slot];
-        let count = self.gate.streams.len();
         let roll = self.rng.roll();
         // A short wait of its own (a fast first retry) is kept as it is.
+        let rules = &self.gate.scores;
+        let longer = |wait: Duration| if wait < first { wait } else { stretched(wait, score, cap, rules) };
         let after = |wait: Duration| (begun + wait).max(now.mono + wait.min(self.config.timing.backoff_min));
         let phase = match step(fault, code, &line.failures, &self.backoff, roll) {
             Step::RetryAfter(wait) if fault == Fault::Local => {
@@ -299,10 +329,11 @@ impl Feed {
                 }
                 Phase::Waiting { until: self.local_retry }
             }
-            Step::RetryAfter(wait) => Phase::Waiting { until: after(wait) },
+            Step::RetryAfter(wait) => Phase::Waiting { until: after(longer(wait)) },
             Step::NextEndpoint(wait) => {
-                line.endpoint = (line.endpoint + 1) % count.max(1);
-                Phase::Waiting { until: after(wait) }
+                let until = after(longer(wait));
+                self.gate.leave(line.side, line.endpoint);
+                Phase::Waiting { until }
             }
             Step::Hold(wait) => {
                 self.gate.hold_dials(now.mono, wait, fault);

@@ -162,6 +162,8 @@ impl Feed {
             line.fault = None;
             line.fruitless = 0;
             line.health.proven(now.mono);
+            let (took, rules) = (live.since.since(line.dialled), &self.gate.scores);
+            self.gate.streams[line.endpoint].quality.proven(now.mono, took, rules);
             // Another line may have let its topics down meanwhile.
             self.flag_topics(now, slot, false);
             self.tell_topics(now, slot);
@@ -198,7 +200,10 @@ impl Feed {
             let seen = Seen::of(&mut entry.seen);
             seen.last_at = Some(now);
             match from.line_of(&mut self.lines) {
-                Some(line) => line.stats.first += 1,
+                Some(line) => {
+                    line.stats.first += 1;
+                    entry.polled = false;
+                }
                 None => seen.counts.repaired += u64::from(from.source == Source::Repair),
             }
         }
@@ -219,6 +224,11 @@ impl Feed {
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {
+            if let Data::Candle(candle) = &data
+                && candle.closed
+            {
+                Seen::of(&mut entry.seen).closed = Some(candle.start);
+            }
             let draft = brought(entry.shape, from.source, (time, now.unix), data);
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }

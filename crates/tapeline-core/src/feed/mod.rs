@@ -16,6 +16,7 @@
 //! - `readers`, `subscribe`: who reads what
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
 //!   events that were missed
+//! - `poll`: the fallback ladder, and what is polled while lines do not serve
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `command`, `status`, `events`, `memory`: for operators, and for a restart
 
@@ -40,6 +41,7 @@ mod pace;
 mod partial;
 #[cfg(feature = "defects")]
 mod planted;
+mod poll;
 mod readers;
 mod repair;
 mod rotate;
@@ -69,7 +71,8 @@ pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Sta
 pub use self::line::LineStats;
 pub use self::memory::Memory;
 pub use self::status::{
-    BookFigures, EndpointStatus, FeedStatus, LineStatus, Sample, SubscriberStatus, TopicStatus,
+    BookFigures, EndpointStatus, FallbackStatus, FeedStatus, LineStatus, Sample, SubscriberStatus,
+    TopicStatus,
 };
 pub use self::topics::TopicCounts;
 
@@ -80,6 +83,7 @@ use self::gate::Gate;
 use self::health::Recent;
 use self::lateness::Lateness;
 use self::line::Line;
+use self::poll::Fallback;
 use self::readers::Readers;
 use self::repair::Repairs;
 use self::snapshots::Snapshots;
@@ -99,6 +103,8 @@ pub struct Feed {
     gate: Gate,
     snapshots: Snapshots,
     fetches: Fetches,
+    /// Where the data comes from while lines do not serve.
+    fallback: Fallback,
     /// Missed events that are asked for.
     repairs: Repairs,
     /// No request for missed events before.
@@ -167,6 +173,8 @@ struct Counters {
     sweeps: u64,
     /// Lines left to another one that took over.
     rotations: u64,
+    /// Changes of the rung.
+    rung_changes: u64,
 }
 
 impl Feed {
@@ -182,6 +190,7 @@ impl Feed {
             gate,
             snapshots: Snapshots::default(),
             fetches: Fetches::default(),
+            fallback: Fallback::new((&config.timing).into(), config.timing.poll_every),
             repairs: Repairs::default(),
             repair_at: Mono::default(),
             rest_endpoint: 0,
@@ -224,6 +233,7 @@ impl Feed {
         self.sweep_at = now.mono + self.config.timing.sweep;
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
         self.health = LevelFilter::new(Level::Healthy, now.mono);
+        self.fallback.begin(now.mono, &self.config.timing);
         self.restore(now, memory);
         for topic in self.config.warm.clone() {
             self.warm(now, topic);
@@ -288,8 +298,9 @@ impl Feed {
             self.tell_offsets(now);
         }
         self.expel_gone(now);
-        self.drive(now);
         self.rotate(now);
+        self.climb(now);
+        self.drive(now);
         self.look(now);
         self.look_for_mute(now);
     }
@@ -331,6 +342,7 @@ impl Feed {
             self.early_deadline(),
             self.repair_deadline(),
             self.rotate_deadline(),
+            self.climb_deadline(),
             self.look_deadline(),
         ];
         fixed.into_iter().chain(waits.into_iter().flatten()).min()

@@ -75,9 +75,28 @@ impl Feed {
         if self.stopping || self.is_rotating() {
             return;
         }
+        self.want_better_places(now);
         let due = |line: &&Line| line.replace_at().is_some_and(|at| at <= now.mono);
         if let Some(slot) = self.lines.iter().find(due).map(|line| line.id.slot as usize) {
             self.begin_rotation(now, slot);
+        }
+    }
+
+    /// A line that stands well at another endpoint than the one that serves best is followed by one that is there.
+    fn want_better_places(&mut self, now: Time) {
+        let stable = self.config.timing.stable_after;
+        for slot in 0..self.lines.len() {
+            let line = &self.lines[slot];
+            let settled = |at: Mono| now.mono.since(at) >= stable.max(AGAIN);
+            if line.role != Role::Own || !line.live().and_then(|live| live.proven).is_some_and(settled) {
+                continue;
+            }
+            let best = self.gate.preferred(now.mono, line.side);
+            if best != self.lines[slot].endpoint
+                && let Phase::Live(live) = &mut self.lines[slot].phase
+            {
+                live.replace_at = Some(now.mono);
+            }
         }
     }
 
@@ -99,7 +118,7 @@ impl Feed {
     }
 
     fn begin_rotation(&mut self, now: Time, old: usize) {
-        let Line { group, side, endpoint, capacity, .. } = self.lines[old];
+        let Line { group, side, capacity, .. } = self.lines[old];
         if let Phase::Live(live) = &mut self.lines[old].phase {
             live.replace_at = None;
         }
@@ -113,7 +132,7 @@ impl Feed {
             None => self.new_line(now, group, side),
         };
         let line = &mut self.lines[heir];
-        (line.side, line.endpoint, line.capacity) = (side, endpoint, capacity);
+        (line.side, line.capacity) = (side, capacity);
         line.role = Role::Heir { of: old, ready: None };
         self.lines[old].role = Role::Leaving { heir };
         let cause = format!("line {heir} is to follow it");

@@ -16,6 +16,7 @@ use crate::venue::TopicId;
 
 use super::Feed;
 use super::events::Record;
+use super::health::wall;
 use super::line::LineStats;
 use super::rotate::Role;
 use super::topics::{Entry, State, TopicCounts};
@@ -31,6 +32,8 @@ pub struct FeedStatus {
     pub since: Unix,
     /// Why, in figures.
     pub reasons: Vec<Reason>,
+    /// Where its data comes from.
+    pub fallback: FallbackStatus,
     /// Its lines.
     pub lines: Vec<LineStatus>,
     /// Its topics.
@@ -73,6 +76,25 @@ pub struct FeedStatus {
     pub samples: Vec<Sample>,
     /// The latest transitions, oldest first.
     pub events: Vec<Record>,
+}
+
+/// Where a venue's data comes from.
+#[derive(Debug, Clone, Serialize)]
+pub struct FallbackStatus {
+    /// The rung of the ladder: `primary`, `alternate`, `poll`, `partial` or `cache`.
+    pub rung: &'static str,
+    /// Its number, from 0.
+    pub number: u8,
+    /// Why.
+    pub reason: &'static str,
+    /// Since when.
+    pub since: Unix,
+    /// Whether an operator holds it there.
+    pub pinned: bool,
+    /// Topics that are asked for over REST.
+    pub polled: usize,
+    /// Changes so far.
+    pub changes: u64,
 }
 
 /// One line.
@@ -212,6 +234,8 @@ pub struct EndpointStatus {
     pub breaker: breaker::State,
     /// Nothing may be asked of it for this long, in milliseconds; zero = now.
     pub held_ms: u64,
+    /// How well it has served lately, 0 to 100; none of REST.
+    pub score: Option<f64>,
     /// Dials that succeeded; none of REST.
     pub dials_opened: u64,
     /// Dials that did not.
@@ -263,6 +287,7 @@ impl Feed {
             level,
             since,
             reasons,
+            fallback: self.fallback_status(now),
             lines: self
                 .lines
                 .iter()
@@ -292,6 +317,19 @@ impl Feed {
         }
     }
 
+    fn fallback_status(&self, now: Time) -> FallbackStatus {
+        let ladder = &self.fallback.ladder;
+        FallbackStatus {
+            rung: ladder.rung().name(),
+            number: ladder.rung().number(),
+            reason: ladder.reason().text(),
+            since: wall(now, ladder.since()),
+            pinned: ladder.pinned().is_some(),
+            polled: self.fallback.polled(),
+            changes: self.counters.rung_changes,
+        }
+    }
+
     fn line_status(&self, now: Time, line: &super::line::Line) -> LineStatus {
         let mut stats = line.stats.clone();
         if let Some(live) = line.live() {
@@ -313,7 +351,10 @@ impl Feed {
             since: line.since,
             endpoint: self.gate.streams.get(line.endpoint).map(|e| e.origin.clone()).unwrap_or_default(),
             proven: line.live().is_some_and(|live| live.proven.is_some()),
-            dial_in_ms: line.dial_at().map(|at| at.since(now.mono).as_millis() as u64),
+            dial_in_ms: line
+                .dial_at()
+                .filter(|at| *at != Mono::NEVER)
+                .map(|at| at.since(now.mono).as_millis() as u64),
             failures: line.failures.count(now.mono, &self.backoff),
             fault: line.fault.as_ref().map(|(fault, _)| fault.name()),
             reason: line.fault.as_ref().map(|(_, detail)| detail.to_string()),
@@ -385,6 +426,8 @@ impl Feed {
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),
                     breaker: endpoint.breaker.state(now.mono),
                     held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
+                    score: (protocol == "ws")
+                        .then(|| endpoint.quality.score(now.mono, &self.gate.scores).round()),
                     dials_opened: endpoint.dials.0,
                     dials_failed: endpoint.dials.1,
                 }

@@ -248,6 +248,7 @@ impl Feed {
         }
         self.place(now, id);
         self.offer_to_patterns(now, id);
+        self.poll_too(now);
         Ok(id)
     }
 
@@ -355,6 +356,7 @@ impl Feed {
         self.early.remove(&id);
         self.repairs.forget(id);
         self.fetches.forget(id);
+        self.fallback.forget(id);
         self.ailing.remove(&id);
         self.periodic.remove(&id);
         self.decoded.forget(id);

@@ -68,6 +68,10 @@ pub(super) struct Seen {
     /// Of events without ids: what was heard lately.
     pub(super) copies: Option<Box<Copies>>,
     pub(super) pace: Pace,
+    /// The beginning of the latest candle that is closed.
+    pub(super) closed: Option<Unix>,
+    /// A polled book, shown while the streamed one is not right.
+    pub(super) shown: Option<Box<Book>>,
 }
 
 impl Seen {
@@ -106,6 +110,8 @@ pub(super) struct Entry {
     pub(super) broken: bool,
     /// Every line that carried it was lost: what it missed may be more than a moment's.
     pub(super) outage: bool,
+    /// What it shows was polled.
+    pub(super) polled: bool,
     /// Its line is silent for too long: nobody knows whether what is shown still holds.
     pub(super) doubted: bool,
     pub(super) state: State,
@@ -146,6 +152,7 @@ impl Entry {
             offset: 0,
             broken: false,
             outage: false,
+            polled: false,
             doubted: false,
             state,
             sequence: Sequence::resuming(last),
@@ -266,7 +273,10 @@ impl Entry {
                 (latest.data.clone(), latest.time, latest.received)
             }
             State::Book(book) => {
-                let book = Book { state: self.book_state(book), ..book.data() };
+                let book = match self.shown() {
+                    Some(shown) => shown.clone(),
+                    None => Book { state: self.book_state(book), ..book.data() },
+                };
                 (Data::Book(book), self.last_time(), self.received(now))
             }
             State::Depth(held) => {
@@ -283,7 +293,15 @@ impl Entry {
 
     /// How far its book can be trusted.
     pub(super) fn book_state(&self, book: &BookSync) -> BookState {
+        if let Some(shown) = self.shown() {
+            return shown.state;
+        }
         if self.doubted && book.last_id().is_some() { BookState::Stale } else { book.state() }
+    }
+
+    /// The polled book, while the streamed one is not right.
+    pub(super) fn shown(&self) -> Option<&Book> {
+        self.seen.as_ref()?.shown.as_deref()
     }
 
     /// Where what is shown comes from while no line is known to carry it: from memory, if there is any.

@@ -198,7 +198,9 @@ impl Feed {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
         let Some(ping) = live.ping.take_if(|ping| ping.payload.to_be_bytes() == payload) else { return };
-        line.round_trips.observe(now.mono.since(ping.sent));
+        let trip = now.mono.since(ping.sent);
+        line.round_trips.observe(trip);
+        self.gate.streams[line.endpoint].quality.round_trip(now.mono, trip, &self.gate.scores);
         line.last_frame = now.mono;
         if live.doubt.is_some() {
             let timing = &self.config.timing;

@@ -244,6 +244,7 @@ impl Ladder {
         let others = [
             self.changed.map(|changed| changed + self.rules.between),
             facts.down_since.map(|since| since + self.rules.fallback_after),
+            facts.down_since.map(|since| since + self.rules.rest_lost),
             rest,
             facts.rest_ok.map(|since| since + self.rules.rest_lost),
         ];
@@ -346,6 +347,10 @@ impl Ladder {
                 } else {
                     return None;
                 };
+                if !facts.pollable && now < since + self.rules.rest_lost {
+                    // There is no REST to wait for, but a line may be back before anybody has missed it.
+                    return None;
+                }
                 let to = if facts.pollable { budget.map_or(Rung::Poll, |(to, _)| to) } else { Rung::Cache };
                 Some((to, reason))
             }

@@ -1,10 +1,11 @@
 //! Scenarios of levels: what is shown, since when and why; and of topics that fall mute alone.
 
 use super::toy::{Bench, SECOND, chatter, live, read};
+use crate::config::FeedConfig;
 use crate::data::event::BookState;
 use crate::data::update::{Data, Level, Source};
 use crate::feed::topics::Entry;
-use crate::feed::{Action, Command, DialError, Input, Stage, TopicStatus};
+use crate::feed::{Action, Command, DialError, Input, Memory, Stage, TopicStatus};
 use crate::outbox::{Outbox, Overflow};
 use crate::policy::fault::Fault;
 use crate::policy::health::{Dimension, Reason};
@@ -111,7 +112,13 @@ fn a_line_that_stays_away_gets_worse_with_time() {
 
 #[test]
 fn lines_and_the_feed_show_why_they_are_not_healthy() {
-    let (mut bench, mut line, _who, _outbox) = live("toy:trade:A");
+    // With one endpoint there is no better place to go.
+    let config = FeedConfig { streams: vec!["ws://a".into()], ..FeedConfig::default() };
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let mut line = bench.open();
+    bench.accept(line, 1);
     for round in 1..=2 {
         bench.hear(line, &format!("t A {round} 1"));
         bench.cut(line);

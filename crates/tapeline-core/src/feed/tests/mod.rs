@@ -5,6 +5,7 @@ mod health;
 mod lateness;
 mod lines;
 mod pair;
+mod poll;
 mod proof;
 mod readers;
 mod repair;

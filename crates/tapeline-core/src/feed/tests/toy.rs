@@ -173,7 +173,8 @@ impl Venue for Toy {
             return None;
         }
         let url = format!("{origin}/{}", topic.symbol());
-        Some(HttpRequest { url, headers: vec![], weight: 10, max_body: 100, timeout: 5 * SECOND })
+        let weight = if why == Fetch::Snapshot { 10 } else { 2 };
+        Some(HttpRequest { url, headers: vec![], weight, max_body: 100, timeout: 5 * SECOND })
     }
 
     fn decode_fetch(&self, _: Fetch, _: &Topic, _: &HttpReply<'_>, _: &mut Decoded) -> Result<(), Refusal> {
@@ -293,6 +294,15 @@ impl Bench {
             decoded.items.push(Item::Market { topic, id, time, data: Data::Trade(trade) });
         }
         self.input(Input::Fetched { id: fetch, result: Ok(decoded) });
+    }
+
+    /// Answers a fetch with a quote that has neither an id nor a time.
+    pub(super) fn quote(&mut self, fetch: FetchId, bid: i64) {
+        let (price, one) = (bid.into(), 1.into());
+        let quote = Quote { bid: price, bid_size: one, ask: price, ask_size: one, venue_id: None };
+        let (topic, data) = (crate::venue::TopicId(0), Data::Quote(quote));
+        let items = vec![Item::Market { topic, id: 0, time: None, data }];
+        self.input(Input::Fetched { id: fetch, result: Ok(Decoded { items, ..Decoded::default() }) });
     }
 
     /// Answers a fetch with one bid and one ask at update id `last`.

@@ -100,7 +100,7 @@ fn without_rest_for_fifteen_seconds_the_cache_serves() {
 fn a_venue_that_cannot_be_polled_goes_to_the_cache_directly() {
     let streams_only = Facts { pollable: false, ..dead(0.0) };
     let mut ladder = ladder();
-    assert_eq!(run(&mut ladder, 0.0, 60.0, |_| streams_only), [(5.0, Rung::Cache, Reason::NoLine)]);
+    assert_eq!(run(&mut ladder, 0.0, 60.0, |_| streams_only), [(15.0, Rung::Cache, Reason::NoLine)]);
     let back = Facts { pollable: false, ..WELL };
     assert_eq!(run(&mut ladder, 60.0, 75.0, |_| back), [(70.0, Rung::Primary, Reason::Restored)]);
 }

@@ -1,0 +1,469 @@
+//! Where a venue's data comes from while its lines do not serve: the rung of the fallback ladder, and the topics that
+//! are asked for over REST in turns. What is polled passes the same sequencers as what is streamed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::Timing;
+use crate::data::event::{Book, BookState};
+use crate::data::update::{Data, Kind, Level, Source};
+use crate::defect::{Defect, planted};
+use crate::policy::breaker;
+use crate::policy::ladder::{Change, Facts, Ladder, Rules, Rung};
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{Decoded, Fetch, Item, Refusal, Sequencing, TopicId};
+
+use super::Feed;
+use super::books::{draft, joined};
+use super::fetches::NotNow;
+use super::line::{Line, Phase};
+use super::lines::REJECTED;
+use super::market::{Epochs, Origin};
+use super::partial::changes;
+use super::rotate::Role;
+use super::topics::{Entry, Seen, State};
+
+/// Polls in flight at once.
+const IN_FLIGHT: usize = 3;
+/// The slowest rate, as a multiple of the usual pause: before that, topics with few readers are left out.
+const SLOWEST: u32 = 6;
+/// A reply with so many events is taken for one of several.
+const FULL: usize = 500;
+/// What is polled may take this share of the budget, in percent: the rest is for snapshots and repairs.
+const SHARE: u32 = 75;
+
+/// One topic that is polled.
+#[derive(Debug, Clone, Copy)]
+struct Poll {
+    next: Mono,
+    weight: u32,
+}
+
+/// The ladder and what hangs on it.
+#[derive(Debug)]
+pub(super) struct Fallback {
+    pub(super) ladder: Ladder,
+    /// When the ladder may change by time alone.
+    at: Option<Mono>,
+    /// Since when no line has served.
+    down_since: Option<Mono>,
+    /// When REST last answered.
+    rest_ok: Option<Mono>,
+    /// The topics that are polled now.
+    polls: BTreeMap<TopicId, Poll>,
+    /// The pause between two polls of one topic.
+    every: Duration,
+    /// No poll before: the budget or a hold says so.
+    not_before: Mono,
+    /// What polling everything would cost, since the topics last changed: topics, weight of one round.
+    cost: Option<(usize, u32)>,
+}
+
+impl Fallback {
+    /// The clock is known.
+    pub(super) fn begin(&mut self, now: Mono, timing: &Timing) {
+        self.ladder = Ladder::new(timing.into(), now);
+    }
+
+    pub(super) fn new(rules: Rules, every: Duration) -> Self {
+        Self {
+            ladder: Ladder::new(rules, Mono::default()),
+            at: None,
+            down_since: None,
+            rest_ok: None,
+            polls: BTreeMap::new(),
+            every,
+            not_before: Mono::default(),
+            cost: None,
+        }
+    }
+
+    /// The topics have changed.
+    pub(super) fn topics_changed(&mut self) {
+        self.cost = None;
+    }
+
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.polls.remove(&topic);
+        self.cost = None;
+    }
+
+    /// Topics that are asked for over REST.
+    pub(super) fn polled(&self) -> usize {
+        self.polls.len()
+    }
+
+    /// REST has answered.
+    pub(super) fn answered(&mut self, now: Mono) {
+        self.rest_ok = Some(now);
+        self.not_before = Mono::default();
+    }
+
+    fn polls_now(&self) -> bool {
+        let rung = self.ladder.rung();
+        rung.polls() || rung == Rung::Cache
+    }
+}
+
+fn is_poll(why: Fetch) -> bool {
+    matches!(why, Fetch::Poll { .. })
+}
+
+/// Whether a line serves: it is live, and has shown that it carries data, or has reason not to have yet.
+fn serves(line: &Line) -> bool {
+    let quiet = || line.wishes.confirmed() == line.wishes.len() && line.fruitless == 0;
+    line.live().is_some_and(|live| live.doubt.is_none() && (live.proven.is_some() || quiet()))
+}
+
+impl Feed {
+    /// Takes the state of the lines and of REST into account.
+    pub(super) fn climb(&mut self, now: Time) {
+        if self.stopping {
+            return;
+        }
+        let facts = self.facts(now);
+        if let Some(change) = self.fallback.ladder.update(now.mono, &facts) {
+            self.changed_rung(now, change);
+        }
+        self.fallback.at = self.fallback.ladder.deadline(now.mono, &facts);
+        self.obey_pin(now);
+    }
+
+    /// When the ladder is looked at, or a topic polled, next.
+    pub(super) fn climb_deadline(&self) -> Option<Mono> {
+        let fallback = &self.fallback;
+        let full = self.fetches.count(is_poll) >= IN_FLIGHT;
+        let open = fallback.polls.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_poll));
+        let poll = open.map(|(_, poll)| poll.next).min().filter(|_| !full && !self.stopping);
+        fallback.at.into_iter().chain(poll.map(|at| at.max(fallback.not_before))).min()
+    }
+
+    fn facts(&mut self, now: Time) -> Facts {
+        let wanted = |line: &&Line| !line.wishes.is_empty() && !matches!(line.role, Role::Heir { .. });
+        let count = self.lines.iter().filter(wanted).count();
+        let serving = self.lines.iter().filter(wanted).filter(|line| serves(line)).count();
+        let down = count > 0 && serving == 0;
+        let since = &mut self.fallback.down_since;
+        *since = if down { since.or(Some(now.mono)) } else { None };
+        let down_since = *since;
+        let places = self.gate.streams.len().max(1);
+        let in_place = |line: &Line| line.endpoint == usize::from(line.side) % places;
+        let whole =
+            serving == count && self.lines.iter().filter(wanted).all(|line| in_place(line) || places == 1);
+        let closed = |state| matches!(state, breaker::State::Open | breaker::State::ForcedOpen);
+        let breakers_open = self.gate.streams.iter().all(|endpoint| closed(endpoint.breaker.state(now.mono)));
+        let (topics, weight) = if down || self.fallback.polls_now() { self.poll_cost() } else { (0, 0) };
+        Facts {
+            down_since,
+            whole,
+            complete: serving == count && !self.has_unready(),
+            breakers_open,
+            pollable: topics > 0,
+            rest_ok: self.fallback.rest_ok,
+            affordable: self.pause_for(weight) <= self.config.timing.poll_every,
+        }
+    }
+
+    /// Whether a topic that is read waits for its confirmation or for its book.
+    fn has_unready(&self) -> bool {
+        self.topics.iter().any(|(_, entry)| {
+            let unready = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
+            unready && !entry.readers.is_empty() && entry.service.phase != REJECTED
+        })
+    }
+
+    /// How many topics can be polled, and what one round of them weighs.
+    fn poll_cost(&mut self) -> (usize, u32) {
+        if let Some(cost) = self.fallback.cost {
+            return cost;
+        }
+        let weights = self.topics.iter().filter_map(|(_, entry)| self.poll_weight(entry));
+        let cost = weights.fold((0, 0_u32), |(n, sum), weight| (n + 1, sum.saturating_add(weight)));
+        self.fallback.cost = Some(cost);
+        cost
+    }
+
+    /// What one poll of a topic weighs; `None` if it is not wanted or cannot be polled.
+    fn poll_weight(&self, entry: &Entry) -> Option<u32> {
+        if entry.service.phase == REJECTED || entry.readers.is_empty() && !entry.warm {
+            return None;
+        }
+        self.venue.fetch(Fetch::Poll { after: None }, "", &entry.topic).map(|request| request.weight)
+    }
+
+    /// The shortest pause at which rounds of this weight stay within the budget.
+    fn pause_for(&self, weight: u32) -> Duration {
+        let (limit, per) = (
+            u64::from(self.gate.weight.limit()) * u64::from(SHARE) / 100,
+            self.venue.profile().rest_limit.per,
+        );
+        if limit == 0 { Duration::MAX } else { per.mul_f64(f64::from(weight) / limit as f64) }
+    }
+
+    fn changed_rung(&mut self, now: Time, change: Change) {
+        let Change { from, to, reason } = change;
+        self.events.record(now, "venue", (from.name(), to.name()), reason.text());
+        self.counters.rung_changes += 1;
+        if self.fallback.polls_now() {
+            self.plan_polls(now);
+        } else if !planted(Defect::PollOn) {
+            self.fallback.polls.clear();
+        }
+        if to == Rung::Cache {
+            self.let_polled_go(now);
+        }
+        for slot in 0..self.lines.len() {
+            self.tell_topics(now, slot);
+        }
+    }
+
+    /// Which topics are polled, and how often: all of them at the usual rate if the budget carries it, else less
+    /// often, else only those with most readers. Without an answer from REST, one at a time.
+    fn plan_polls(&mut self, now: Time) {
+        let usual = self.config.timing.poll_every;
+        let mut wanted: Vec<(usize, TopicId, u32)> = Vec::new();
+        for (id, entry) in self.topics.iter() {
+            if let Some(weight) = self.poll_weight(entry) {
+                wanted.push((entry.readers.len(), id, weight));
+            }
+        }
+        wanted.sort_by_key(|(readers, id, _)| (std::cmp::Reverse(*readers), *id));
+        if self.fallback.ladder.rung() == Rung::Cache {
+            wanted.truncate(1);
+        }
+        let (mut weight, slowest) = (0_u32, usual * SLOWEST);
+        wanted.retain(|(_, _, cost)| {
+            let fits = self.pause_for(weight.saturating_add(*cost)) <= slowest;
+            weight += if fits { *cost } else { 0 };
+            fits
+        });
+        let every = self.pause_for(weight).clamp(usual, slowest);
+        let before = std::mem::take(&mut self.fallback.polls);
+        let next = |id: &TopicId| before.get(id).map_or(now.mono, |poll| poll.next);
+        self.fallback.polls =
+            wanted.into_iter().map(|(_, id, weight)| (id, Poll { next: next(&id), weight })).collect();
+        self.fallback.every = every;
+    }
+
+    /// A topic has come while others are polled.
+    pub(super) fn poll_too(&mut self, now: Time) {
+        self.fallback.topics_changed();
+        if self.fallback.polls_now() {
+            self.plan_polls(now);
+        }
+    }
+
+    /// Sends what is due.
+    pub(super) fn poll_due(&mut self, now: Time) {
+        if self.fallback.not_before > now.mono {
+            return;
+        }
+        while self.fetches.count(is_poll) < IN_FLIGHT {
+            let due =
+                |(id, poll): &(&TopicId, &Poll)| poll.next <= now.mono && !self.fetches.is_out(**id, is_poll);
+            let next = self.fallback.polls.iter().filter(due).min_by_key(|(_, poll)| poll.next);
+            let Some((id, _)) = next.map(|(id, poll)| (*id, poll.weight)) else { return };
+            let Some(entry) = self.topics.get(id) else {
+                self.fallback.polls.remove(&id);
+                continue;
+            };
+            let after = match entry.sequencing {
+                Sequencing::Contiguous => entry.sequence.last(),
+                _ => None,
+            };
+            let left = self.reserve();
+            match self.send_fetch(now, id, Fetch::Poll { after }, left) {
+                Ok(_) => {
+                    let every = self.fallback.every;
+                    if let Some(poll) = self.fallback.polls.get_mut(&id) {
+                        poll.next = now.mono + every;
+                    }
+                }
+                Err(NotNow::Never) => drop(self.fallback.polls.remove(&id)),
+                Err(NotNow::Until(until)) => {
+                    self.fallback.not_before = until;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A poll has come back: what it brings was asked for at `sent`.
+    pub(super) fn poll_came(&mut self, now: Time, id: TopicId, sent: Mono, decoded: Decoded) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        // What was streamed since is newer.
+        let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;
+        let by_id = entry.sequencing == Sequencing::Contiguous;
+        if overtaken && !by_id {
+            return;
+        }
+        let first = !entry.polled && !overtaken;
+        entry.polled |= !overtaken;
+        let Decoded { items, levels, .. } = decoded;
+        if items.len() >= FULL
+            && let Some(poll) = self.fallback.polls.get_mut(&id)
+        {
+            // There is more than one reply holds.
+            poll.next = now.mono;
+        }
+        for item in items {
+            match item {
+                Item::Market { id: item, time, data, .. } => self.polled_event(now, id, item, time, data),
+                Item::Spent { id: spent, .. } => {
+                    self.market(now, Origin::reply(Source::Poll), id, spent, None, None);
+                }
+                Item::Levels { time, last, levels: range, bids, .. } => {
+                    let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
+                    let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
+                    self.polled_book(now, id, time, last, bids, asks);
+                }
+                _ => {}
+            }
+        }
+        if first {
+            self.tell_topic(now, id);
+        }
+    }
+
+    fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        if let Data::Candle(candle) = &data {
+            // The same candles are told again and again; each is closed once, and time does not go back.
+            let closed = Seen::of(&mut entry.seen).closed;
+            if closed.is_some_and(|closed| candle.start <= closed) {
+                return;
+            }
+        }
+        // A state without an id of its own is newer than what was there when it was asked for.
+        let unnumbered = id == 0 && entry.sequencing == Sequencing::Rising;
+        let id = if unnumbered { entry.sequence.last().map_or(1, |last| last.saturating_add(1)) } else { id };
+        let before = entry.sequence.last();
+        self.market(now, Origin::reply(Source::Poll), topic, id, time, Some(data));
+        if let (true, Some(entry)) = (unnumbered, self.topics.get_mut(topic)) {
+            // The number was ours: what the venue numbers next is judged by its own.
+            before.iter().for_each(|last| entry.sequence.restart(*last));
+            self.decoded.forget(topic);
+        }
+    }
+
+    /// A whole book over REST: shown until a line has put the streamed one right.
+    fn polled_book(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        time: Option<Unix>,
+        last: u64,
+        bids: &[crate::data::event::Level],
+        asks: &[crate::data::event::Level],
+    ) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let State::Book(book) = &entry.state else { return };
+        if book.last_id().is_some() {
+            return;
+        }
+        let seen = Seen::of(&mut entry.seen);
+        seen.counts.received += 1;
+        let older = seen.shown.as_ref().and_then(|shown| shown.venue_id).is_some_and(|held| last < held);
+        if older || bids.first().zip(asks.first()).is_some_and(|(bid, ask)| bid.price >= ask.price) {
+            return;
+        }
+        seen.last_at = Some(now);
+        seen.renew(time);
+        let (venue_id, state) = (Some(last), BookState::Live);
+        let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
+        match seen.shown.replace(Box::new(whole)) {
+            Some(before) if before.state == BookState::Live => {
+                let (bids, asks) = (changes(before.bids(), bids, true), changes(before.asks(), asks, false));
+                if !bids.is_empty() || !asks.is_empty() {
+                    let delta =
+                        Book { levels: joined(&bids, &asks), bids: bids.len() as u32, venue_id, state };
+                    let draft = super::history::Draft { source: Source::Poll, ..draft(now, time, delta) };
+                    entry.publish(&mut self.readers, &self.config, draft);
+                }
+            }
+            _ => {
+                entry.begin_epoch(Epochs(&mut self.rng).draw());
+                entry.service.source = Source::Poll;
+                if let Some(snapshot) = entry.snapshot(now) {
+                    debug_assert_eq!(snapshot.kind, Kind::Snapshot);
+                    entry.announce(&mut self.readers, &snapshot);
+                }
+            }
+        }
+    }
+
+    /// A poll was refused: the next one comes in its turn.
+    pub(super) fn poll_failed(&mut self, now: Time, id: TopicId, refusal: &Refusal) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let cause = format!("not polled: {}", refusal.detail);
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
+    }
+
+    /// Nothing that was polled is fresh any more: REST does not answer either.
+    pub(super) fn let_polled_go(&mut self, now: Time) {
+        let polled: Vec<TopicId> =
+            self.topics.iter().filter(|(_, entry)| entry.polled).map(|(id, _)| id).collect();
+        for id in polled {
+            let Some(entry) = self.topics.get_mut(id) else { continue };
+            entry.polled = false;
+            let shown = entry.seen.as_mut().and_then(|seen| seen.shown.as_mut());
+            if let Some(shown) = shown.filter(|shown| shown.state == BookState::Live) {
+                shown.state = BookState::Stale;
+                let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
+                let draft = super::history::Draft { source: Source::Cache, ..draft(now, None, stale) };
+                entry.publish(&mut self.readers, &self.config, draft);
+            }
+            self.tell_topic(now, id);
+        }
+    }
+
+    /// While an operator holds the feed on a rung without lines, none is dialled; afterwards all are.
+    fn obey_pin(&mut self, now: Time) {
+        let held = self.is_held();
+        for slot in 0..self.lines.len() {
+            let line = &self.lines[slot];
+            let waits_for_ever = line.phase == Phase::Waiting { until: Mono::NEVER };
+            match line.phase {
+                _ if !held && waits_for_ever => {
+                    self.enter(
+                        now,
+                        slot,
+                        Phase::Waiting { until: now.mono },
+                        "an operator lets lines serve again",
+                    );
+                }
+                Phase::Live(_) | Phase::Dialling { .. } | Phase::Waiting { .. }
+                    if held && !waits_for_ever =>
+                {
+                    self.part(slot);
+                    self.hang_up(now, slot);
+                    self.lines[slot].wishes.disconnected();
+                    self.enter(
+                        now,
+                        slot,
+                        Phase::Waiting { until: Mono::NEVER },
+                        "an operator holds it on another source",
+                    );
+                    self.interrupt(now, slot);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether an operator holds the feed on a rung without lines.
+    pub(super) fn is_held(&self) -> bool {
+        self.fallback.ladder.pinned().is_some_and(|rung| !rung.streams())
+    }
+
+    /// The level that the rung means for what does not come from a line.
+    pub(super) fn rung_level(&self) -> Level {
+        match self.fallback.ladder.rung() {
+            Rung::Primary => Level::Healthy,
+            Rung::Alternate => Level::Warning,
+            Rung::Poll => Level::Degraded,
+            Rung::Partial => Level::Unhealthy,
+            Rung::Cache => Level::Critical,
+        }
+    }
+}

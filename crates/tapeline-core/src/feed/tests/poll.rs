@@ -1,0 +1,217 @@
+//! What serves while lines do not: REST in turns, then memory, and back again without a seam.
+
+use super::toy::{Bench, SECOND, live, market, read};
+use crate::data::update::{Level, Source};
+use crate::feed::{Action, Command, DialError, FetchId, Input, Stage};
+use crate::outbox::{Outbox, Subscriber};
+use crate::policy::fault::Fault;
+use crate::policy::ladder::Rung;
+use crate::venue::{Fetch, LineId, Refusal};
+
+/// Everything the feed wants to ask over REST, taken from its actions; every dial is refused.
+fn turn(bench: &mut Bench, refuse: bool) -> Vec<(FetchId, Fetch)> {
+    let mut asked = Vec::new();
+    for action in std::mem::take(&mut bench.todo) {
+        match action {
+            Action::Fetch { id, why, .. } => asked.push((id, why)),
+            Action::Dial { line, .. } if refuse => {
+                let (stage, fault, detail) = (Stage::Upgrade, Fault::Transient, "blocked".into());
+                bench.input(Input::Failed { line, why: DialError { stage, fault, detail } });
+            }
+            other => bench.todo.push_back(other),
+        }
+    }
+    asked
+}
+
+/// A bench whose line was cut after trade 3, and whose dials are refused until the first poll is asked for.
+fn fallen() -> (Bench, FetchId, Subscriber, Outbox) {
+    let (mut bench, line, who, mut outbox) = live("toy:trade:R");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t R {id} 1")));
+    bench.cut(line);
+    let mut waited = 0;
+    loop {
+        bench.pass(SECOND / 2);
+        waited += 1;
+        assert!(waited <= 16, "nothing is polled");
+        if let Some((id, why)) = turn(&mut bench, true).pop() {
+            assert_eq!(why, Fetch::Poll { after: Some(3) });
+            assert!(waited >= 10, "it is waited for lines first");
+            market(&mut outbox);
+            return (bench, id, who, outbox);
+        }
+    }
+}
+
+fn status(bench: &mut Bench) -> (&'static str, Level, &'static str) {
+    let status = bench.feed.status(bench.now);
+    (status.fallback.rung, status.topics[0].level, status.topics[0].phase)
+}
+
+/// The line is back, and its topics are confirmed.
+fn back(bench: &mut Bench) -> LineId {
+    loop {
+        bench.pass(SECOND);
+        for (id, _) in turn(bench, false) {
+            bench.give(id, []);
+        }
+        if let Some(at) = bench.todo.iter().position(|action| matches!(action, Action::Dial { .. })) {
+            bench.todo.rotate_left(at);
+            let line = bench.open();
+            bench.accept(line, bench.todo.len() as u64 + 2);
+            bench.accept(line, 2);
+            return line;
+        }
+    }
+}
+
+#[test]
+fn without_a_line_the_venue_is_polled_and_nothing_is_lost_at_either_seam() {
+    let (mut bench, first, _who, mut outbox) = fallen();
+    bench.give(first, 4..=6);
+    assert_eq!(market(&mut outbox), ["event 4 id=4", "event 5 id=5", "event 6 id=6"]);
+    assert_eq!(status(&mut bench), ("poll", Level::Degraded, "waiting"));
+    let mut next = 7;
+    let mut polls = 0;
+    for _ in 0..100 {
+        bench.pass(SECOND / 10);
+        for (id, why) in turn(&mut bench, true) {
+            assert_eq!(why, Fetch::Poll { after: Some(next - 1) });
+            bench.give(id, [next, next + 1]);
+            (next, polls) = (next + 2, polls + 1);
+        }
+    }
+    assert_eq!(polls, 2, "one in five seconds");
+    let line = back(&mut bench);
+    bench.hear(line, &format!("t R {next} 1"));
+    bench.hear(line, &format!("t R {} 1", next + 1));
+    let told = market(&mut outbox);
+    assert_eq!(told, (7..=next + 1).map(|id| format!("event {id} id={id}")).collect::<Vec<_>>());
+    bench.pass(4 * SECOND);
+    assert_eq!(status(&mut bench).0, "poll", "it holds first");
+    for id in 0..30 {
+        bench.hear(line, &format!("t R {} 1", next + 2 + id));
+        bench.pass(SECOND / 2);
+        turn(&mut bench, false);
+    }
+    assert_eq!(status(&mut bench).0, "alternate", "a line serves, from the second endpoint");
+    bench.pass(2 * SECOND);
+    assert!(turn(&mut bench, false).iter().all(|(_, why)| !matches!(why, Fetch::Poll { .. })));
+}
+
+#[test]
+fn its_source_and_reason_are_told() {
+    let (mut bench, first, _who, mut outbox) = fallen();
+    read(&mut outbox);
+    bench.give(first, 4..=4);
+    let told: Vec<_> = std::iter::from_fn(|| outbox.try_next()).collect();
+    assert_eq!(told.first().map(|update| update.source), Some(Source::Poll));
+    let reasons: Vec<_> = told.iter().map(|update| format!("{:?}", update.data)).collect();
+    assert!(reasons.iter().any(|text| text.contains("asked over REST: no line is live")), "{reasons:?}");
+}
+
+#[test]
+fn without_rest_either_what_is_held_is_shown_as_such() {
+    let (mut bench, first, _who, mut outbox) = fallen();
+    bench.give(first, 4..=4);
+    for _ in 0..60 {
+        bench.pass(SECOND);
+        for (id, _) in turn(&mut bench, true) {
+            bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "down")) });
+        }
+    }
+    let (rung, level, _) = status(&mut bench);
+    assert_eq!((rung, level), ("cache", Level::Critical));
+    let last = std::iter::from_fn(|| outbox.try_next()).last();
+    assert!(last.is_some_and(|update| format!("{:?}", update.data).contains("Cache")));
+    // REST is back before any line is.
+    let mut polled = false;
+    for _ in 0..120 {
+        bench.pass(SECOND);
+        for (id, _) in turn(&mut bench, true) {
+            let next = bench.feed.status(bench.now).topics[0].position.offset + 1;
+            bench.give(id, [next]);
+            polled = true;
+        }
+    }
+    assert!(polled, "somebody goes on trying");
+    assert_eq!(status(&mut bench).0, "poll");
+}
+
+#[test]
+fn an_operator_may_hold_the_feed_on_polling_and_let_it_go() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    bench.hear(line, "t R 1 1");
+    assert_eq!(bench.feed.command(bench.now, Command::Pin { rung: Rung::Poll }), 1);
+    bench.collect();
+    assert!(bench.todo.contains(&Action::Close { line, code: 1000 }));
+    bench.pass(60 * SECOND);
+    assert!(!bench.todo.iter().any(|action| matches!(action, Action::Dial { .. })));
+    let asked = turn(&mut bench, false);
+    bench.give(asked[asked.len() - 1].0, [2, 3]);
+    assert!(bench.feed.status(bench.now).fallback.pinned);
+    assert_eq!(bench.feed.command(bench.now, Command::Unpin), 1);
+    bench.collect();
+    let line = back(&mut bench);
+    bench.hear(line, "t R 4 1");
+    assert_eq!(market(&mut outbox).len(), 4);
+    for id in 5..60 {
+        bench.hear(line, &format!("t R {id} 1"));
+        bench.pass(SECOND / 2);
+        turn(&mut bench, false);
+    }
+    assert_eq!(status(&mut bench).0, "primary");
+}
+
+#[test]
+fn a_polled_book_is_shown_until_the_streamed_one_is_right() {
+    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
+    bench.hear(line, "d R 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d R 11 11 95 2");
+    bench.cut(line);
+    let mut polls = 0;
+    for _ in 0..30 {
+        bench.pass(SECOND / 2);
+        for (id, why) in turn(&mut bench, true) {
+            if matches!(why, Fetch::Poll { .. }) {
+                polls += 1;
+                bench.answer(id, 20 + polls);
+            }
+        }
+    }
+    let told = market(&mut outbox);
+    assert!(polls >= 2, "{polls}");
+    assert_eq!(told[told.len() - 1], "snapshot 0 live 1+1", "the book did not change: {told:?}");
+    let line = back(&mut bench);
+    bench.hear(line, "d R 30 31 96 1");
+    let asked = turn(&mut bench, false);
+    let snapshot = asked.iter().find(|(_, why)| *why == Fetch::Snapshot).expect("it is put right");
+    bench.answer(snapshot.0, 30);
+    assert_eq!(market(&mut outbox), ["snapshot 0 live 2+1"]);
+}
+
+#[test]
+fn a_state_without_an_id_is_taken_and_what_is_streamed_since_wins() {
+    let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
+    bench.hear(line, "q R 900 1");
+    bench.cut(line);
+    let mut asked = Vec::new();
+    for _ in 0..16 {
+        bench.pass(SECOND / 2);
+        asked.extend(turn(&mut bench, true));
+    }
+    let quote = |bench: &mut Bench, id: FetchId, bid: i64| bench.quote(id, bid);
+    quote(&mut bench, asked[0].0, 7);
+    assert_eq!(market(&mut outbox), ["snapshot 0 bid=1", "snapshot 0 bid=7"]);
+    bench.pass(5 * SECOND);
+    let late = turn(&mut bench, true);
+    let line = back(&mut bench);
+    bench.hear(line, "q R 901 2");
+    if let Some((id, _)) = late.first() {
+        quote(&mut bench, *id, 8);
+    }
+    let told = market(&mut outbox);
+    assert!(told[told.len() - 1].ends_with("bid=2"), "{told:?}");
+}
