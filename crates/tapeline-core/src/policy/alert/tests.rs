@@ -226,6 +226,40 @@ fn what_is_quicker_than_every_hold_is_found_by_its_flapping() {
         desk.pass(3.0);
     }
     desk.check(&[(24.0, Why::Firing, "flapping", 1)]);
+    // The last five began from 150 s on; ten minutes later that is no flapping any more.
+    desk.pass(900.0);
+    desk.check(&[(24.0, Why::Firing, "flapping", 1), (780.0, Why::Resolved, "", 0)]);
+}
+
+#[test]
+fn a_venue_that_flaps_is_told_though_it_is_down() {
+    let mut desk = Desk::new();
+    for _ in 0..6 {
+        desk.raise(Rule::VenueDown, VENUE, Level::Critical);
+        desk.raise(Rule::Stale, TOPIC, Level::Critical);
+        desk.pass(5.0);
+        desk.clear(Rule::VenueDown, VENUE);
+        desk.pass(5.0);
+    }
+    desk.pass(340.0);
+    desk.check(&[(0.0, Why::Firing, "venue_down", 1), (300.0, Why::Firing, "flapping", 1)]);
+}
+
+#[test]
+fn what_heals_is_not_told_when_its_explanation_ends_and_is_when_it_breaks_again() {
+    let mut desk = Desk::new();
+    desk.raise(Rule::VenueDown, VENUE, Level::Critical);
+    desk.raise(Rule::Stale, TOPIC, Level::Critical);
+    desk.pass(100.0);
+    desk.clear(Rule::VenueDown, VENUE);
+    desk.pass(50.0);
+    desk.clear(Rule::Stale, TOPIC);
+    desk.pass(20.0);
+    let before = [(0.0, Why::Firing, "venue_down", 1), (130.0, Why::Resolved, "", 0)];
+    desk.check(&before);
+    desk.raise(Rule::Stale, TOPIC, Level::Critical);
+    desk.pass(5.0);
+    desk.check(&[before[0], before[1], (170.0, Why::Firing, "stale", 1)]);
 }
 
 #[test]
