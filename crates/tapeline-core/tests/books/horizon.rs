@@ -89,6 +89,28 @@ fn a_refresh_widens_the_range_and_publishes_what_appeared() {
 }
 
 #[test]
+fn snapshots_that_all_lag_behind_the_stream_refresh_a_live_book_at_the_second_try() {
+    let mut book = live(&at([100, 99, 98, 97, 96]), &at([101]));
+    apply(&mut book, &removed([100, 99, 98, 97, 96]), &[]);
+    let shown = at([95, 94, 93, 92, 91]);
+    book.expect_snapshot();
+    apply(&mut book, &[level(90, 2)], &[]);
+    assert_eq!(book.snapshot(NOW, 10, &shown, &at([101])), Outcome::Discarded(Why::Old));
+    assert_eq!(book.state(), BookState::Unverified);
+    apply(&mut book, &[level(89, 2)], &[]);
+    book.expect_snapshot();
+    apply(&mut book, &[level(88, 2)], &[]);
+    // Asked for at 13, and older than that; but what came after 11 has been kept all along.
+    assert_eq!(book.snapshot(NOW, 11, &shown, &at([101])), Outcome::Refreshed);
+    assert_eq!((book.state(), book.last_id()), (BookState::Live, Some(14)));
+    assert_eq!(book.bids().len(), 8);
+    assert_eq!(book.counters().disagreements, 0);
+    // A book that wants nothing keeps nothing.
+    apply(&mut book, &[], &[]);
+    assert_eq!(book.snapshot(NOW, 14, &shown, &at([101])), Outcome::Discarded(Why::Old));
+}
+
+#[test]
 fn a_refresh_that_reaches_less_far_keeps_the_old_range() {
     let mut book = live(&at([100, 99, 98, 97, 90]), &at([101]));
     apply(&mut book, &at([104, 103, 102]), &at([105]).into_iter().chain(removed([101])).collect::<Vec<_>>());

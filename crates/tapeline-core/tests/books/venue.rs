@@ -11,6 +11,9 @@ use super::level;
 /// One side: size by price.
 pub(crate) type Side = BTreeMap<i64, i64>;
 
+/// One step of a market with these bids and asks: whether a bid, price, size.
+type Changes = fn(&mut Venue, &mut Dice, &Side, &Side) -> Vec<(bool, i64, i64)>;
+
 /// Repeatable dice.
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -80,6 +83,18 @@ impl Venue {
 
     /// A few changes, told in one message.
     pub(crate) fn trade(&mut self, dice: &mut Dice, step: i64) -> Event {
+        self.tell(dice, step, Self::changes)
+    }
+
+    /// A few levels set, told in one message; the price stays and nothing goes.
+    pub(crate) fn grow(&mut self, dice: &mut Dice, step: i64) -> Event {
+        self.tell(dice, step, |venue, dice, _, _| {
+            let (is_bid, price) = venue.place(dice);
+            vec![(is_bid, price, 1 + dice.below(1_000) as i64)]
+        })
+    }
+
+    fn tell(&mut self, dice: &mut Dice, step: i64, changes: Changes) -> Event {
         let before = self.id();
         let mut first = 0;
         let (mut bids, mut asks) = (Side::new(), Side::new());
@@ -91,7 +106,7 @@ impl Venue {
             let id = self.id() + gap;
             first = if first == 0 { id } else { first };
             let (mut true_bids, mut true_asks) = self.at(id).clone();
-            for (is_bid, price, size) in self.changes(dice, &true_bids, &true_asks) {
+            for (is_bid, price, size) in changes(self, dice, &true_bids, &true_asks) {
                 let (truth, told) =
                     if is_bid { (&mut true_bids, &mut bids) } else { (&mut true_asks, &mut asks) };
                 match size {
@@ -118,11 +133,16 @@ impl Venue {
             let eaten_asks = asks.range(..=self.mid).map(|(price, _)| (false, *price, 0));
             return eaten_bids.chain(eaten_asks).collect();
         }
+        let (is_bid, price) = self.place(dice);
+        let size = if dice.percent(45) { 0 } else { 1 + dice.below(1_000) as i64 };
+        vec![(is_bid, price, size)]
+    }
+
+    /// A side, and a price on it that is mostly near.
+    fn place(&self, dice: &mut Dice) -> (bool, i64) {
         let is_bid = dice.percent(50);
         let reach = if dice.percent(5) { 3_000 } else { 40 };
         let distance = 1 + dice.below(reach) as i64;
-        let price = if is_bid { self.mid - distance } else { self.mid + distance };
-        let size = if dice.percent(45) { 0 } else { 1 + dice.below(1_000) as i64 };
-        vec![(is_bid, price, size)]
+        (is_bid, if is_bid { self.mid - distance } else { self.mid + distance })
     }
 }

@@ -23,7 +23,7 @@ impl BookSync {
             return self.hold(now, last, bids, asks);
         }
         if last < self.backlog.start().unwrap_or(id) {
-            self.backlog.begin(None);
+            // The deltas kept for it stay: they may reach back far enough for the next one.
             return self.discard(Why::Old);
         }
         self.merge(now, last, bids, asks)
@@ -34,9 +34,8 @@ impl BookSync {
     /// Inside its own range the snapshot's word counts; outside it the live book's, which no delta has
     /// missed. What differs becomes the list of changes.
     pub(super) fn merge(&mut self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> Outcome {
-        let rebuilt = self.rebuild(last, bids, asks);
-        self.backlog.begin(None);
-        let Some((fresh_bids, fresh_asks, id, _)) = rebuilt else {
+        let Some((fresh_bids, fresh_asks, id, _)) = self.rebuild(last, bids, asks) else {
+            self.backlog.begin(None);
             self.counters.corrupt += 1;
             return self.discard(Why::Corrupt);
         };
@@ -64,6 +63,9 @@ impl BookSync {
         self.asked = false;
         self.counters.refreshed += 1;
         self.measure_reach();
+        if !self.keeps_deltas() {
+            self.backlog.begin(None);
+        }
         Outcome::Refreshed
     }
 

@@ -140,10 +140,13 @@ impl BookSync {
     }
 
     /// A snapshot was asked for. Beside a live book deltas are kept from now on, to be replayed on it.
+    /// Those kept for an earlier one stay: of a venue whose snapshots lag behind its stream, every one is
+    /// older than the moment it was asked for.
     pub fn expect_snapshot(&mut self) {
         self.outstanding = true;
         if let Phase::Synced { id, .. } = self.phase
             && self.held.is_none()
+            && self.backlog.start().is_none()
         {
             self.backlog.begin(Some(id));
         }
@@ -267,23 +270,24 @@ impl BookSync {
         self.counters.applied += 1;
         self.phase = Phase::Synced { id: span.last, proven: true };
         self.measure_reach();
-        match self.held.take_if(|held| span.last >= held.last) {
-            Some(held) => {
-                self.backlog.begin(Some(id));
-                self.backlog.push(span.last, bids, asks);
-                let refreshed = self.merge(now, held.last, &held.bids, &held.asks);
-                match refreshed {
-                    Outcome::Broken(_) => refreshed,
-                    _ => Outcome::Applied { refreshed: refreshed == Outcome::Refreshed },
-                }
-            }
-            None => {
-                if self.outstanding && self.held.is_none() {
-                    self.counters.overflowed += self.backlog.push(span.last, bids, asks);
-                }
-                Outcome::Applied { refreshed: false }
-            }
+        let held = self.held.take_if(|held| span.last >= held.last);
+        if held.is_some() {
+            self.backlog.begin(Some(id));
+        } else if !self.keeps_deltas() {
+            self.backlog.begin(None);
         }
+        if self.backlog.start().is_some() {
+            self.counters.overflowed += self.backlog.push(span.last, bids, asks);
+        }
+        match held.map(|held| self.merge(now, held.last, &held.bids, &held.asks)) {
+            Some(broken @ Outcome::Broken(_)) => broken,
+            refreshed => Outcome::Applied { refreshed: refreshed == Some(Outcome::Refreshed) },
+        }
+    }
+
+    /// Whether deltas are kept beside the live book: as long as a snapshot is on its way or still wanted.
+    pub(super) fn keeps_deltas(&self) -> bool {
+        self.outstanding || self.asked || self.reach != Reach::Inside
     }
 
     /// The book at `id` is no longer right, and this delta is the first one of what comes next.
