@@ -1,6 +1,7 @@
 //! The trust horizon: what a snapshot of limited depth covers, and what happens at its edge.
 
 use tapeline_core::data::book::{BookLimits, BookSync, Outcome, Why};
+use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{BookState, Level};
 use tapeline_core::time::Mono;
 use tapeline_core::venue::{BookRule, Chain, Span};
@@ -108,6 +109,26 @@ fn snapshots_that_all_lag_behind_the_stream_refresh_a_live_book_at_the_second_tr
     // A book that wants nothing keeps nothing.
     apply(&mut book, &[], &[]);
     assert_eq!(book.snapshot(NOW, 14, &shown, &at([101])), Outcome::Discarded(Why::Old));
+}
+
+#[test]
+fn a_snapshot_ahead_of_a_delta_too_large_to_keep_is_of_no_use() {
+    let rule = BookRule { chain: Chain::Contiguous, snapshot_levels: 5 };
+    let mut book = BookSync::new(rule, BookLimits { buffer_levels: 2, ..BookLimits::default() });
+    let span = |first, last| Span { first, last, previous: None };
+    assert_eq!(book.delta(NOW, None, span(10, 10), &[], &[]), Outcome::Buffered);
+    assert_eq!(book.snapshot(NOW, 10, &at([100]), &at([101])), Outcome::Synced);
+    book.ask();
+    book.expect_snapshot();
+    assert_eq!(book.snapshot(NOW, 11, &at([100, 99]), &at([101])), Outcome::Held);
+    // 99 came and went within the delta: at the word of the snapshot alone it would be back.
+    let large = [level(98, 1), level(97, 1), level(99, 0)];
+    assert_eq!(book.delta(NOW, None, span(11, 12), &large, &[]), Outcome::Applied { refreshed: false });
+    assert_eq!(
+        book.bids().iter().map(|level| level.price).collect::<Vec<_>>(),
+        [100, 98, 97].map(Decimal::from)
+    );
+    assert_eq!(book.wants_snapshot(NOW), Some(Why::Asked));
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl BookSync {
         if self.backlog.start().is_some() {
             self.counters.overflowed += self.backlog.push(span.last, bids, asks);
         }
-        match held.map(|held| self.merge(now, held.last, &held.bids, &held.asks)) {
+        match held.map(|held| self.refresh(now, span.last, held.last, &held.bids, &held.asks)) {
             Some(broken @ Outcome::Broken(_)) => broken,
             refreshed => Outcome::Applied { refreshed: refreshed == Some(Outcome::Refreshed) },
         }
