@@ -90,7 +90,13 @@ impl Arrivals {
     /// Whether what comes is known to come so often that its absence for a few times `max` means something. A
     /// line that is quieter may pause for hours: the last gaps say nothing of the next one.
     pub fn is_lively(&self, max: Duration) -> bool {
-        self.rest <= 1.0 - KNOWN && self.silent_after(Duration::ZERO, max) < max
+        let known = 1.0 - self.rest;
+        if known >= KNOWN {
+            return self.silent_after(Duration::ZERO, max) < max;
+        }
+        // What has just begun, and came a hundred times over, does not end by chance.
+        let seconds = known / FADE_PER_SECOND;
+        seconds >= LEAST_SECONDS && self.sum > 0.0 && seconds * known / self.sum >= LEAST_ARRIVALS
     }
 
     /// How long something quieter may pause before even that is suspicious: far longer than it ever did.
@@ -116,6 +122,9 @@ const GAPS: f64 = 8.0;
 /// What is not known yet weighs as much as two seconds of observation, so that the rhythm of a line that
 /// is stable, after a minute, is its own.
 const DOUBT: f64 = 0.025;
+/// A rhythm of less than [`KNOWN`] counts if it has lasted so many seconds and brought so many arrivals.
+const LEAST_SECONDS: f64 = 2.0;
+const LEAST_ARRIVALS: f64 = 100.0;
 /// A quiet line may always pause so long.
 const STILL_MIN: Duration = Duration::from_secs(900);
 /// … and so many times its longest pause so far.

@@ -181,3 +181,29 @@ fn a_quiet_line_may_pause_for_four_times_its_longest_pause() {
     slow.observe(at(9_001.0));
     assert_eq!(slow.stillest(), minutes(40), "an outage is no pause");
 }
+
+/// A line that sends every `gap` for `seconds`.
+fn begun(seconds: u64, gap: Duration) -> Arrivals {
+    let mut arrivals = Arrivals::default();
+    let (mut now, end) = (Mono(1), Mono(1) + Duration::from_secs(seconds));
+    while now < end {
+        arrivals.observe(now);
+        now = now + gap;
+    }
+    arrivals
+}
+
+#[test]
+fn what_has_just_begun_is_lively_if_it_came_often_enough() {
+    let max = Duration::from_secs(60);
+    let table = [
+        (3, Duration::from_millis(10), true),
+        (3, Duration::from_millis(100), false),
+        (1, Duration::from_millis(1), false),
+        (19, Duration::from_secs(1), false),
+        (25, Duration::from_secs(1), true),
+    ];
+    for (seconds, gap, lively) in table {
+        assert_eq!(begun(seconds, gap).is_lively(max), lively, "{seconds} s, one every {gap:?}");
+    }
+}
