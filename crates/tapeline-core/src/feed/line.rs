@@ -123,6 +123,8 @@ pub struct LineStats {
     pub unrouted: u64,
     /// Copies dropped before they were fully decoded.
     pub duplicates: u64,
+    /// Copies that told otherwise of an event than the first one.
+    pub mismatches: u64,
     /// Events of which this line brought the first copy.
     pub first: u64,
     /// How far its copies are behind the first ones, a running mean; none while no other line is first.

@@ -54,7 +54,12 @@ impl Feed {
         // A panic costs the frame: translation has touched nothing but the buffer.
         let result = catch_unwind(AssertUnwindSafe(|| venue.decode(id, bytes, names, decoded)));
         match result {
-            Ok(Ok(())) => self.said(now, slot),
+            Ok(Ok(())) => {
+                if self.config.lines > 1 {
+                    self.compare(now, slot, bytes);
+                }
+                self.said(now, slot);
+            }
             Ok(Err(DecodeError::Unknown(name))) => self.unknown(slot, name),
             Ok(Err(error)) => {
                 #[cfg(feature = "defects")]

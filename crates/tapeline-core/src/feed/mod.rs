@@ -12,6 +12,7 @@
 //! - `gate`: may a line dial or a request go, and where
 //! - `market`, `copies`, `books`, `partial`: from a frame to the topics
 //! - `early`: deltas that one line brings before another has brought what lies between
+//! - `witness`: whether two lines tell the same
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
@@ -50,6 +51,7 @@ mod status;
 mod subscribe;
 mod topics;
 mod vigil;
+mod witness;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -175,6 +177,8 @@ struct Counters {
     rotations: u64,
     /// Changes of the rung.
     rung_changes: u64,
+    /// Events of which two lines told otherwise.
+    mismatches: u64,
 }
 
 impl Feed {

@@ -56,6 +56,8 @@ pub struct FeedStatus {
     pub reconnects: BTreeMap<&'static str, u64>,
     /// Lines left to another one that took over.
     pub rotations: u64,
+    /// Events of which two lines told otherwise; the first copy was kept.
+    pub mismatches: u64,
     /// Snapshot requests sent.
     pub snapshots_sent: u64,
     /// Snapshot requests that failed or brought nothing of use.
@@ -302,6 +304,7 @@ impl Feed {
             gaps: self.counters.gaps,
             resyncs: self.counters.resyncs.clone(),
             rotations: self.counters.rotations,
+            mismatches: self.counters.mismatches,
             reconnects: self.counters.reconnects.clone(),
             snapshots_sent: self.snapshots.sent,
             snapshots_failed: self.snapshots.failed,

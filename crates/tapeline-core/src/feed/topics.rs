@@ -21,6 +21,7 @@ use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::market::Epochs;
 use super::pace::Pace;
 use super::readers::Readers;
+use super::witness::Prints;
 
 /// An event held back behind a hole in the ids; `None` for an id spent without an event.
 pub(super) type Held = Option<(Option<Unix>, Unix, Data, Source)>;
@@ -72,6 +73,8 @@ pub(super) struct Seen {
     pub(super) closed: Option<Unix>,
     /// A polled book, shown while the streamed one is not right.
     pub(super) shown: Option<Box<Book>>,
+    /// What the latest events looked like, where two lines tell of them.
+    pub(super) prints: Option<Box<Prints>>,
 }
 
 impl Seen {

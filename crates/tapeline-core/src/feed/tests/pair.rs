@@ -152,6 +152,20 @@ fn a_silent_line_flags_nothing_that_the_other_carries() {
 }
 
 #[test]
+fn two_lines_that_disagree_are_found_out_and_the_first_is_kept() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:trade:A");
+    for id in 1..=300 {
+        bench.hear(a, &format!("t A {id} 1"));
+        // Equal content in other words is no disagreement.
+        let told = if id % 100 == 0 { "2" } else if id % 7 == 0 { "1.0" } else { "1" };
+        bench.hear(b, &format!("t A {id} {told}"));
+    }
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.mismatches, status.lines[0].stats.mismatches, status.lines[1].stats.mismatches), (3, 0, 3));
+    assert_eq!(market(&mut outbox).len(), 300);
+}
+
+#[test]
 fn a_stream_that_one_line_may_not_have_the_other_leaves() {
     let mut bench = Bench::with(FeedConfig { lines: 2, ..FeedConfig::default() }, Memory::default());
     let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
