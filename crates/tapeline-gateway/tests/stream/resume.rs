@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tapeline_core::rng::Rng;
+use tapeline_sim::MarketOptions;
 
-use crate::bench::{Bench, Book, Client};
+use crate::bench::{Bench, Book, Client, usual};
 
 const TRADES: [&str; 3] = ["binance:trade:BTCUSDT", "binance:trade:ETHUSDT", "binance:trade:BNBUSDT"];
 const BOOK: &str = "binance:book:BTCUSDT";
@@ -76,7 +77,9 @@ impl Known {
 
 #[tokio::test]
 async fn a_thousand_cuts_lose_nothing_and_repeat_nothing() {
-    let bench = Bench::new().await;
+    // More happens between two cuts than in a second of the usual market.
+    let market = MarketOptions { rate: 1_000, ..MarketOptions::default() };
+    let bench = Bench::with(usual(), market, |_| {}).await;
     let (mut known, mut dice) = (Known::default(), Rng::new(5));
     let mut recovered = 0;
     for cut in 0..CUTS {
