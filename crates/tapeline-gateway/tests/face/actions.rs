@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
+use tapeline_gateway::about::{Declined, Hook};
 use tapeline_gateway::{About, GatewayConfig};
 
 use crate::bench::{Bench, TOKEN, about, ask, data, soon, usual};
@@ -29,7 +30,7 @@ async fn a_gateway_without_a_token_takes_no_orders() {
         let bench = Bench::with(GatewayConfig { admin_token, ..usual() }, about()).await;
         for bearer in ["Bearer ", "Bearer x"] {
             let answer = bench.ask("POST /api/v1/actions/sweep", &[("authorization", bearer)]).await;
-            assert_eq!((answer.status, answer.code().as_str()), (403, "no_token"));
+            assert_eq!((answer.status, answer.code().as_str()), (403, "not_configured"));
         }
     }
 }
@@ -70,7 +71,7 @@ async fn the_process_is_asked_for_what_only_it_can_do() {
     let drained = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&drained);
     let about = About {
-        reload: Some(Arc::new(|| Err("line 3: no such key".to_owned()))),
+        reload: Some(Arc::new(|| Err(Declined::Wrong("line 3: no such key".to_owned())))),
         drain: Some(Arc::new(move || Ok(json!({"calls": count.fetch_add(1, Ordering::SeqCst) + 1})))),
         ..about()
     };
@@ -78,8 +79,12 @@ async fn the_process_is_asked_for_what_only_it_can_do() {
     assert_eq!(bench.act("drain", "").await.json(), json!({"ok": true, "result": {"calls": 1}}));
     assert_eq!(drained.load(Ordering::SeqCst), 1);
     let answer = bench.act("reload", "").await;
-    assert_eq!((answer.status, answer.code().as_str()), (500, "reload"));
+    assert_eq!((answer.status, answer.code().as_str()), (422, "configuration"), "the operator's fault");
     assert!(answer.body.contains("line 3: no such key"));
+    let reload: Hook = Arc::new(|| Err(Declined::Failed("no luck".to_owned())));
+    let bench = Bench::with(usual(), About { reload: Some(reload), ..crate::bench::about() }).await;
+    let answer = bench.act("reload", "").await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "failed"), "ours");
 }
 
 #[tokio::test]
@@ -100,5 +105,5 @@ async fn what_cannot_be_done_is_told() {
     check("sweep", r#"{"mode":"hard"}"#, 400, "bad_request").await;
     check("sweep", r#"{"tarmac":"x"}"#, 400, "bad_request").await;
     check("sweep", "not json", 400, "bad_request").await;
-    check("sweep", &" ".repeat(17 << 10), 413, "body").await;
+    check("sweep", &" ".repeat(17 << 10), 413, "too_large").await;
 }
