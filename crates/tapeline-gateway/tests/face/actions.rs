@@ -1,7 +1,8 @@
 //! What an operator may order, and who is an operator.
 
-use std::sync::Arc;
+use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tapeline_gateway::about::{Declined, Hook};
@@ -106,4 +107,56 @@ async fn what_cannot_be_done_is_told() {
     check("sweep", r#"{"tarmac":"x"}"#, 400, "bad_request").await;
     check("sweep", "not json", 400, "bad_request").await;
     check("sweep", &" ".repeat(17 << 10), 413, "too_large").await;
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+        // Writing into a text cannot fail.
+        let _ = write!(self.0, " {}={value:?}", field.name());
+    }
+}
+
+impl tracing::Subscriber for Logged {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("tapeline_gateway")
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn an_order_is_logged_as_done_only_if_it_was_and_a_refused_one_with_the_reason() {
+    let bench = Bench::new().await;
+    let logged = Logged::default();
+    let _guard = tracing::subscriber::set_default(logged.clone());
+    let told = async |action: &str, body: &str| {
+        bench.act(action, body).await;
+        let lines = std::mem::take(&mut *logged.0.lock().unwrap());
+        let of_orders: Vec<String> = lines.into_iter().filter(|line| line.contains("order")).collect();
+        assert_eq!(of_orders.len(), 1, "{action} {body}: {of_orders:?}");
+        of_orders.concat()
+    };
+    let line = told("sweep", "").await;
+    assert!(line.starts_with("INFO ") && line.contains("swept") && line.contains("everything"), "{line}");
+    let line = told("reconnect", r#"{"target":"nowhere"}"#).await;
+    assert!(line.starts_with("WARN ") && line.contains("not_found") && line.contains("`nowhere`"), "{line}");
+    let line = told("dance", "").await;
+    assert!(line.starts_with("WARN ") && line.contains("there is no action"), "{line}");
+    assert!(!line.contains("done\""), "{line}");
 }

@@ -217,3 +217,23 @@ async fn keep_warm(hub: Hub, topics: Vec<Topic>) {
         Err(error) => tracing::error!(%error, "topics cannot be kept warm"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_gateway_changes_at_once_but_two() {
+        let page = include_str!("../../../../../docs/configuration.md");
+        let keys = |section: &str| -> Vec<String> {
+            let (_, rest) = page.split_once(&format!("## `[{section}]`")).unwrap();
+            let table = rest.split("\n## ").next().unwrap_or_default();
+            let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+            rows.map(|key| format!("{section}.{key}")).collect()
+        };
+        let gateway = keys("gateway").into_iter().filter(|key| !AT_ONCE.contains(&key.as_str()));
+        assert_eq!(gateway.collect::<Vec<_>>(), ["gateway.listen", "gateway.shards"]);
+        let there = ["gateway", "limits", "timing"].map(keys).concat();
+        assert!(AT_ONCE.iter().all(|path| there.iter().any(|key| key == path)), "{there:?}");
+    }
+}
