@@ -48,6 +48,8 @@ pub(super) struct Shelf {
     missed: u64,
     pub(super) log: Log,
     status: Option<Shared>,
+    /// The offset of the newest status since the history began: the feed tells it behind the history.
+    told: Option<u64>,
     /// The newest state, where one update is the whole of it.
     latest: Option<Shared>,
     /// A look at the whole state, for those who come.
@@ -143,6 +145,7 @@ impl Shelf {
             missed: 0,
             log: Log::default(),
             status: None,
+            told: None,
             latest: None,
             look: None,
             looking: false,
@@ -169,29 +172,33 @@ impl Shelf {
     /// Takes an update of the hub in; whether it is news. One that is known already comes again when the topic is
     /// subscribed anew.
     pub(super) fn take(&mut self, now: Instant, update: &Shared) -> bool {
-        let fresh = !self.stamped || update.epoch != self.epoch;
+        let fresh = !self.stamped || update.epoch != self.epoch || self.is_replay(update);
         self.stamped = true;
         if fresh {
             (self.epoch, self.head, self.begun) = (update.epoch, update.offset, self.log.next());
             if update.kind.consumes_offset() {
                 self.head -= 1;
             }
-            (self.latest, self.look, self.missed) = (None, None, 0);
+            (self.latest, self.look, self.missed, self.told) = (None, None, 0, None);
         }
         if update.kind.consumes_offset() {
             if update.offset <= self.head {
                 return false;
             }
-            // One update that stands for several, or the gap that was told in their place.
-            if update.offset > self.head + 1 || lost_to_us(update).is_some() {
+            if lost_to_us(update).is_some() || update.merged > 1 {
+                // It stands for what is not held.
                 self.missed = update.offset;
+            } else if update.offset > self.head + 1 {
+                self.missed = update.offset - 1;
             }
             self.head = update.offset;
         } else if update.offset < self.head {
             return false;
         }
         match update.kind {
-            Kind::Status => self.status = Some(Shared::clone(update)),
+            Kind::Status => {
+                (self.status, self.told) = (Some(Shared::clone(update)), Some(update.offset));
+            }
             Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() => {
                 self.latest = Some(Shared::clone(update));
             }
@@ -210,9 +217,21 @@ impl Shelf {
         true
     }
 
-    /// Whether all that the hub promised to a new reader at `position` has arrived.
+    /// Whether the history that was asked for begins, behind what had come from a subscription that was about to be
+    /// left: that is told once more in its place.
+    fn is_replay(&self, update: &Update) -> bool {
+        let known = match update.kind {
+            Kind::Snapshot => update.offset < self.head,
+            kind => kind.consumes_offset() && update.offset <= self.head,
+        };
+        known && !self.open
+    }
+
+    /// Whether all that the hub promised to a new reader at `position` has arrived: the status behind the history, or
+    /// something newer. That `position` is reached says nothing: what is left over from before reaches it too.
     pub(super) fn has(&self, position: Position) -> bool {
-        self.stamped && (self.epoch != position.epoch || self.head >= position.offset)
+        let all = self.told >= Some(position.offset) || self.head > position.offset;
+        self.stamped && (self.epoch != position.epoch || all)
     }
 
     /// The number of the entry from which one reads on who has everything up to `offset` of this epoch; `None` if
@@ -361,6 +380,31 @@ mod tests {
         }
         slow.next_batch(&mut got).await;
         got
+    }
+
+    #[tokio::test]
+    async fn history_that_comes_behind_news_is_taken_in() {
+        let updates = with_a_gap().await;
+        let events: Vec<&Shared> =
+            updates.iter().filter(|update| update.kind == Kind::Event).take(5).collect();
+        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap());
+        let end = Position { epoch: events[4].epoch, offset: events[4].offset };
+        // The first two are left over from those who have just gone.
+        for update in events[3..].iter().chain(&events) {
+            shelf.take(Instant::now(), update);
+            assert!(!shelf.has(end), "the history may still be on its way");
+        }
+        let status = updates.iter().find(|update| update.kind == Kind::Status).unwrap();
+        let mut status = status.restated(Kind::Status, end.offset);
+        status.epoch = end.epoch;
+        shelf.take(Instant::now(), &Shared::new(status));
+        assert!(shelf.has(end));
+        shelf.open = true;
+        for update in &events {
+            let entry = shelf.behind(update.offset - 1).unwrap();
+            assert_eq!(shelf.log.from(entry).next().unwrap().offset, update.offset);
+        }
+        assert!(!shelf.take(Instant::now(), events[2]), "who is open takes nothing twice");
     }
 
     #[tokio::test]

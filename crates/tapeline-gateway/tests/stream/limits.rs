@@ -76,7 +76,7 @@ async fn a_silent_client_is_asked_and_one_that_answers_stays() {
 async fn one_who_does_not_read_is_told_to_come_back_and_nobody_else_notices() {
     let mut config = usual();
     config.limits.unsent_bytes = 64 << 10;
-    let market = MarketOptions { rate: 10_000, ..MarketOptions::default() };
+    let market = MarketOptions { rate: 4_000, ..MarketOptions::default() };
     let bench = Bench::with(config, market, |_| {}).await;
     let topics: Vec<String> = (0..5)
         .map(|n| ["BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT"][n])
@@ -110,7 +110,7 @@ async fn one_who_does_not_read_is_told_to_come_back_and_nobody_else_notices() {
 
 #[tokio::test]
 async fn what_waits_for_one_who_leaves_or_is_sent_away_is_counted() {
-    let market = MarketOptions { rate: 10_000, ..MarketOptions::default() };
+    let market = MarketOptions { rate: 4_000, ..MarketOptions::default() };
     let bench = Bench::with(usual(), market, |_| {}).await;
     let address = bench.gateway.address();
     let (mut leaves, mut stays) = (Client::narrow(address).await, Client::narrow(address).await);
