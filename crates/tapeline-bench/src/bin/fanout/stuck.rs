@@ -20,8 +20,8 @@ const RATE: u64 = 2_000;
 const BURST: u64 = 20;
 /// What gateway and feed keep for those who come back: all logs are full after it.
 const HISTORY_S: u64 = 10;
-/// A window is at least so long; with stuck clients it is as long as they are there.
-const WINDOW: Duration = Duration::from_secs(8);
+/// A window is so long, a little more than the life of a stuck client, and longer if that lives longer.
+const WINDOW: Duration = Duration::from_secs(16);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Between two windows: sockets of the one before are gone.
 const REST: Duration = Duration::from_secs(2);
