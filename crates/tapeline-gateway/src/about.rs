@@ -5,15 +5,24 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Something that only the process can do; the text of an error is shown to whoever asked. It may block.
-pub type Hook = Arc<dyn Fn() -> Result<Value, String> + Send + Sync>;
+/// Something that only the process can do. It may block.
+pub type Hook = Arc<dyn Fn() -> Result<Value, Declined> + Send + Sync>;
+
+/// Why the process did not do what it was asked for; the text is shown to whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declined {
+    /// What the operator gave it is wrong: nothing has changed, and trying again changes nothing.
+    Wrong(String),
+    /// It was tried and failed.
+    Failed(String),
+}
 
 /// The process around the gateway.
 #[derive(Clone)]
 pub struct About {
     /// The version that is shown.
     pub version: String,
-    /// The settings in force, rendered without secrets: they are shown to everybody.
+    /// The settings in force at the start, rendered without secrets: they are shown to everybody.
     pub config: Value,
     /// The venues that the configuration names: the gateway is ready when all of these are.
     pub venues: Vec<String>,

@@ -1,10 +1,12 @@
 //! One reading of the hub for everybody who asks at that time, and what it says of the whole.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use tapeline::{Hub, Level, Status, VenueStatus};
+use tapeline_core::feed::EndpointStatus;
 use tapeline_core::policy::health::of_parts;
 use tapeline_core::time::Unix;
 use tokio::sync::Mutex;
@@ -18,6 +20,36 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     latest: Mutex<Option<(Instant, Arc<Status>)>>,
+    breakers: std::sync::Mutex<Breakers>,
+}
+
+/// Since when breakers are closed, or are not. A breaker remembers when it opened, but not when it closed: so that
+/// is the first reading that finds it closed again.
+#[derive(Debug, Default)]
+struct Breakers(BTreeMap<String, (bool, Unix)>);
+
+impl Breakers {
+    /// A moment is computed from two clocks, so it comes out a little different each time.
+    const SAME: u64 = 100_000_000;
+
+    fn look(&mut self, now: Unix, id: String, open_since: Option<Unix>) {
+        match (self.0.get_mut(&id), open_since) {
+            // As long as it was never seen otherwise, it has been closed for ever.
+            (None, None) => {}
+            (None, Some(since)) => {
+                self.0.insert(id, (true, since));
+            }
+            (Some((true, known)), Some(since)) if known.0.abs_diff(since.0) <= Self::SAME => {}
+            (Some(known), Some(since)) => *known = (true, since),
+            (Some((open @ true, known)), None) => (*open, *known) = (false, now),
+            (Some((false, _)), None) => {}
+        }
+    }
+}
+
+/// What a breaker is called.
+pub(crate) fn breaker_id(venue: &str, endpoint: &EndpointStatus) -> String {
+    format!("{venue}/{}/{}", endpoint.protocol, endpoint.origin)
 }
 
 impl Readings {
@@ -33,7 +65,24 @@ impl Readings {
         let begun = Instant::now();
         let status = Arc::new(timeout(WITHIN, hub.status()).await.ok()?);
         *latest = Some((begun, Arc::clone(&status)));
+        drop(latest);
+        let mut breakers = self.breakers();
+        for feed in status.venues.iter().filter_map(|venue| venue.feed.as_ref()) {
+            for endpoint in &feed.endpoints {
+                breakers.look(wall(), breaker_id(feed.venue, endpoint), endpoint.open_since);
+            }
+        }
+        drop(breakers);
         Some(status)
+    }
+
+    /// Since when a breaker is closed or is not; `None` = it was never seen otherwise than closed.
+    pub(crate) fn breaker_since(&self, id: &str) -> Option<Unix> {
+        self.breakers().0.get(id).map(|(_, since)| *since)
+    }
+
+    fn breakers(&self) -> std::sync::MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,6 +187,18 @@ mod tests {
         let dead = Status { venues: vec![down("plain")], handlers: Vec::new() };
         let whole = Whole::of(&dead, Unix(7));
         assert!(!whole.serves() && whole.reasons[0].contains("plain"), "{whole:?}");
+    }
+
+    #[test]
+    fn a_breaker_is_closed_since_it_was_seen_so_again() {
+        let mut breakers = Breakers::default();
+        let mut look = |now, open_since: Option<i64>| {
+            breakers.look(Unix(now), "a".to_owned(), open_since.map(Unix));
+            breakers.0.get("a").map(|(_, since)| since.0)
+        };
+        assert_eq!((look(1, None), look(5, Some(2)), look(6, Some(3))), (None, Some(2), Some(2)));
+        assert_eq!((look(7, None), look(8, None), look(9, Some(9))), (Some(7), Some(7), Some(9)));
+        assert_eq!(look(2_000_000_000, Some(1_000_000_000)), Some(1_000_000_000), "it opened anew unseen");
     }
 
     #[test]

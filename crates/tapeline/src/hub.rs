@@ -28,6 +28,7 @@ use crate::handler::{HandlerStatus, Handlers, On};
 use crate::net::Net;
 use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link};
 use crate::run::Wiring;
+use crate::spread::Spread;
 use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
 use crate::supervise::supervise;
 
@@ -51,6 +52,7 @@ struct Inner {
     tasks: TaskTracker,
     handlers: Handlers,
     stopping: std::sync::atomic::AtomicBool,
+    through: Arc<Spread>,
 }
 
 /// A reading of the whole hub.
@@ -88,6 +90,7 @@ impl Hub {
             tasks: TaskTracker::new(),
             handlers: Handlers::default(),
             stopping: false.into(),
+            through: Arc::default(),
             config,
         }));
         for (venue, settings) in &hub.0.config.venues {
@@ -269,6 +272,12 @@ impl Hub {
         }
     }
 
+    /// How long it takes from reading a socket to handing what it held to the readers, of all venues since the start:
+    /// one figure per batch, that of its oldest message.
+    pub fn through(&self) -> &Spread {
+        &self.0.through
+    }
+
     /// Tasks that run on behalf of this hub: feeds and handlers.
     pub fn tasks(&self) -> usize {
         self.0.tasks.len()
@@ -340,6 +349,7 @@ impl Hub {
             inbox,
             signals: Arc::clone(&link.signals),
             restarts: 0,
+            through: Arc::clone(&self.0.through),
         };
         let seed = config.seed.unwrap_or_else(drawn);
         self.0.tasks.spawn_on(supervise(adapter, feed, seed, wiring), &self.0.runtime);

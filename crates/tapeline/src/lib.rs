@@ -30,6 +30,7 @@ mod order;
 mod run;
 pub mod settings;
 mod sockets;
+mod spread;
 mod subscribe;
 mod supervise;
 
@@ -47,4 +48,5 @@ pub use consumer::{Control, Subscription};
 pub use handler::{Handler, HandlerStatus, On};
 pub use hub::{Hub, Status, VenueStatus};
 pub use order::Wish;
+pub use spread::{Spread, SpreadReading};
 pub use subscribe::{Subscribe, SubscribeError, Wishes};

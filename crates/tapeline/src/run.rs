@@ -21,6 +21,7 @@ use crate::clock::{Clock, unix};
 use crate::net::{Connected, Net, fetch};
 use crate::order::{Answer, Ask, Order, Signals, VenueReading, Wish};
 use crate::sockets::Sockets;
+use crate::spread::Spread;
 
 /// Orders handled in one turn.
 const ORDERS_PER_TURN: usize = 64;
@@ -37,6 +38,8 @@ pub(crate) struct Wiring {
     pub(crate) inbox: mpsc::Receiver<Order>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) restarts: u64,
+    /// How long it takes from a socket to the readers.
+    pub(crate) through: Arc<Spread>,
 }
 
 /// A feed with its sockets and its work in flight.
@@ -89,6 +92,10 @@ impl Loop {
             }
             // Those whom this batch wakes get to read it before the sockets are asked again.
             self.advance(wiring);
+            // Once per batch: a message costs nothing more for it.
+            if let Some(read) = self.sockets.take_read() {
+                wiring.through.add(wiring.clock.now().mono.since(read));
+            }
             tokio::task::yield_now().await;
         }
         self.feed.command(wiring.clock.now(), Command::Shutdown);

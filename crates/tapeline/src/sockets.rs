@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapeline_core::feed::{Closed, Feed, Input};
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::time::Time;
+use tapeline_core::time::{Mono, Time};
 use tapeline_core::venue::LineId;
 use tapeline_ws::{QueueError, RawMessage};
 use tokio::task::JoinSet;
@@ -40,8 +40,8 @@ struct Socket {
 enum Reading {
     /// Nothing there.
     Idle,
-    /// A batch was handled.
-    Batch,
+    /// A batch was handled that was read at this time.
+    Batch(Mono),
     /// It is over.
     Over(Closed),
 }
@@ -56,6 +56,8 @@ pub(crate) struct Sockets {
     turn: usize,
     /// Goodbyes on their way.
     closing: JoinSet<()>,
+    /// When the first batch was read that has not been handed on.
+    read: Option<Mono>,
 }
 
 impl Sockets {
@@ -109,7 +111,8 @@ impl Sockets {
             blocked |= pause;
             match socket.poll(context, clock, feed, pause) {
                 Reading::Idle => index += 1,
-                Reading::Batch => {
+                Reading::Batch(read) => {
+                    self.read.get_or_insert(read);
                     worked = true;
                     index += 1;
                 }
@@ -127,6 +130,11 @@ impl Sockets {
             feed.wake_on_room(context.waker());
         }
         worked
+    }
+
+    /// When the first of the batches was read that came since the last call.
+    pub(crate) fn take_read(&mut self) -> Option<Mono> {
+        self.read.take()
     }
 
     /// When a message that is arriving must be complete, at the earliest.
@@ -179,7 +187,8 @@ impl Socket {
                 Poll::Ready(Ok(_)) => {}
             }
         }
-        if let Some(why) = self.cut(clock.now(), feed) {
+        let read = clock.now();
+        if let Some(why) = self.cut(read, feed) {
             return Reading::Over(why);
         }
         let now = Instant::now();
@@ -189,7 +198,7 @@ impl Socket {
         // Answers that the batch queued leave with it.
         match self.connection.poll_flush(context) {
             Poll::Ready(Err(error)) => Reading::Over(closed_by_io(&error)),
-            _ => Reading::Batch,
+            _ => Reading::Batch(read.mono),
         }
     }
 

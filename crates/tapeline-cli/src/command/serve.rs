@@ -33,7 +33,7 @@ pub(crate) async fn run(global: Global, stop: &mut Stop) -> Result<Exit, Failed>
     let token = admin_token(&settings);
     let hub = Hub::new(hub_config(&settings));
     let drain = Arc::new(Notify::new());
-    let reloader = Arc::new(Reloader::new(global, settings.clone(), hub.clone()));
+    let reloader = Arc::new(Reloader::new(global, settings.clone(), token.clone(), hub.clone()));
     let about = about(&settings, &reloader, &drain);
     let started = Gateway::start(gateway_config(&settings, token), hub.clone(), about).await;
     let gateway = match started {
@@ -45,6 +45,7 @@ pub(crate) async fn run(global: Global, stop: &mut Stop) -> Result<Exit, Failed>
             ));
         }
     };
+    reloader.serves(gateway.controls());
     print(&format!("listening on http://{}\n", gateway.address()))?;
     let venues: Vec<&str> = configured(&settings).collect();
     tracing::info!(address = %gateway.address(), venues = venues.join(" "), "serving");

@@ -105,11 +105,14 @@ fn head(status: &Value, remote: &Remote) -> Vec<Line> {
     vec![line, Line::new().with(Tone::Dim, facts.join(" · "))]
 }
 
-/// The level of the whole, and why. What is better already but must hold for a while is recovering.
+/// Why a level is shown of which nothing is left to be told: levels improve one at a time, each after a while.
+pub(crate) const HELD: &str = "nothing is wrong now; called healthy when that has lasted (100 s at most)";
+
+/// The level of the whole, and why.
 pub(crate) fn verdict(status: &Value) -> (&str, Vec<String>) {
     let (level, mut reasons) = (text(status, "level"), reasons(status));
     if reasons.is_empty() && !matches!(level, "healthy" | "") {
-        reasons.push("recovering".to_owned());
+        reasons.push(HELD.to_owned());
     }
     (level, reasons)
 }
@@ -239,10 +242,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_better_already_is_recovering() {
+    fn a_level_that_only_waits_says_so() {
         assert_eq!(
             verdict(&json!({"level": "degraded", "reasons": []})),
-            ("degraded", vec!["recovering".to_owned()])
+            ("degraded", vec![HELD.to_owned()])
         );
         assert_eq!(
             verdict(&json!({"level": "warning", "reasons": ["x: y"]})),

@@ -37,12 +37,13 @@ pub(crate) struct Envelope {
     whole: bool,
     source: Source,
     count: u32,
+    received: Unix,
 }
 
 impl<'a> From<&'a Envelope> for News<'a> {
     fn from(envelope: &'a Envelope) -> Self {
-        let Envelope { topic, data, whole, source, count } = envelope;
-        Self { topic, data, whole: *whole, source: *source, count: *count }
+        let Envelope { topic, data, whole, source, count, received } = envelope;
+        Self { topic, data, whole: *whole, source: *source, count: *count, received: *received }
     }
 }
 
@@ -67,7 +68,8 @@ impl Envelope {
         };
         let merged = value.get("merged").and_then(Value::as_u64).unwrap_or(1);
         let count = u32::try_from(merged).unwrap_or(u32::MAX).max(1);
-        Some(Self { topic, data, whole: kind == "snapshot", source, count })
+        let received = Fields(&value).time("received");
+        Some(Self { topic, data, whole: kind == "snapshot", source, count, received })
     }
 }
 

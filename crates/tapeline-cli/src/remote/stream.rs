@@ -19,8 +19,9 @@ use crate::exit::{Exit, Failed};
 const PROTOCOL: &str = "tapeline.v1.json";
 /// How long the upgrade may take.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(5);
-/// The gateway pings more often than this; who is silent for longer is gone.
-const SILENT_WITHIN: Duration = Duration::from_secs(60);
+/// When silence is doubted.
+const PATIENCE: Patience =
+    Patience { ask_after: Duration::from_secs(12), answer_within: Duration::from_secs(5) };
 /// Delays between attempts grow up to this.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The first delay.
@@ -55,7 +56,8 @@ impl Incoming {
     /// Subscribes to `topics` and patterns.
     pub(crate) fn open(remote: Remote, topics: Vec<String>, delivery: Option<&'static str>) -> Self {
         let (out, heard) = mpsc::channel(QUEUE);
-        let reader = Reader { remote, topics, delivery, positions: BTreeMap::new(), met: false };
+        let (positions, patience) = (BTreeMap::new(), PATIENCE);
+        let reader = Reader { remote, topics, delivery, positions, met: false, patience };
         tokio::spawn(reader.run(out));
         Self { heard }
     }
@@ -76,6 +78,16 @@ struct Reader {
     positions: BTreeMap<String, (String, u64)>,
     /// Whether a subscription has ever been granted.
     met: bool,
+    patience: Patience,
+}
+
+/// How long a gateway may be silent. One that hangs keeps its connections: only its silence tells.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// After so long it is pinged; quiet topics say nothing for longer.
+    ask_after: Duration,
+    /// How long it may take then to say anything at all.
+    answer_within: Duration,
 }
 
 /// How a session ended.
@@ -186,9 +198,27 @@ impl Reader {
         }
         let mut open = topics.len().div_ceil(BATCH);
         let mut renewed = Renewed::default();
+        let Patience { ask_after, answer_within } = self.patience;
+        let silent = || {
+            let why = format!(
+                "it has said nothing for {:.0?}, not even to a ping",
+                ask_after + answer_within
+            );
+            Ok(End::Cut(why, Duration::ZERO))
+        };
+        let mut asked = false;
         loop {
-            let text = match timeout(SILENT_WITHIN, socket.receive()).await {
-                Err(_) => return Ok(End::Cut("it says nothing any more".to_owned(), Duration::ZERO)),
+            let heard = timeout(if asked { answer_within } else { ask_after }, socket.receive()).await;
+            // Whatever came is a sign of life.
+            if std::mem::replace(&mut asked, heard.is_err()) && asked {
+                return silent();
+            }
+            let text = match heard {
+                Err(_) => match timeout(answer_within, socket.send(MessageOf::Ping(b""))).await {
+                    Err(_) => return silent(),
+                    Ok(Err(error)) => return Ok(broken(&error)),
+                    Ok(Ok(())) => continue,
+                },
                 Ok(Err(error)) => return Ok(broken(&error)),
                 Ok(Ok(None)) => return Ok(End::Cut("the connection ended".to_owned(), Duration::ZERO)),
                 Ok(Ok(Some(MessageOf::Close { code, reason }))) => return Ok(self.closed(code, reason)),
@@ -357,26 +387,4 @@ fn drawn() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gateway_that_stops_says_when_to_come_back() {
-        let check = |reason: &str, millis: Option<u64>| {
-            assert_eq!(retry_after(reason), millis.map(Duration::from_millis), "{reason}");
-        };
-        check(r#"{"retry_after_ms":1200}"#, Some(1_200));
-        check("shutdown{retry_after_ms: 7}", Some(7));
-        check("retry_after_ms=99999999", Some(60_000));
-        check("shutdown", None);
-        check("retry_after_ms", None);
-    }
-
-    #[test]
-    fn attempts_are_spread_and_never_far_apart() {
-        for attempts in 0..100 {
-            let delay = delay(attempts);
-            assert!((FIRST / 2..=LONGEST).contains(&delay), "{delay:?}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::Side;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, Kind, Level, Source, Update};
+use tapeline_core::time::Unix;
 
 use super::ladder::{Ladder, told};
 use super::number::fixed;
@@ -20,6 +21,8 @@ pub(crate) struct News<'a> {
     pub(crate) source: Source,
     /// How many updates it stands for.
     pub(crate) count: u32,
+    /// When the feed received what it tells.
+    pub(crate) received: Unix,
 }
 
 impl<'a> From<&'a Update> for News<'a> {
@@ -30,6 +33,7 @@ impl<'a> From<&'a Update> for News<'a> {
             whole: update.kind == Kind::Snapshot,
             source: update.source,
             count: update.merged.max(1),
+            received: update.received,
         }
     }
 }
@@ -55,6 +59,8 @@ pub(crate) struct Row {
     pub(crate) ladder: Option<Box<Ladder>>,
     /// When data last came, in milliseconds of the board's clock.
     pub(crate) seen: Option<u64>,
+    /// When the feed received the newest of it.
+    newest: Unix,
     /// When the price last rose or fell.
     moved: Option<(u64, Tone)>,
     /// Gaps declared so far.
@@ -94,6 +100,7 @@ impl Row {
             note: String::new(),
             ladder: None,
             seen: None,
+            newest: Unix(i64::MIN),
             moved: None,
             gaps: 0,
             level: Level::Healthy,
@@ -135,6 +142,11 @@ impl Row {
             // Data is the best proof of a live line, also where no status was sent yet.
             self.phase = "live";
         }
+        if news.whole && news.received <= self.newest {
+            // What is known already, said again: no sign that the market lives.
+            return;
+        }
+        self.newest = self.newest.max(news.received);
         self.seen = Some(now);
         self.rate.add(now, news.count);
     }

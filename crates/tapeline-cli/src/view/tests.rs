@@ -19,8 +19,13 @@ fn decimal(text: &str) -> Decimal {
 }
 
 fn take(board: &mut Board, now: u64, name: &str, data: &Data, whole: bool) {
-    let topic = topic(name);
-    board.take(now, News { topic: &topic, data, whole, source: Source::Live, count: 1 });
+    take_received(board, now, now, (name, data, whole));
+}
+
+/// Takes at `now` what the feed received at another time.
+fn take_received(board: &mut Board, now: u64, received: u64, (name, data, whole): (&str, &Data, bool)) {
+    let (topic, received) = (topic(name), Unix(received as i64 * 1_000_000));
+    board.take(now, News { topic: &topic, data, whole, source: Source::Live, count: 1, received });
 }
 
 fn trade(price: &str, size: &str) -> Data {
@@ -56,6 +61,24 @@ fn frame() -> Frame {
         help: vec![line("help 1"), line("help 2")],
         page: vec![line("page 1"), line("page 2")],
     }
+}
+
+#[test]
+fn what_is_only_said_again_does_not_look_fresh() {
+    let name = "binance:book:BTCUSDT";
+    let mut board = Board::new(Grouping::Topics, [topic(name)]);
+    let live = book("1", "2", BookState::Live);
+    take(&mut board, 1_000, name, &live, true);
+    // Its line was doubted and answers: the same book is right again, but nothing new has come.
+    take(&mut board, 4_000, name, &Data::Empty {}, false);
+    take_received(&mut board, 4_000, 1_000, (name, &live, true));
+    let row = |board: &mut Board| {
+        let frame = Frame { title: "watch".to_owned(), ..Frame::default() };
+        picture(board, 4_000, (100, 14), &frame)[2].clone()
+    };
+    assert!(row(&mut board).contains("3.0s"), "{}", row(&mut board));
+    take_received(&mut board, 4_000, 3_900, (name, &live, true));
+    assert!(row(&mut board).contains("now"), "{}", row(&mut board));
 }
 
 #[test]

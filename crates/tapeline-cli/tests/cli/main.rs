@@ -3,6 +3,7 @@
 
 mod config;
 mod demo;
+mod drain;
 mod process;
 mod refused;
 mod serve;

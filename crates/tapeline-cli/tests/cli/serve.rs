@@ -207,10 +207,95 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
     let watch = Running::start(&mut served.command(&["watch", "binance:book:*", "--json"]));
     watch.line_where(|line| line.contains("binance:book:ETHUSDT"));
     // What is wrong changes nothing and is told with its place.
+    let in_force = get(&served, "/api/v1/config", "");
     served.folder.write("tapeline.toml", "[timing]\nlinger = 5\n");
     let ended = end(served.command(&["reload"]).args(["--token-file", "state/admin-token"]));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("tapeline.toml:2:10: timing.linger"), "{}", ended.stderr);
+    served.gateway.signal("HUP");
+    served.gateway.told(|line| line.contains("cannot be used, the one before stays"));
+    assert_eq!(get(&served, "/api/v1/config", "").1, in_force.1);
+    let token = std::fs::read_to_string(served.folder.path().join("state/admin-token")).unwrap();
+    let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
+    let (status, body) = ask(&served, "POST /api/v1/actions/reload", &bearer);
+    assert_eq!((status, &json(&body)["error"]["code"]), (422, &"configuration".into()), "{body}");
+    // Each attempt is an event, whoever made it.
+    let events = json(&get(&served, "/api/v1/events", "").1);
+    let of_settings: Vec<&str> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["entity"] == "configuration")
+        .filter_map(|item| item["to"].as_str())
+        .collect();
+    assert_eq!(of_settings, ["reloaded", "reloaded", "refused", "refused", "refused"], "{events}");
+}
+
+/// The status and body of an answer of a gateway.
+fn ask(served: &Served, line: &str, headers: &str) -> (u16, String) {
+    let mut tcp = TcpStream::connect(served.url.trim_start_matches("http://")).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n");
+    tcp.write_all(format!("{head}{headers}\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn get(served: &Served, path: &str, headers: &str) -> (u16, String) {
+    ask(served, &format!("GET {path}"), headers)
+}
+
+#[test]
+fn tokens_origins_and_limits_change_without_a_restart() {
+    let served = Served::new("reload-at-once", "");
+    let origin = "Origin: https://desk.example\r\n";
+    assert_eq!(get(&served, "/livez", origin).0, 403);
+    served.folder.write("token", "a-token-of-the-test");
+    served.folder.write(
+        "tapeline.toml",
+        &format!(
+            "[gateway]\nlisten = \"127.0.0.1:1\"\nadmin_token_file = \"token\"\nshards = 3\n\
+             allowed_origins = [\"https://desk.example\"]\n[state]\ndir = \"state\"\n\
+             [limits]\ntopics_per_client = 1\n[venues.binance]\n\
+             streams = [\"ws://127.0.0.1:{port}\"]\nrest = [\"http://127.0.0.1:{port}\"]\n",
+            port = served.venue_port
+        ),
+    );
+    let ended = served.run(&["reload", "--token-file", "state/admin-token", "--json"]);
+    let answer = json(&ended.stdout);
+    let applied = ["gateway.admin_token_file", "gateway.allowed_origins", "limits.topics_per_client"];
+    assert_eq!(answer["result"]["applied"], serde_json::json!(applied), "{}", ended.stderr);
+    let restart = ["gateway.listen", "gateway.shards"];
+    assert_eq!(answer["result"]["needs_restart"], serde_json::json!(restart), "{answer}");
+    assert_eq!(get(&served, "/livez", origin).0, 200);
+    let (status, body) = get(&served, "/api/v1/sse?topics=binance:trade:A&topics=binance:trade:B", "");
+    assert_eq!((status, &json(&body)["error"]["code"]), (400, &"limit".into()));
+    let sweep = |token: &str| {
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        ask(&served, "POST /api/v1/actions/sweep", &bearer).0
+    };
+    let before = std::fs::read_to_string(served.folder.path().join("state/admin-token")).unwrap();
+    assert_eq!((sweep(before.trim()), sweep("a-token-of-the-test")), (401, 200));
+    let shown = json(&get(&served, "/api/v1/config", "").1);
+    assert_eq!(shown["gateway"]["listen"], "127.0.0.1:0", "what needs a restart is not in force: {shown}");
+    assert_eq!(shown["limits"]["topics_per_client"], 1, "{shown}");
+    // The file holds another one: who reads the settings again is told.
+    served.folder.write("token", "another-token");
+    let ended = served.run(&[
+        "reload",
+        "--token-file",
+        served.folder.write("old", "a-token-of-the-test").to_str().unwrap(),
+        "--json",
+    ]);
+    assert_eq!(json(&ended.stdout)["result"]["applied"], serde_json::json!([applied[0]]), "{}", ended.stderr);
+    assert_eq!((sweep("a-token-of-the-test"), sweep("another-token")), (401, 200));
+    // A token that is named and cannot be read is a mistake like any other.
+    std::fs::remove_file(served.folder.path().join("token")).unwrap();
+    let bearer = "Authorization: Bearer another-token\r\n";
+    assert_eq!(ask(&served, "POST /api/v1/actions/reload", bearer).0, 422);
+    assert_eq!(sweep("another-token"), 200);
 }
 
 #[test]

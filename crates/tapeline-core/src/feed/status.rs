@@ -234,6 +234,8 @@ pub struct EndpointStatus {
     pub origin: String,
     /// Its breaker.
     pub breaker: breaker::State,
+    /// When its breaker last ceased to be closed; none while it is closed.
+    pub open_since: Option<Unix>,
     /// Nothing may be asked of it for this long, in milliseconds; zero = now.
     pub held_ms: u64,
     /// How well it has served lately, 0 to 100; none of REST.
@@ -276,6 +278,12 @@ impl Samples {
         }
         self.ring.push_back(Sample { at: now.unix, error, bytes });
     }
+}
+
+/// What the wall clock showed at `at`, if it was not set since.
+fn ago(now: Time, at: Mono) -> Unix {
+    let ago = i64::try_from(now.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
+    Unix(now.unix.0.saturating_sub(ago))
 }
 
 impl Feed {
@@ -428,6 +436,7 @@ impl Feed {
                     protocol,
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),
                     breaker: endpoint.breaker.state(now.mono),
+                    open_since: endpoint.breaker.open_since().map(|at| ago(now, at)),
                     held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
                     score: (protocol == "ws")
                         .then(|| endpoint.quality.score(now.mono, &self.gate.scores).round()),

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
-use crate::about::Hook;
+use crate::about::{Declined, Hook};
+use crate::codes::Code;
 
 /// Bytes of an order.
 const BODY: usize = 16 << 10;
@@ -51,6 +52,7 @@ enum Target {
         (status = 401, description = "the admin token is missing or wrong", body = ErrorBody),
         (status = 403, description = "no admin token is set, so nothing may be ordered", body = ErrorBody),
         (status = 404, description = "no such action, venue or line", body = ErrorBody),
+        (status = 422, description = "the configuration is wrong; the one before stays in use", body = ErrorBody),
         (status = 500, description = "it was tried and failed", body = ErrorBody),
         (status = 501, description = "this gateway cannot do that yet", body = ErrorBody),
     )
@@ -64,22 +66,30 @@ pub(crate) async fn act(
     let (head, body) = request.into_parts();
     check_token(&face, &head.headers)?;
     let order = read(&face, body).await?;
+    let done = obey(&face, &action, &order).await;
+    let target = order.target.as_deref().unwrap_or("everything");
+    match &done {
+        Ok(Json(answer)) => tracing::info!(action, target, %answer, "ordered by an operator, and done"),
+        Err(Refusal { code, message, .. }) => {
+            let code = code.as_str();
+            tracing::warn!(action, target, code, message, "an operator ordered what was not done");
+        }
+    }
+    done
+}
+
+async fn obey(face: &Face, action: &str, order: &Order) -> Result<Json<Value>, Refusal> {
     if let Some(mode) = &order.mode {
         return Err(Refusal::bad(format!("{action} has no mode `{mode}`; leave the mode out")));
     }
     let target = order.target.as_deref().map_or(Ok(Target::All), target)?;
-    tracing::info!(
-        action,
-        target = order.target.as_deref().unwrap_or("everything"),
-        "ordered by an operator"
-    );
-    match action.as_str() {
-        "reconnect" => reconnect(&face, target).await,
-        "reset" => command(&face, target, &Command::Reset, "reset").await,
-        "sweep" => command(&face, target, &Command::Sweep, "swept").await,
+    match action {
+        "reconnect" => reconnect(face, target).await,
+        "reset" => command(face, target, &Command::Reset, "reset").await,
+        "sweep" => command(face, target, &Command::Sweep, "swept").await,
         "reload" => ask_process("reload", face.about.reload.clone()).await,
         "drain" => ask_process("drain", face.about.drain.clone()).await,
-        "recover" | "rotate" | "fallback" | "pin" | "unpin" => Err(not_yet(&action)),
+        "recover" | "rotate" | "fallback" | "pin" | "unpin" => Err(not_yet(action)),
         _ => {
             let known = "reconnect, reset, sweep, reload, drain";
             Err(Refusal::missing(format!("there is no action `{action}`; there are {known}")))
@@ -89,9 +99,10 @@ pub(crate) async fn act(
 
 /// Whoever orders must show the token. How long the comparison takes says nothing about it.
 fn check_token(face: &Face, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(token) = face.admin_token.as_deref().filter(|token| !token.is_empty()) else {
+    let config = face.live.config();
+    let Some(token) = config.admin_token.as_deref().filter(|token| !token.is_empty()) else {
         let message = "no admin token is set, so nothing may be ordered here; set `gateway.admin_token_file`";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "no_token", message));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, Code::NotConfigured, message));
     };
     let shown = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
     let (scheme, shown) = shown.split_at_checked(7).unwrap_or_default();
@@ -100,18 +111,20 @@ fn check_token(face: &Face, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = "this call changes something: send `Authorization: Bearer` with the admin token";
-    Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message))
 }
 
 async fn read(face: &Face, body: Body) -> Result<Order, Refusal> {
-    let bytes = match timeout(face.body_within, to_bytes(body, BODY)).await {
+    let within = face.live.config().timing.header_within;
+    let bytes = match timeout(within, to_bytes(body, BODY)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let message = format!("the body is broken, or larger than {BODY} bytes");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body", message));
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message));
         }
         Err(_) => {
-            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "body", "the body did not come in time"));
+            let message = "the body did not come in time";
+            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message));
         }
     };
     if bytes.trim_ascii().is_empty() {
@@ -168,15 +181,19 @@ async fn venue_command(face: &Face, venue: &str, command: Command) -> Result<usi
 /// Runs a hook where it may block.
 async fn ask_process(action: &'static str, hook: Option<Hook>) -> Result<Json<Value>, Refusal> {
     let Some(hook) = hook else { return Err(not_yet(action)) };
-    let failed = |why| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, action, why);
+    let failed = |why| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Failed, why);
     match tokio::task::spawn_blocking(move || hook()).await {
         Ok(Ok(result)) => Ok(Json(json!({"ok": true, "result": result}))),
-        Ok(Err(why)) => Err(failed(why)),
+        // The operator's fault, not ours.
+        Ok(Err(Declined::Wrong(why))) => {
+            Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Configuration, why))
+        }
+        Ok(Err(Declined::Failed(why))) => Err(failed(why)),
         Err(error) => Err(failed(format!("{action} broke off: {error}"))),
     }
 }
 
 fn not_yet(action: &str) -> Refusal {
     let message = format!("this gateway cannot {action} yet");
-    Refusal::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", message)
+    Refusal::new(StatusCode::NOT_IMPLEMENTED, Code::NotImplemented, message)
 }

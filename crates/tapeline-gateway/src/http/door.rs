@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 
 use super::Face;
 use super::refusal::Refusal;
+use crate::codes::Code;
 use crate::config::GatewayConfig;
 
 /// The names by which we are called. A page of somebody else's whose name has been made to lead to us
@@ -69,13 +70,13 @@ impl Door {
         let known = |name: &HeaderValue| name.to_str().is_ok_and(|name| self.knows(name));
         if second.is_some() || !(nameless || first.is_some_and(known)) || !self.knows_target(request.uri()) {
             let message = "this gateway is not known by that Host; add it to `gateway.allowed_hosts`";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "host", message));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Host, message));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
         if !origins.all(|origin| origin.to_str().is_ok_and(|origin| self.welcomes(origin))) {
             let message =
                 "pages of that Origin may not use this gateway; add it to `gateway.allowed_origins`";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "origin", message));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Origin, message));
         }
         Ok(())
     }
@@ -96,7 +97,7 @@ fn host_of(authority: &str) -> &str {
 /// Lets in whoever may ask, and puts our headers on the answer.
 pub(crate) async fn guard(State(face): State<Arc<Face>>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let checked = face.door.check(&request);
+    let checked = face.live.now().door.check(&request);
     let allowed = checked.is_ok();
     let mut response = match checked {
         Ok(()) => next.run(request).await,

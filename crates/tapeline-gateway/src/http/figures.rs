@@ -31,13 +31,12 @@ pub(crate) async fn metrics(State(face): State<Arc<Face>>, headers: HeaderMap) -
 
 async fn text(face: &Face) -> Result<String, Refusal> {
     let status = face.reading().await?;
-    let closes = face.streams.closes();
     Ok(openmetrics(families(Sources {
         version: &face.about.version,
         status: &status,
         counters: face.streams.counters(),
-        closes: &closes,
-        connections: face.seats.taken(),
+        seats: &face.seats,
+        through: face.hub.through(),
     })))
 }
 

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use tapeline::{Level, VenueStatus};
 use tapeline_core::feed::{EndpointStatus, FeedStatus};
 use tapeline_core::policy::breaker;
+use tapeline_core::time::Unix;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
-use crate::reading::{Whole, venue_level, venue_reasons, venue_since};
+use crate::reading::{Whole, breaker_id, venue_level, venue_reasons, venue_since};
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -133,18 +134,19 @@ pub(crate) async fn lines(State(face): State<Arc<Face>>) -> Answer {
     items(feeds(&status.venues).flat_map(of_feed))
 }
 
-/// The breakers of all endpoints. A breaker's level says what it takes away, not why.
+/// The breakers of all endpoints. A breaker's level says what it takes away, not why. `since` is when it was last
+/// closed, or seen to be closed again.
 #[utoipa::path(get, path = "/api/v1/breakers", tag = "status", responses((status = 200, description = "`items`")))]
 pub(crate) async fn breakers(State(face): State<Arc<Face>>) -> Answer {
     let status = face.reading().await?;
     let of_feed = |feed: &FeedStatus| {
-        let item = |endpoint| breaker_item(feed, endpoint);
+        let item = |endpoint| breaker_item(&face, feed, endpoint);
         feed.endpoints.iter().map(item).collect::<Vec<_>>()
     };
     items(feeds(&status.venues).flat_map(of_feed))
 }
 
-fn breaker_item(feed: &FeedStatus, endpoint: &EndpointStatus) -> Value {
+fn breaker_item(face: &Face, feed: &FeedStatus, endpoint: &EndpointStatus) -> Value {
     let EndpointStatus { protocol, origin, .. } = endpoint;
     let siblings = feed.endpoints.iter().filter(|other| other.protocol == *protocol);
     let passes = |state| matches!(state, breaker::State::Closed | breaker::State::Disabled);
@@ -156,8 +158,9 @@ fn breaker_item(feed: &FeedStatus, endpoint: &EndpointStatus) -> Value {
         _ => Level::Unhealthy,
     };
     json!({
-        "id": format!("{}/{protocol}/{origin}", feed.venue),
+        "id": breaker_id(feed.venue, endpoint),
         "venue": feed.venue,
+        "since": face.breaker_since(feed.venue, endpoint),
         "protocol": protocol,
         "endpoint": origin,
         "state": endpoint.breaker,
@@ -166,25 +169,44 @@ fn breaker_item(feed: &FeedStatus, endpoint: &EndpointStatus) -> Value {
     })
 }
 
-/// The latest transitions of all venues, oldest first.
+/// The latest transitions of all venues, and what became of attempts to change the settings, oldest first.
 #[utoipa::path(get, path = "/api/v1/events", tag = "status", responses((status = 200, description = "`items`")))]
 pub(crate) async fn events(State(face): State<Arc<Face>>) -> Answer {
     let status = face.reading().await?;
     let records = feeds(&status.venues).flat_map(|feed| feed.events.iter().map(move |record| (feed, record)));
-    let mut records: Vec<_> = records.collect();
-    records.sort_by_key(|(_, record)| record.wall);
-    items(records.into_iter().map(|(feed, record)| {
+    let theirs = records.map(|(feed, record)| {
         let mut item = plain(record);
         let id = format!("{}/{}", feed.venue, record.seq);
-        merge(&mut item, json!({"id": id, "venue": feed.venue, "since": record.wall}));
-        item
-    }))
+        let level = event_level(record.from, record.to);
+        merge(&mut item, json!({"id": id, "venue": feed.venue, "since": record.wall, "level": level}));
+        (record.wall, item)
+    });
+    let own = face.journal.records().into_iter().map(|record| {
+        let mut item = plain(&record);
+        merge(&mut item, json!({"id": format!("gateway/{}", record.seq), "since": record.wall}));
+        (record.wall, item)
+    });
+    let mut all: Vec<(Unix, Value)> = theirs.chain(own).collect();
+    all.sort_by_key(|(wall, _)| *wall);
+    items(all.into_iter().map(|(_, item)| item))
+}
+
+/// How bad it is that something left one state and entered another.
+fn event_level(from: &str, to: &str) -> Level {
+    match to {
+        "halted" | "rejected" => Level::Critical,
+        "waiting" | "stale" => Level::Degraded,
+        // Something was noticed in a state that goes on.
+        _ if from == to => Level::Warning,
+        "dialling" | "logging_in" | "syncing" => Level::Warning,
+        _ => Level::Healthy,
+    }
 }
 
 /// The settings in force, without secrets.
 #[utoipa::path(get, path = "/api/v1/config", tag = "status", responses((status = 200, description = "the settings")))]
 pub(crate) async fn config(State(face): State<Arc<Face>>) -> Json<Value> {
-    Json(face.about.config.clone())
+    Json(face.live.now().shown.clone())
 }
 
 fn feeds(venues: &[VenueStatus]) -> impl Iterator<Item = &FeedStatus> {

@@ -11,6 +11,8 @@ mod snapshot;
 mod sse;
 mod upgrade;
 
+pub(crate) use door::Door;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use tapeline::{Hub, Status};
+use tapeline_core::feed::EndpointStatus;
 use tapeline_core::time::Unix;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -26,11 +29,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::about::About;
-use crate::config::GatewayConfig;
-use crate::reading::{Readings, wall};
+use crate::codes::Code;
+use crate::live::{Controls, Journal, Live};
+use crate::reading::{Readings, breaker_id, wall};
 use crate::server::Seats;
 use crate::stream::{ClientStatus, Streams};
-use door::Door;
 use refusal::Refusal;
 
 /// Streams that take longer to tell their clients will not tell.
@@ -43,13 +46,9 @@ pub(crate) struct Face {
     pub(crate) streams: Streams,
     pub(crate) seats: Arc<Seats>,
     pub(crate) started: Unix,
+    pub(crate) live: Arc<Live>,
+    pub(crate) journal: Arc<Journal>,
     readings: Readings,
-    admin_token: Option<String>,
-    topics_per_client: usize,
-    throttle: Duration,
-    /// How long the body of a request may take.
-    body_within: Duration,
-    door: Door,
     /// No more requests; answers without an end come to theirs.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -57,11 +56,10 @@ pub(crate) struct Face {
 
 impl Face {
     pub(crate) fn new(
-        config: &GatewayConfig,
         hub: Hub,
         about: About,
         streams: Streams,
-        seats: &Arc<Seats>,
+        controls: &Controls,
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) -> Arc<Self> {
@@ -69,14 +67,11 @@ impl Face {
             hub,
             about,
             streams,
-            seats: Arc::clone(seats),
+            seats: Arc::clone(&controls.seats),
             started: wall(),
+            live: Arc::clone(&controls.live),
+            journal: Arc::clone(&controls.journal),
             readings: Readings::default(),
-            admin_token: config.admin_token.clone(),
-            topics_per_client: config.limits.topics_per_client,
-            throttle: config.throttle,
-            body_within: config.timing.header_within,
-            door: Door::new(config),
             stop: stop.clone(),
             tasks: tasks.clone(),
         })
@@ -87,6 +82,11 @@ impl Face {
         self.readings.fresh(&self.hub).await.ok_or_else(Refusal::stuck)
     }
 
+    /// Since when a breaker is closed or is not, as far as anybody has looked.
+    fn breaker_since(&self, venue: &str, endpoint: &EndpointStatus) -> Unix {
+        self.readings.breaker_since(&breaker_id(venue, endpoint)).unwrap_or(self.started)
+    }
+
     /// The clients of the streams.
     async fn clients(&self) -> Result<Vec<ClientStatus>, Refusal> {
         timeout(CLIENTS_WITHIN, self.streams.clients()).await.map_err(|_| Refusal::stuck())
@@ -95,7 +95,7 @@ impl Face {
 
 impl std::fmt::Debug for Face {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Face").field("about", &self.about).field("door", &self.door).finish_non_exhaustive()
+        f.debug_struct("Face").field("about", &self.about).field("live", &self.live).finish_non_exhaustive()
     }
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
     let nowhere = |uri: Uri| async move { Refusal::missing(format!("nothing is at {}", uri.path())) };
     let wrong = || async {
         let message = "this path is not for that method";
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", message)
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::Method, message)
     };
     router
         .fallback(nowhere)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tapeline::SubscribeError;
 use tapeline_core::data::topic::TopicError;
 
+use crate::codes::Code;
 use crate::server::Full;
 
 /// A request that is not granted.
@@ -16,7 +17,7 @@ pub(crate) struct Refusal {
     /// The status of the answer.
     pub(crate) status: StatusCode,
     /// What it is, for programs.
-    pub(crate) code: &'static str,
+    pub(crate) code: Code,
     /// What it is and what to do about it, for people.
     pub(crate) message: String,
 }
@@ -37,18 +38,18 @@ pub(crate) struct ErrorDetail {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 
     /// Malformed, or not understood.
     pub(crate) fn bad(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+        Self::new(StatusCode::BAD_REQUEST, Code::BadRequest, message)
     }
 
     /// There is no such thing.
     pub(crate) fn missing(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, message)
     }
 
     /// Too many connections.
@@ -57,13 +58,13 @@ impl Refusal {
             Full::House => {
                 let message =
                     format!("{limit} connections are open, and more are not allowed; try again later");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections", message)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Connections, message)
             }
             Full::Address => {
                 let message = format!(
                     "your address has {limit} connections, and more are not allowed; close some first"
                 );
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "connections_per_ip", message)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, Code::ConnectionsPerIp, message)
             }
         }
     }
@@ -71,7 +72,7 @@ impl Refusal {
     /// Nobody answers inside.
     pub(crate) fn stuck() -> Self {
         let message = "the state could not be read in time; try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
     }
 
     pub(crate) fn body(&self) -> Value {
@@ -81,11 +82,11 @@ impl Refusal {
 
 impl From<TopicError> for Refusal {
     fn from(error: TopicError) -> Self {
-        let (status, code) = match &error {
-            TopicError::NotOffered { .. } => (StatusCode::NOT_FOUND, "not_offered"),
-            TopicError::Venue { .. } => (StatusCode::NOT_FOUND, "venue"),
-            TopicError::Limit { .. } => (StatusCode::TOO_MANY_REQUESTS, "limit"),
-            _ => (StatusCode::BAD_REQUEST, "topic"),
+        let code = Code::from(&error);
+        let status = match code {
+            Code::NotOffered | Code::UnknownVenue => StatusCode::NOT_FOUND,
+            Code::Limit => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, code, error.to_string())
     }
@@ -93,12 +94,13 @@ impl From<TopicError> for Refusal {
 
 impl From<SubscribeError> for Refusal {
     fn from(error: SubscribeError) -> Self {
+        let code = Code::from(&error);
         match error {
             SubscribeError::Topic(error) => error.into(),
             SubscribeError::Timeout(_) => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", format!("{error}; try again, or stream it"))
+                Self::new(StatusCode::GATEWAY_TIMEOUT, code, format!("{error}; try again, or stream it"))
             }
-            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string()),
+            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()),
         }
     }
 }

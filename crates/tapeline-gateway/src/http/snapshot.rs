@@ -14,6 +14,7 @@ use tapeline_core::data::update::{Shared, Status};
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
+use crate::codes::Code;
 
 /// How long a topic that does not run may take to tell its state.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -48,7 +49,7 @@ pub(crate) async fn snapshot(
     if topic.channel().shape() == Shape::Event {
         let message =
             format!("`{topic}` carries events and has no state; stream it, or take another channel");
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "no_snapshot", message));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NoSnapshot, message));
     }
     let (position, snapshot) = match look(&face, &topic).await {
         Found::State(position, snapshot) => (position, snapshot),
@@ -100,7 +101,7 @@ fn as_snapshot(update: &Shared) -> Result<Shared, Refusal> {
 
 fn rejected(topic: &Topic, status: &Status) -> Refusal {
     let message = format!("the venue does not serve `{topic}`: {}", status.reason);
-    Refusal::new(StatusCode::NOT_FOUND, "rejected", message)
+    Refusal::new(StatusCode::NOT_FOUND, Code::Rejected, message)
 }
 
 fn answer(headers: &HeaderMap, position: Position, snapshot: &Shared) -> Response {

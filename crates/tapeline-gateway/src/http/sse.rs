@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
+use crate::codes::Code;
 use crate::server::Caller;
 
 /// A comment is sent when nothing else was for this long, so that proxies keep the connection.
@@ -48,10 +49,11 @@ pub(crate) async fn sse(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let wishes = wishes(&query, face.topics_per_client)?;
+    let config = face.live.config();
+    let wishes = wishes(&query, config.limits.topics_per_client)?;
     let resume = resume(&wishes, &headers)?;
     let mut subscribe =
-        face.hub.subscribe(wishes).name(format!("sse {}", caller.peer)).interval(face.throttle);
+        face.hub.subscribe(wishes).name(format!("sse {}", caller.peer)).interval(config.throttle);
     if let Some((topic, position)) = resume {
         subscribe = subscribe.resume(topic, position);
     }
@@ -87,7 +89,7 @@ fn wishes(query: &[(String, String)], most: usize) -> Result<Vec<Wish>, Refusal>
     if query.len() > most {
         let message =
             format!("{} topics were asked for, and {most} are allowed; open another stream", query.len());
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "limit", message));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::Limit, message));
     }
     Ok(query.iter().map(|(_, text)| Wish::parse(text)).collect::<Result<_, _>>()?)
 }

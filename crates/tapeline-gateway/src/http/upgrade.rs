@@ -14,6 +14,7 @@ use tapeline_ws::handshake::accept;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
+use crate::codes::Code;
 use crate::server::{Caller, Felt};
 use crate::stream::Admission;
 
@@ -44,7 +45,7 @@ pub(crate) async fn stream(
     let accepted = match accept(&request, &options) {
         Ok(accepted) => accepted,
         Err(refused) => {
-            let refusal = Refusal::new(refused.status, "upgrade", refused.why);
+            let refusal = Refusal::new(refused.status, Code::Upgrade, refused.why);
             return Ok((refused.headers, refusal).into_response());
         }
     };
@@ -67,7 +68,7 @@ fn check_offer(headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("none of the offered subprotocols is spoken here; offer {}", SPOKEN.join(" or "));
-    Err(Refusal::new(StatusCode::BAD_REQUEST, "subprotocol", message))
+    Err(Refusal::new(StatusCode::BAD_REQUEST, Code::Subprotocol, message))
 }
 
 /// Takes the socket out of the HTTP stack as soon as the answer is out.

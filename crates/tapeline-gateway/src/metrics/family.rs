@@ -1,5 +1,7 @@
 //! The families of figures: every name there is, with its kind and what it means.
 
+use tapeline::SpreadReading;
+
 /// What a family counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -7,6 +9,8 @@ pub(crate) enum Kind {
     Counter,
     /// A value now.
     Gauge,
+    /// How many of each length there were.
+    Histogram,
     /// Labels that say what runs.
     Info,
 }
@@ -25,11 +29,26 @@ pub(crate) struct Family {
 /// The values of a family's labels, with their names.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
+/// What stands in a series.
+#[derive(Debug, Clone)]
+pub(crate) enum Figure {
+    /// A number.
+    Plain(f64),
+    /// Durations by their length.
+    Spread(SpreadReading),
+}
+
+impl From<f64> for Figure {
+    fn from(value: f64) -> Self {
+        Self::Plain(value)
+    }
+}
+
 /// A family and its figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Filled {
     pub(crate) family: Family,
-    pub(crate) samples: Vec<(Labels, f64)>,
+    pub(crate) samples: Vec<(Labels, Figure)>,
 }
 
 macro_rules! families {
@@ -78,6 +97,9 @@ families! {
     CLIENT_UNSENT Gauge "client_unsent_bytes" "Bytes that wait for clients who do not read";
     CLIENT_MERGED Counter "client_merged" "Updates merged into newer ones before they were sent";
     CLIENT_CLOSES Counter "client_closes" "Clients that were closed, by close code";
+    CLIENT_DROPPED Counter "client_dropped" "Messages that clients were to get and did not: slow = the client did not read, gap = the gateway fell behind, shutdown = it stopped, closed = the client broke the rules, gone = the client left";
+    CONNECTIONS_REFUSED Counter "connections_refused" "Connections that were refused: connections = too many in all, connections_per_ip = too many of one address, at_once = too many came at once";
+    STAGE_SECONDS Histogram "stage_seconds" "How long the stages of the way to a client take, sampled: venue = from the time a venue states to receiving it, where the clocks agree; feed = from reading a socket to handing a batch to its readers, by its oldest message; encode = encoding one message, one of 64; client = from taking a batch over to having written it to all clients that take it at once; delivery = from reading a socket to having written the newest message of a batch to clients";
     QUEUE_HIGH_WATER Gauge "queue_high_water" "The most messages that ever waited in a queue that is still there";
     SWEEPS Counter "sweeps" "Sweeps for topics that nobody reads";
     HANDLER_PANICS Counter "handler_panics" "Calls of handlers that panicked";

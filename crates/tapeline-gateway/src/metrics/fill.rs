@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::Value;
-use tapeline::{Level, Status, VenueStatus};
+use tapeline::{Level, Spread, Status, VenueStatus};
 use tapeline_core::feed::{FeedStatus, LineStatus};
 use tapeline_core::policy::breaker::State;
 
-use super::family::{self as f, Family, Filled, Labels};
+use super::family::{self as f, Family, Figure, Filled, Labels};
+use crate::codes::Code;
 use crate::reading::venue_level;
+use crate::server::{Full, Seats};
 use crate::stream::Counters;
 
 /// Where the figures come from.
@@ -18,8 +20,9 @@ pub(crate) struct Sources<'a> {
     pub(crate) version: &'a str,
     pub(crate) status: &'a Status,
     pub(crate) counters: &'a Counters,
-    pub(crate) closes: &'a [(u16, u64)],
-    pub(crate) connections: usize,
+    pub(crate) seats: &'a Seats,
+    /// From the sockets of venues to readers.
+    pub(crate) through: &'a Spread,
 }
 
 const PHASES: [&str; 5] = ["idle", "waiting", "dialling", "live", "halted"];
@@ -32,7 +35,8 @@ const LEVELS: [Level; 5] =
 struct Sheet(Vec<Filled>);
 
 impl Sheet {
-    fn put(&mut self, family: Family, labels: Labels, value: f64) {
+    fn put(&mut self, family: Family, labels: Labels, value: impl Into<Figure>) {
+        let value = value.into();
         let place = self.0.iter_mut().find(|filled| filled.family == family);
         match place {
             Some(filled) => filled.samples.push((labels, value)),
@@ -149,7 +153,7 @@ fn fill_hub(sheet: &mut Sheet, status: &Status) {
 
 fn fill_clients(sheet: &mut Sheet, from: Sources<'_>) {
     let counters = from.counters;
-    sheet.put(f::CONNECTIONS, Vec::new(), from.connections as f64);
+    sheet.put(f::CONNECTIONS, Vec::new(), from.seats.taken() as f64);
     let json = vec![("format", "json".to_owned())];
     sheet.put(f::CLIENTS, json, counters.clients.load(Relaxed) as f64);
     let figures = [
@@ -163,8 +167,30 @@ fn fill_clients(sheet: &mut Sheet, from: Sources<'_>) {
     for (family, value) in figures {
         sheet.put(family, Vec::new(), value.load(Relaxed) as f64);
     }
-    for (code, count) in from.closes {
-        sheet.put(f::CLIENT_CLOSES, vec![("code", code.to_string())], *count as f64);
+    for (code, count) in counters.closes() {
+        sheet.put(f::CLIENT_CLOSES, vec![("code", code.to_string())], count as f64);
+    }
+    for (reason, count) in counters.drops() {
+        sheet.put(f::CLIENT_DROPPED, vec![("reason", reason.to_owned())], count as f64);
+    }
+    let refused = [
+        (Code::Connections.as_str(), from.seats.refused(Full::House)),
+        (Code::ConnectionsPerIp.as_str(), from.seats.refused(Full::Address)),
+        ("at_once", counters.turned_away.load(Relaxed)),
+    ];
+    for (reason, count) in refused {
+        sheet.put(f::CONNECTIONS_REFUSED, vec![("reason", reason.to_owned())], count as f64);
+    }
+    let stages = &counters.stages;
+    let stages = [
+        ("venue", &stages.venue),
+        ("feed", from.through),
+        ("encode", &stages.encode),
+        ("client", &stages.client),
+        ("delivery", &stages.delivery),
+    ];
+    for (stage, spread) in stages {
+        sheet.put(f::STAGE_SECONDS, vec![("stage", stage.to_owned())], Figure::Spread(spread.read()));
     }
 }
 

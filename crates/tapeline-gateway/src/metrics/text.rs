@@ -3,11 +3,12 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use tapeline::SpreadReading;
 
-use super::family::{Filled, Kind};
+use super::family::{Figure, Filled, Kind};
 
 /// The content type of OpenMetrics.
 pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -23,6 +24,7 @@ impl Collector for Figures {
             let kind = match family.kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
                 Kind::Info => MetricType::Info,
             };
             // The encoder ends the sentence.
@@ -31,8 +33,8 @@ impl Collector for Figures {
             for (labels, value) in samples {
                 match family.kind {
                     Kind::Info => metric.encode_info(labels)?,
-                    _ if labels.is_empty() => write(&mut metric, family.kind, *value)?,
-                    _ => write(&mut metric.encode_family(labels)?, family.kind, *value)?,
+                    _ if labels.is_empty() => write(&mut metric, family.kind, value)?,
+                    _ => write(&mut metric.encode_family(labels)?, family.kind, value)?,
                 }
             }
         }
@@ -40,10 +42,15 @@ impl Collector for Figures {
     }
 }
 
-fn write(metric: &mut prometheus_client::encoding::MetricEncoder<'_>, kind: Kind, value: f64) -> fmt::Result {
-    match kind {
-        Kind::Counter => metric.encode_counter::<NoLabelSet, _, f64>(&value, None),
-        Kind::Gauge | Kind::Info => metric.encode_gauge(&value),
+fn write(metric: &mut MetricEncoder<'_>, kind: Kind, figure: &Figure) -> fmt::Result {
+    match figure {
+        Figure::Plain(value) if kind == Kind::Counter => {
+            metric.encode_counter::<NoLabelSet, _, f64>(value, None)
+        }
+        Figure::Plain(value) => metric.encode_gauge(value),
+        Figure::Spread(SpreadReading { buckets, seconds, count }) => {
+            metric.encode_histogram::<NoLabelSet>(*seconds, *count, buckets, None)
+        }
     }
 }
 
@@ -91,9 +98,9 @@ mod tests {
     fn filled(value: &str) -> Vec<Filled> {
         let labels = || vec![("venue", value.to_owned()), ("kind", "odd".to_owned())];
         vec![
-            Filled { family: family::BUILD, samples: vec![(vec![("version", "1".to_owned())], 1.0)] },
-            Filled { family: family::GAPS, samples: vec![(labels(), 3.0)] },
-            Filled { family: family::TOPICS, samples: vec![(Vec::new(), 2.0)] },
+            Filled { family: family::BUILD, samples: vec![(vec![("version", "1".to_owned())], 1.0.into())] },
+            Filled { family: family::GAPS, samples: vec![(labels(), 3.0.into())] },
+            Filled { family: family::TOPICS, samples: vec![(Vec::new(), 2.0.into())] },
         ]
     }
 
@@ -116,6 +123,28 @@ mod tests {
              tapeline_gaps_total{venue=\"plain\",kind=\"odd\"} 3.0\n\
              # HELP tapeline_topics Topics that run.\n# TYPE tapeline_topics gauge\ntapeline_topics 2.0\n"
         );
+    }
+
+    #[test]
+    fn durations_stand_in_buckets_that_include_those_below() {
+        let spread = tapeline::Spread::default();
+        for micros in [1, 3, 40_000_000] {
+            spread.add(std::time::Duration::from_micros(micros));
+        }
+        let labels = vec![("stage", "feed".to_owned())];
+        let samples = vec![(labels, Figure::Spread(spread.read()))];
+        let text = openmetrics(vec![Filled { family: family::STAGE_SECONDS, samples }]);
+        for line in [
+            "# TYPE tapeline_stage_seconds histogram",
+            "tapeline_stage_seconds_sum{stage=\"feed\"} 40.000004",
+            "tapeline_stage_seconds_count{stage=\"feed\"} 3",
+            "tapeline_stage_seconds_bucket{le=\"0.000001\",stage=\"feed\"} 1",
+            "tapeline_stage_seconds_bucket{le=\"30.0\",stage=\"feed\"} 2",
+            "tapeline_stage_seconds_bucket{le=\"+Inf\",stage=\"feed\"} 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
+            assert!(classic(&text).lines().any(|found| found == line), "{line}");
+        }
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn admit(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, refusing: &A
         tracing::debug!(%error, %peer, "a connection was over before it was served");
         return;
     }
-    match shared.seats.take(peer.ip()) {
+    match shared.controls.seats.take(peer.ip()) {
         Ok(seat) => {
             shared.tasks.spawn(serve(socket, peer, seat, Arc::clone(shared)));
         }

@@ -17,9 +17,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
 use super::pulse::{Felt, Pulse};
 use super::seats::Seat;
+use super::{HEAD_LEAST, Shared};
 
 /// Headers of one request.
 const HEADERS: usize = 100;
@@ -42,8 +42,8 @@ impl Caller {
 
 /// Serves a connection until its client, its deadlines or the gateway end it.
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, seat: Seat, shared: Arc<Shared>) {
-    let timing = &shared.timing;
-    let pulse = Pulse::new(timing.header_within, timing.idle);
+    let config = shared.config();
+    let pulse = Pulse::new(config.timing.header_within, config.timing.idle);
     let caller = Caller { peer, seat: Arc::new(Mutex::new(Some(seat))) };
     let router = TowerToHyperService::new(shared.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -58,7 +58,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, seat: Seat, share
     });
     let io = TokioIo::new(Felt::new(socket, pulse.clone()));
     let connection = http1::Builder::new()
-        .max_buf_size(shared.header_bytes)
+        .max_buf_size(config.limits.header_bytes.max(HEAD_LEAST))
         .max_headers(HEADERS)
         .serve_connection(io, service)
         .with_upgrades();

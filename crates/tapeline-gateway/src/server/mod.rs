@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::about::About;
-use crate::config::{GatewayConfig, Limits, Timing};
+use crate::config::GatewayConfig;
 use crate::http::Face;
+use crate::live::{Controls, Live};
 use crate::stream::Streams;
 
 /// hyper's least.
@@ -42,10 +43,7 @@ pub struct Gateway {
 struct Shared {
     router: Router,
     streams: Streams,
-    seats: Arc<Seats>,
-    limits: Limits,
-    timing: Timing,
-    header_bytes: usize,
+    controls: Controls,
     /// No more connections, no more requests.
     stop: CancellationToken,
     /// No more patience.
@@ -79,17 +77,16 @@ impl Gateway {
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let streams = Streams::start(&hub, &config).map_err(StartError::Threads)?;
         let seats = Seats::new(config.limits.connections, config.limits.connections_per_ip);
+        let live = Live::new(config, about.config.clone());
+        let streams = Streams::start(&hub, &live).map_err(StartError::Threads)?;
+        let controls = Controls { live, journal: Arc::default(), seats };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let face = Face::new(&config, hub, about, streams.clone(), &seats, &stop, &tasks);
+        let face = Face::new(hub, about, streams.clone(), &controls, &stop, &tasks);
         let shared = Arc::new(Shared {
             router: crate::http::router(face),
             streams,
-            seats,
-            header_bytes: config.limits.header_bytes.max(HEAD_LEAST),
-            limits: config.limits,
-            timing: config.timing,
+            controls,
             stop,
             kill: CancellationToken::new(),
             tasks,
@@ -103,6 +100,11 @@ impl Gateway {
         self.address
     }
 
+    /// What changes it while it runs.
+    pub fn controls(&self) -> Controls {
+        self.shared.controls.clone()
+    }
+
     /// The clients of `/v1/stream`.
     pub fn streams(&self) -> &Streams {
         &self.shared.streams
@@ -112,7 +114,7 @@ impl Gateway {
     /// have begun are answered, clients are told to come back later (close code 4001). The hub goes on.
     pub async fn shutdown(self) {
         let shared = &self.shared;
-        let within = shared.timing.drain_within;
+        let within = shared.config().timing.drain_within;
         let deadline = Instant::now() + within;
         shared.stop.cancel();
         shared.tasks.close();
@@ -139,10 +141,16 @@ impl Drop for Gateway {
 }
 
 impl Shared {
-    const fn limit(&self, full: Full) -> usize {
+    /// The settings in force.
+    fn config(&self) -> Arc<GatewayConfig> {
+        self.controls.live.config()
+    }
+
+    fn limit(&self, full: Full) -> usize {
+        let limits = &self.config().limits;
         match full {
-            Full::House => self.limits.connections,
-            Full::Address => self.limits.connections_per_ip,
+            Full::House => limits.connections,
+            Full::Address => limits.connections_per_ip,
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All seats.
 #[derive(Debug)]
 pub(crate) struct Seats {
-    most: usize,
-    most_per_ip: usize,
     taken: Mutex<Taken>,
+    refused: [AtomicU64; 2],
 }
 
 #[derive(Debug, Default)]
 struct Taken {
+    most: usize,
+    most_per_ip: usize,
     all: usize,
     by_ip: HashMap<IpAddr, usize>,
 }
@@ -36,23 +38,43 @@ pub(crate) enum Full {
 
 impl Seats {
     pub(crate) fn new(most: usize, most_per_ip: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_per_ip, taken: Mutex::default() })
+        let seats = Self { taken: Mutex::default(), refused: Default::default() };
+        seats.allow(most, most_per_ip);
+        Arc::new(seats)
+    }
+
+    /// So many are allowed from now on; nobody has to leave.
+    pub(crate) fn allow(&self, most: usize, most_per_ip: usize) {
+        let mut taken = lock(&self.taken);
+        (taken.most, taken.most_per_ip) = (most, most_per_ip);
     }
 
     /// Takes a seat for somebody at `ip`.
     pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Seat, Full> {
         let ip = counted(ip);
         let mut taken = lock(&self.taken);
-        if taken.all >= self.most {
-            return Err(Full::House);
+        let Taken { most, most_per_ip, all, by_ip } = &mut *taken;
+        if *all >= *most {
+            return Err(self.refuse(Full::House));
         }
-        let of_ip = taken.by_ip.entry(ip).or_default();
-        if *of_ip >= self.most_per_ip {
-            return Err(Full::Address);
+        let of_ip = by_ip.entry(ip).or_default();
+        if *of_ip >= *most_per_ip {
+            return Err(self.refuse(Full::Address));
         }
         *of_ip += 1;
-        taken.all += 1;
+        *all += 1;
+        drop(taken);
         Ok(Seat { seats: Arc::downgrade(self), ip })
+    }
+
+    fn refuse(&self, full: Full) -> Full {
+        self.refused[full as usize].fetch_add(1, Ordering::Relaxed);
+        full
+    }
+
+    /// How many were refused for lack of seats.
+    pub(crate) fn refused(&self, full: Full) -> u64 {
+        self.refused[full as usize].load(Ordering::Relaxed)
     }
 
     /// How many are taken.
@@ -106,9 +128,15 @@ mod tests {
         assert_eq!(seats.take(ip("192.0.2.1")).unwrap_err(), Full::Address);
         let _third = seats.take(ip("192.0.2.2")).unwrap();
         assert_eq!(seats.take(ip("192.0.2.3")).unwrap_err(), Full::House);
+        assert_eq!((seats.refused(Full::Address), seats.refused(Full::House)), (1, 1));
         drop(first);
         assert_eq!(seats.taken(), 2);
-        assert!(seats.take(ip("192.0.2.1")).is_ok());
+        let third = seats.take(ip("192.0.2.1")).unwrap();
+        seats.allow(4, 1);
+        assert_eq!(seats.take(ip("192.0.2.1")).unwrap_err(), Full::Address);
+        let _other = seats.take(ip("192.0.2.3")).unwrap();
+        drop(third);
+        assert_eq!(seats.taken(), 3);
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub(super) struct Client {
     pub(super) lately: (u32, Instant),
     pub(super) sent: u64,
     pub(super) received: u64,
+    /// Messages that waited for it when it was closed, and will not be sent.
+    pub(super) dropped: u64,
     /// Held for whoever counts connections.
     _seat: Seat,
 }
@@ -138,8 +140,8 @@ pub(super) struct Written {
     pub(super) frames: u64,
     pub(super) bytes: u64,
     pub(super) merged: u64,
-    /// Something that it was to read is not held any more.
-    pub(super) lost: bool,
+    /// Messages that it was to read and that are not held any more.
+    pub(super) lost: u64,
 }
 
 impl std::fmt::Debug for Client {
@@ -182,6 +184,7 @@ impl Client {
             lately: (0, now),
             sent: 0,
             received: 0,
+            dropped: 0,
             _seat: seat,
         }
     }
@@ -222,8 +225,9 @@ impl Client {
     }
 
     /// Queues a close; nothing follows it.
-    pub(super) fn close(&mut self, code: u16, reason: &str, within: Duration) {
+    pub(super) fn close(&mut self, shelves: &Slab<Shelf>, code: u16, reason: &str, within: Duration) {
         if self.closing.is_none() {
+            self.dropped += self.behind(shelves);
             self.say(tapeline_ws::frames::close(code, reason));
             self.closing = Some((code, Instant::now() + within));
             self.dirty.clear();
@@ -231,12 +235,13 @@ impl Client {
     }
 
     /// Closes without what still waits: it does not read anyway.
-    pub(super) fn cut(&mut self, code: u16, reason: &str, within: Duration) {
+    pub(super) fn cut(&mut self, shelves: &Slab<Shelf>, code: u16, reason: &str, within: Duration) {
         if self.closing.is_none() {
+            self.dropped += self.own.len() as u64;
             self.own.clear();
             self.own_bytes = 0;
         }
-        self.close(code, reason, within);
+        self.close(shelves, code, reason, within);
     }
 
     /// Adds a topic; its place.
@@ -280,6 +285,24 @@ impl Client {
             Some(shelves.get(sub.shelf)?.log.bytes_from(sub.cursor?))
         };
         self.own_bytes() + self.dirty.iter().filter_map(behind).sum::<usize>()
+    }
+
+    /// Messages of topics that wait for it; what is conflated waits as one.
+    fn behind(&self, shelves: &Slab<Shelf>) -> u64 {
+        let behind = |place: &usize| {
+            let sub = self.subs.get(*place)?;
+            let behind = shelves.get(sub.shelf)?.log_of(sub.interval).next().saturating_sub(sub.cursor?);
+            Some(if sub.interval.is_some() { behind.min(1) } else { behind })
+        };
+        self.dirty.iter().filter_map(behind).sum()
+    }
+
+    /// Messages that it was to get and will not, now that it is gone.
+    pub(super) fn left(&self, shelves: &Slab<Shelf>) -> u64 {
+        let own = self.own.len() as u64 + u64::from(!self.begun.is_empty());
+        // A goodbye is no message.
+        let own = own.saturating_sub(u64::from(self.closing.is_some()));
+        self.dropped + own + self.behind(shelves)
     }
 
     /// Whether all is written.
@@ -368,7 +391,7 @@ impl Client {
             if cursor >= log.first() && log.next().saturating_sub(cursor) < 2 {
                 continue;
             }
-            done.lost |= cursor < log.first();
+            done.lost += log.first().saturating_sub(cursor);
             let missed = log.next().saturating_sub(cursor);
             let updates = merged(log.from(cursor).filter_map(|entry| entry.update()));
             done.merged += missed.saturating_sub(updates.len() as u64);
@@ -431,7 +454,7 @@ impl Client {
             let log = shelves.get(sub.shelf).map(|shelf| shelf.log_of(sub.interval));
             if let (Some(log), Some(cursor)) = (log, &mut sub.cursor) {
                 if *cursor < log.first() {
-                    done.lost = true;
+                    done.lost += log.first() - *cursor;
                     *cursor = log.first();
                 }
                 while let Some(entry) = log.get(*cursor).filter(|_| bytes > 0) {

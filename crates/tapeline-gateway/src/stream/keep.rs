@@ -50,7 +50,7 @@ impl Shard {
 
     /// Whoever leaves too much unread is told to come back.
     fn mind_slow(&self, state: &mut State, now: Instant) {
-        let (limit, mut all) = (self.config.limits.unsent_bytes, 0);
+        let (limit, mut all) = (self.live.config().limits.unsent_bytes, 0);
         let State { clients, shelves, .. } = state;
         for (_, client) in clients.iter_mut().filter(|(_, client)| client.blocked || client.closing.is_some())
         {
@@ -58,7 +58,7 @@ impl Shard {
             all += unsent;
             if unsent > limit && client.closing.is_none() {
                 tracing::debug!(peer = %client.peer, unsent, "too slow");
-                client.cut(code::SLOW, "too slow: more is unread than is kept", FAREWELL);
+                client.cut(shelves, code::SLOW, "too slow: more is unread than is kept", FAREWELL);
             }
             if client.closing.is_some_and(|(_, until)| until <= now) {
                 client.gone = true;
@@ -72,7 +72,8 @@ impl Shard {
 
     /// Asks those who are silent whether they live.
     fn mind_silent(&self, state: &mut State, now: Instant) {
-        let timing = &self.config.timing;
+        let config = self.live.config();
+        let timing = &config.timing;
         let mut asked = Vec::new();
         for (key, client) in state.clients.iter_mut().filter(|(_, client)| client.closing.is_none()) {
             match client.pinged {
@@ -97,8 +98,9 @@ impl Shard {
 
     /// Lets go of what is too old or too much; the largest first, if all is too much.
     fn mind_logs(&self, state: &mut State) {
-        let limits = &self.config.limits;
-        let (now, age) = (wall(), self.config.timing.history);
+        let config = self.live.config();
+        let limits = &config.limits;
+        let (now, age) = (wall(), config.timing.history);
         let unsent = limits.unsent_bytes;
         let mut events = Bound { bytes: limits.log_bytes, age };
         let state_bound = Bound { bytes: unsent, age };

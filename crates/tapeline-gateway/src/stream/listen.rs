@@ -4,12 +4,15 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use slab::Slab;
 use tapeline_ws::{Message, close_code, frames};
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::shard::{FAREWELL, Shard};
+use super::shard::{FAREWELL, Shard, State};
+use super::shelf::Shelf;
 use super::talk::{self, code};
+use crate::codes::Code;
 
 /// What was heard of a client.
 enum Heard {
@@ -28,8 +31,9 @@ impl Shard {
         }
         let mut state = self.state.borrow_mut();
         loop {
-            let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
-            match self.hear(client) {
+            let State { clients, shelves, .. } = &mut *state;
+            let Some(client) = clients.get_mut(key) else { return Poll::Ready(None) };
+            match self.hear(client, shelves) {
                 Heard::Text(text) => return Poll::Ready(Some(text)),
                 Heard::Answer => {
                     self.write(&mut state, key);
@@ -57,8 +61,7 @@ impl Shard {
     }
 
     /// The next message in a client's buffer.
-    fn hear(&self, client: &mut Client) -> Heard {
-        let limit = self.config.limits.messages_per_second;
+    fn hear(&self, client: &mut Client, shelves: &Slab<Shelf>) -> Heard {
         let (mut answer, mut text) = (None, None);
         match client.reader.next() {
             Ok(None) => return Heard::Nothing,
@@ -66,17 +69,17 @@ impl Shard {
             Ok(Some(Message::Ping(payload))) => answer = Some(frames::pong(payload)),
             Ok(Some(Message::Pong(_))) => return Heard::Answer,
             Ok(Some(Message::Binary(_))) => {
-                answer = Some(talk::error(None, "bad_request", "binary messages are not understood here"));
+                answer = Some(talk::error(None, Code::BadRequest, "binary messages are not understood here"));
             }
             Ok(Some(Message::Close { code, .. })) => {
                 let echoed = if code == close_code::NONE { 1000 } else { code };
-                client.close(echoed, "", FAREWELL);
+                client.close(shelves, echoed, "", FAREWELL);
                 return Heard::Answer;
             }
             // A reader says its error again and again: the second time there is nothing to be said.
             Err(_) if client.closing.is_some() => return Heard::Nothing,
             Err(error) => {
-                client.close(error.close_code(), &error.to_string(), FAREWELL);
+                client.close(shelves, error.close_code(), &error.to_string(), FAREWELL);
                 return Heard::Answer;
             }
         }
@@ -87,8 +90,8 @@ impl Shard {
             client.lately = (0, now);
         }
         client.lately.0 += 1;
-        if client.lately.0 > limit {
-            client.cut(code::RATE, "too many messages", FAREWELL);
+        if client.lately.0 > self.live.config().limits.messages_per_second {
+            client.cut(shelves, code::RATE, "too many messages", FAREWELL);
             return Heard::Answer;
         }
         match (text, answer) {

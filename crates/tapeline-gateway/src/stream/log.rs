@@ -2,6 +2,8 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tapeline_core::data::update::{Kind, Shared};
@@ -9,14 +11,40 @@ use tapeline_core::time::Unix;
 use tapeline_core::wire::json;
 use tapeline_ws::frames;
 
+use super::Counters;
+
 thread_local! {
     /// Where frames are written before they get memory of their own size.
-    static DESK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static DESK: RefCell<Desk> = const { RefCell::new(Desk { bytes: Vec::new(), encoded: 0, counters: None }) };
+}
+
+/// One of so many frames is timed.
+const TIMED: u64 = 64;
+
+/// What encoding needs on a thread.
+struct Desk {
+    bytes: Vec<u8>,
+    encoded: u64,
+    /// Where to say how long it took.
+    counters: Option<Arc<Counters>>,
+}
+
+/// Says from now on how long encoding takes on this thread.
+pub(super) fn time_encoding(counters: &Arc<Counters>) {
+    DESK.with_borrow_mut(|desk| desk.counters = Some(Arc::clone(counters)));
 }
 
 /// Encodes an update as the frame that all clients of one format share.
 pub(super) fn frame(update: &tapeline_core::data::update::Update) -> Bytes {
-    DESK.with_borrow_mut(|desk| frames::text_in(desk, |out| json::encode_into(out, update)))
+    DESK.with_borrow_mut(|desk| {
+        let begun = desk.encoded.is_multiple_of(TIMED).then(Instant::now);
+        desk.encoded += 1;
+        let frame = frames::text_in(&mut desk.bytes, |out| json::encode_into(out, update));
+        if let (Some(begun), Some(counters)) = (begun, &desk.counters) {
+            counters.stages.encode.add(begun.elapsed());
+        }
+        frame
+    })
 }
 
 /// One message.

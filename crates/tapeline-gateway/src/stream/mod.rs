@@ -11,6 +11,7 @@
 //! - `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
 
 mod client;
+mod counters;
 mod keep;
 mod listen;
 mod log;
@@ -21,10 +22,9 @@ mod shelf;
 mod talk;
 mod upstream;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,9 +33,10 @@ use tapeline::Hub;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::config::GatewayConfig;
+use crate::live::Live;
 use shard::{Order, Shard};
 
+pub use counters::{Counters, Stages};
 pub use talk::code;
 
 /// Orders that wait for a shard.
@@ -80,32 +81,6 @@ pub struct ClientStatus {
     pub received: u64,
 }
 
-/// Figures of all clients since the start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Clients now.
-    pub clients: AtomicU64,
-    /// Clients ever.
-    pub admitted: AtomicU64,
-    /// Messages sent.
-    pub sent: AtomicU64,
-    /// Bytes sent.
-    pub sent_bytes: AtomicU64,
-    /// Messages received.
-    pub received: AtomicU64,
-    /// Updates merged into newer ones.
-    pub merged: AtomicU64,
-    /// Bytes that wait for clients who do not read.
-    pub unsent: AtomicU64,
-    closes: Mutex<BTreeMap<u16, u64>>,
-}
-
-impl Counters {
-    fn closed(&self, code: u16) {
-        *self.closes.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
-    }
-}
-
 /// All shards.
 #[derive(Debug, Clone)]
 pub struct Streams {
@@ -119,16 +94,16 @@ impl Streams {
     ///
     /// # Errors
     /// If the system gives no threads.
-    pub fn start(hub: &Hub, config: &GatewayConfig) -> std::io::Result<Self> {
+    pub(crate) fn start(hub: &Hub, live: &Arc<Live>) -> std::io::Result<Self> {
         let counters: Arc<Counters> = Arc::default();
-        let count = config.limits.shards.max(1);
+        let count = live.config().limits.shards.max(1);
         let mut shards = Vec::with_capacity(count);
         for number in 0..count {
             let (orders, inbox) = mpsc::channel(ORDERS);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (hub, config, counters) = (hub.clone(), config.clone(), Arc::clone(&counters));
+            let (hub, live, counters) = (hub.clone(), Arc::clone(live), Arc::clone(&counters));
             std::thread::Builder::new().name(format!("stream-{number}")).spawn(move || {
-                let work = Shard::new(hub, config, counters, count).run(inbox);
+                let work = Shard::new(hub, live, counters, count).run(inbox);
                 LocalSet::new().block_on(&runtime, work);
             })?;
             shards.push(orders);
@@ -142,6 +117,7 @@ impl Streams {
         let peer = admission.peer;
         let order = Order::Admit(number as u64, Box::new(admission));
         if self.shards[number % self.shards.len()].try_send(order).is_err() {
+            self.counters.turned_away.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%peer, "a client is turned away: too many come at once");
         }
     }
@@ -165,8 +141,7 @@ impl Streams {
 
     /// Clients that were closed, by close code; 1006 = without one.
     pub fn closes(&self) -> Vec<(u16, u64)> {
-        let closes = self.counters.closes.lock().unwrap_or_else(PoisonError::into_inner);
-        closes.iter().map(|(code, count)| (*code, *count)).collect()
+        self.counters.closes()
     }
 
     /// Tells every client to come back later (4001), and waits until they have heard it.

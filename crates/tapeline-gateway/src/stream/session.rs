@@ -16,6 +16,7 @@ use super::shard::{FAREWELL, Shard, State};
 use super::shelf::Reader;
 use super::talk::{self, How, Misheard, Op, Outcome, Request, code};
 use super::upstream::Expected;
+use crate::codes::Code;
 
 /// Messages that cannot be understood, before a client is told to stay away.
 const PATIENCE: u32 = 10;
@@ -42,10 +43,12 @@ pub(super) async fn serve(shard: Rc<Shard>, key: usize) {
             Err(Misheard { id, why }) => {
                 misheard += 1;
                 let mut state = shard.state.borrow_mut();
-                let Some(client) = state.clients.get_mut(key) else { break };
-                client.say(talk::error(id.as_ref(), "bad_request", &why));
+                let State { clients, shelves, .. } = &mut *state;
+                let Some(client) = clients.get_mut(key) else { break };
+                client.say(talk::error(id.as_ref(), Code::BadRequest, &why));
                 if misheard >= PATIENCE {
-                    client.close(code::BAD_REQUEST, "too many messages that cannot be understood", FAREWELL);
+                    let why = "too many messages that cannot be understood";
+                    client.close(shelves, code::BAD_REQUEST, why, FAREWELL);
                 }
                 shard.write(&mut state, key);
             }
@@ -60,7 +63,7 @@ async fn obey(shard: &Rc<Shard>, key: usize, request: Request) {
         Op::Ping => shard.answer(key, talk::pong(id.as_ref())),
         Op::Auth => {
             let why = "this gateway asks for no token";
-            shard.answer(key, talk::error(id.as_ref(), "not_configured", why));
+            shard.answer(key, talk::error(id.as_ref(), Code::NotConfigured, why));
         }
         Op::List => {
             let outcomes = list(&shard.state.borrow(), key);
@@ -90,11 +93,11 @@ fn list(state: &State, key: usize) -> Vec<Outcome> {
 fn unsubscribe(shard: &Rc<Shard>, key: usize, text: String) -> Outcome {
     let not_subscribed = |text: String| {
         let why = format!("`{text}` is not subscribed");
-        Outcome::failed(text, "not_subscribed", why)
+        Outcome::failed(text, Code::NotSubscribed, why)
     };
     if Pattern::is_pattern(&text) {
         return match Pattern::parse(&text) {
-            Err(error) => Outcome::failed(text, "bad_topic", error.to_string()),
+            Err(error) => Outcome::failed(text, Code::BadTopic, error.to_string()),
             Ok(pattern) if shard.drop_pattern(key, &pattern) => Outcome::done(pattern.as_str().to_owned()),
             Ok(_) => not_subscribed(text),
         };
@@ -129,7 +132,7 @@ async fn subscribe(
     for text in topics {
         if Pattern::is_pattern(&text) {
             outcomes.push(match Pattern::parse(&text) {
-                Err(error) => Outcome::failed(text, "bad_topic", error.to_string()),
+                Err(error) => Outcome::failed(text, Code::BadTopic, error.to_string()),
                 Ok(pattern) => match shard.hold(key, &pattern, how).await {
                     Ok(()) => {
                         let outcome = Outcome::done(pattern.as_str().to_owned());
@@ -217,14 +220,15 @@ impl Shard {
     ) {
         // Dropped behind the state: what was expected and did not come is left then.
         let joining = joining;
-        let limit = self.config.limits.topics_per_client;
+        let config = self.live.config();
+        let limit = config.limits.topics_per_client;
         let mut state = self.state.borrow_mut();
         let mut begins = Vec::new();
         for Joining { topic, from, at, .. } in &joining {
             let at = *at;
             let Some(shelf_key) = state.by_topic.get(topic).copied() else {
                 let why = format!("{topic} was closed meanwhile; subscribe again");
-                outcomes[at] = Outcome::failed(topic.to_string(), "unavailable", why);
+                outcomes[at] = Outcome::failed(topic.to_string(), Code::Unavailable, why);
                 continue;
             };
             let State { clients, shelves, .. } = &mut *state;
@@ -237,7 +241,7 @@ impl Shard {
             }
             if client.subs.len() >= limit {
                 let why = format!("a client may read {limit} topics");
-                outcomes[at] = Outcome::failed(topic.to_string(), "limit", why);
+                outcomes[at] = Outcome::failed(topic.to_string(), Code::Limit, why);
                 continue;
             }
             let begin = begin(shelf, *from);
@@ -247,7 +251,7 @@ impl Shard {
                 Err(reason) => (false, Some(*reason)),
             };
             outcomes[at] = Outcome { recovered: Some(recovered), reason, ..at_head };
-            let place = client.add(shelf_key, interval(topic, how, self.config.throttle), false);
+            let place = client.add(shelf_key, interval(topic, how, config.throttle), false);
             let usual = if shelf.is_events() { Begin::Next } else { Begin::State };
             begins.push((shelf_key, Reader { client: key, place }, begin.unwrap_or(usual)));
         }
@@ -293,7 +297,8 @@ impl Shard {
 
     /// A client reads a shelf that its pattern matches, unless it does so already.
     fn take_in(self: &Rc<Self>, key: usize, shelf_key: usize, how: How) {
-        let limit = self.config.limits.topics_per_client;
+        let config = self.live.config();
+        let limit = config.limits.topics_per_client;
         let mut state = self.state.borrow_mut();
         let State { clients, shelves, .. } = &mut *state;
         let (Some(client), Some(shelf)) = (clients.get_mut(key), shelves.get(shelf_key)) else { return };
@@ -302,9 +307,9 @@ impl Shard {
         }
         if client.subs.len() >= limit {
             let why = format!("{} is left out: a client may read {limit} topics", shelf.topic);
-            client.say(talk::error(None, "limit", &why));
+            client.say(talk::error(None, Code::Limit, &why));
         } else {
-            let place = client.add(shelf_key, interval(&shelf.topic, how, self.config.throttle), true);
+            let place = client.add(shelf_key, interval(&shelf.topic, how, config.throttle), true);
             let begin = if shelf.is_events() { Begin::Next } else { Begin::State };
             state.begin(shelf_key, Reader { client: key, place }, begin);
         }
@@ -329,7 +334,7 @@ impl Shard {
             return;
         };
         let status = shelf.status(offset);
-        let limit = self.config.limits.unsent_bytes;
+        let limit = self.live.config().limits.unsent_bytes;
         let mut served = Vec::new();
         let mut waiting = std::mem::take(&mut shelf.waiting);
         waiting.retain(|reader| {
@@ -350,7 +355,9 @@ impl Shard {
         if let Some(shelf) = shelves.get_mut(key) {
             shelf.waiting.append(&mut waiting);
         }
-        served.into_iter().for_each(|client| self.write(&mut state, client));
+        for client in served {
+            self.write(&mut state, client);
+        }
     }
 }
 
@@ -369,8 +376,7 @@ fn begin(shelf: &super::shelf::Shelf, from: Option<Position>) -> Result<Begin, &
         // The first state of an epoch is a snapshot, which no log holds.
         return Err("too_old");
     }
-    let number = shelf.log.behind(shelf.begun, from.offset, shelf.head);
-    number.map(|number| Begin::Resume(number, from.offset)).ok_or("too_old")
+    shelf.behind(from.offset).map(|number| Begin::Resume(number, from.offset)).ok_or("too_old")
 }
 
 impl State {

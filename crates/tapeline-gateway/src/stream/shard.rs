@@ -2,32 +2,38 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use slab::Slab;
-use tapeline::{Control, Hub, SubscribeError, Subscription, Wish};
+use tapeline::{Control, Hub, Source, SubscribeError, Subscription, Wish};
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic};
 use tapeline_core::data::update::Shared as Update;
 use tapeline_core::outbox::Bounds;
+use tapeline_core::rng::Rng;
 use tapeline_core::venue::{Map, Venue};
+use tapeline_ws::close_code;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::client::{Client, Joined};
-use super::shelf::{Reader, Shelf};
+use super::counters::why;
+use super::shelf::{self, Reader, Shelf};
 use super::talk::code;
 use super::{Admission, ClientStatus, Counters};
-use crate::config::GatewayConfig;
+use crate::live::Live;
 use crate::reading::wall;
 
 /// What waits for a shard between two turns, at most; beyond it the hub declares gaps.
 const INBOX: Bounds = Bounds { messages: 1 << 18, bytes: 64 << 20 };
 /// How long a client may take to read its farewell.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);
+/// Clocks further apart say nothing of how long anything takes.
+const CLOCKS_AGREE: Duration = Duration::from_secs(60);
 /// Bytes read from a client at once.
 const SCRATCH: usize = 16 << 10;
 
@@ -43,7 +49,7 @@ pub(super) enum Order {
 /// A shard, shared by the tasks of its thread.
 pub(super) struct Shard {
     pub(super) hub: Hub,
-    pub(super) config: GatewayConfig,
+    pub(super) live: Arc<Live>,
     pub(super) counters: Arc<Counters>,
     /// Threads of this kind, which share the bounds.
     pub(super) shards: usize,
@@ -53,6 +59,8 @@ pub(super) struct Shard {
     /// How each venue spells its topics.
     pub(super) adapters: RefCell<Map<String, Arc<dyn Venue>>>,
     pub(super) scratch: RefCell<Vec<u8>>,
+    /// For what must not be the same for everybody.
+    dice: RefCell<Rng>,
     /// Rings when something is due sooner than what is waited for.
     pub(super) alarm: Notify,
 }
@@ -75,20 +83,25 @@ pub(super) struct State {
     pub(super) armed: Option<Instant>,
     /// How many clients hold each pattern.
     pub(super) patterns: Map<String, (Pattern, usize)>,
+    /// Messages that clients were to get and that the hub could not keep for this shard.
+    lost: u64,
     /// No client is taken any more.
     stopping: bool,
 }
 
 impl Shard {
-    pub(super) fn new(hub: Hub, config: GatewayConfig, counters: Arc<Counters>, shards: usize) -> Rc<Self> {
+    pub(super) fn new(hub: Hub, live: Arc<Live>, counters: Arc<Counters>, shards: usize) -> Rc<Self> {
         let scratch = RefCell::new(vec![0; SCRATCH]);
+        // The standard library draws a seed from the system for every hash map.
+        let dice = RefCell::new(Rng::new(RandomState::new().build_hasher().finish()));
         let (state, venues, adapters) = (RefCell::default(), RefCell::default(), RefCell::default());
         let alarm = Notify::new();
-        Rc::new(Self { hub, config, counters, shards, state, venues, adapters, scratch, alarm })
+        Rc::new(Self { hub, live, counters, shards, state, venues, adapters, scratch, dice, alarm })
     }
 
     /// Obeys until the other end is gone.
     pub(super) async fn run(self: Rc<Self>, mut orders: mpsc::Receiver<Order>) {
+        super::log::time_encoding(&self.counters);
         let keeper = tokio::task::spawn_local(Self::keep(Rc::clone(&self)));
         while let Some(order) = orders.recv().await {
             match order {
@@ -111,12 +124,13 @@ impl Shard {
             Ok(socket) => socket,
             Err(error) => return tracing::warn!(%peer, %error, "a client cannot be taken in"),
         };
-        let limit = self.config.limits.message_bytes;
+        let limit = self.live.config().limits.message_bytes;
         let mut client = Client::new(id, (peer, wall().0), (socket, seat), &leftover, limit);
         self.counters.admitted.fetch_add(1, Ordering::Relaxed);
         self.counters.clients.fetch_add(1, Ordering::Relaxed);
         if self.state.borrow().stopping {
-            client.close(code::SHUTDOWN, RETRY_SOON, FAREWELL);
+            let reason = retry_after(0, 1, RETRY_LEAST, &mut self.dice.borrow_mut());
+            client.close(&Slab::new(), code::SHUTDOWN, &reason, FAREWELL);
         }
         let key = self.state.borrow_mut().clients.insert(client);
         tokio::task::spawn_local(super::session::serve(Rc::clone(self), key));
@@ -128,6 +142,7 @@ impl Shard {
         let Some(client) = state.clients.try_remove(key) else { return };
         state.dirty.retain(|held| *held != key);
         let ended = client.closing.map_or(1006, |(code, _)| code);
+        self.counters.dropped(why_dropped(client.closing), client.left(&state.shelves));
         for (place, sub) in &client.subs {
             if let Some(shelf) = state.shelves.get_mut(sub.shelf) {
                 shelf.part(Reader { client: key, place });
@@ -167,11 +182,12 @@ impl Shard {
             let mut state = self.state.borrow_mut();
             state.stopping = true;
             let keys: Vec<usize> = state.clients.iter().map(|(key, _)| key).collect();
-            let spread = (keys.len() as u64 * self.shards as u64 * 1_000 / 500).max(5_000);
+            let spread = (keys.len() as u64 * self.shards as u64 * 1_000 / RETRY_RATE).max(RETRY_LEAST);
             for (place, key) in keys.iter().enumerate() {
-                let after = spread * place as u64 / keys.len() as u64;
-                let client = &mut state.clients[*key];
-                client.close(code::SHUTDOWN, &format!("{{\"retry_after_ms\":{after}}}"), within);
+                let count = keys.len() as u64;
+                let reason = retry_after(place as u64, count, spread, &mut self.dice.borrow_mut());
+                let State { clients, shelves, .. } = &mut *state;
+                clients[*key].close(shelves, code::SHUTDOWN, &reason, within);
                 self.write(&mut state, *key);
             }
             keys.len()
@@ -240,16 +256,38 @@ impl Shard {
         for key in &touched {
             state.spread(*key);
         }
-        self.write_dirty(&mut state);
+        let wrote = self.write_dirty(&mut state);
+        self.time(now, batch, wrote);
         if state.due.first().is_some_and(|(due, ..)| state.armed.is_none_or(|armed| *due < armed)) {
             self.alarm.notify_one();
         }
+        self.counters.dropped(why::GAP, std::mem::take(&mut state.lost));
         drop(state);
         for key in found {
             self.offer(key);
         }
         for key in touched {
             self.serve_waiting(key);
+        }
+    }
+
+    /// Adds to the figures of the stages what a batch says, taken over at `taken` and written by now.
+    fn time(&self, taken: Instant, batch: &[Update], wrote: bool) {
+        let stages = &self.counters.stages;
+        let live = |update: &&Update| update.kind.consumes_offset() && update.source == Source::Live;
+        let Some(newest) = batch.iter().rev().find(live) else { return };
+        let agreed = |span: i64| u64::try_from(span).ok().map(Duration::from_nanos);
+        let venue = newest.time.and_then(|time| agreed(newest.received.0.saturating_sub(time.0)));
+        if let Some(venue) = venue.filter(|venue| *venue <= CLOCKS_AGREE) {
+            stages.venue.add(venue);
+        }
+        if !wrote {
+            return;
+        }
+        stages.client.add(taken.elapsed());
+        // The wall clock may have been set back meanwhile.
+        if let Some(delivery) = agreed(wall().0.saturating_sub(newest.received.0)) {
+            stages.delivery.add(delivery);
         }
     }
 
@@ -265,33 +303,43 @@ impl Shard {
         }
     }
 
-    /// Writes to everybody for whom there is something.
-    pub(super) fn write_dirty(&self, state: &mut State) {
+    /// Writes to everybody for whom there is something; whether anything was written.
+    pub(super) fn write_dirty(&self, state: &mut State) -> bool {
         let mut dirty = std::mem::take(&mut state.dirty);
+        let mut wrote = false;
         for key in dirty.drain(..) {
-            self.write(state, key);
+            wrote |= self.write(state, key);
         }
         // The memory is used again.
         if state.dirty.is_empty() {
             state.dirty = dirty;
         }
+        wrote
     }
 
-    /// Writes to one client what waits for it, as far as its socket takes it.
-    pub(super) fn write(&self, state: &mut State, key: usize) {
+    /// Writes to one client what waits for it, as far as its socket takes it; whether it took anything.
+    pub(super) fn write(&self, state: &mut State, key: usize) -> bool {
         let State { clients, shelves, joined, .. } = state;
-        let Some(client) = clients.get_mut(key) else { return };
+        let Some(client) = clients.get_mut(key) else { return false };
         client.queued = false;
         if client.blocked || client.gone {
-            return;
+            return false;
         }
+        let mut wrote = false;
         match client.flush(shelves, joined) {
             Ok(written) => {
+                wrote = written.frames > 0;
                 self.counters.sent.fetch_add(written.frames, Ordering::Relaxed);
                 self.counters.sent_bytes.fetch_add(written.bytes, Ordering::Relaxed);
                 self.counters.merged.fetch_add(written.merged, Ordering::Relaxed);
-                if written.lost {
-                    client.cut(code::SLOW, "too slow: what was to be read is not held any more", FAREWELL);
+                if written.lost > 0 {
+                    client.dropped += written.lost;
+                    client.cut(
+                        shelves,
+                        code::SLOW,
+                        "too slow: what was to be read is not held any more",
+                        FAREWELL,
+                    );
                 }
             }
             Err(_) => client.gone = true,
@@ -302,11 +350,33 @@ impl Shard {
         {
             waker.wake_by_ref();
         }
+        wrote
     }
 }
 
-/// For those who come while everything stops.
-const RETRY_SOON: &str = "{\"retry_after_ms\":5000}";
+/// Those who are told to come back come over at least so many milliseconds, and no more of them in a second.
+const RETRY_LEAST: u64 = 5_000;
+const RETRY_RATE: u64 = 500;
+
+/// When the client at `place` of `count` is to come back: all of them evenly over `spread` milliseconds, each at any
+/// time within its own part, so that also those of many gateways with one client each come apart.
+fn retry_after(place: u64, count: u64, spread: u64, dice: &mut Rng) -> String {
+    let part = |place: u64| spread * place / count.max(1);
+    let (from, to) = (part(place), part(place + 1));
+    format!("{{\"retry_after_ms\":{}}}", from + dice.next_u64() % (to - from).max(1))
+}
+
+/// Why what waited for a client is dropped, by how it was closed.
+const fn why_dropped(closing: Option<(u16, Instant)>) -> &'static str {
+    match closing {
+        Some((code::SLOW, _)) => why::SLOW,
+        Some((code::SHUTDOWN, _)) => why::SHUTDOWN,
+        Some((code::RATE | code::BAD_REQUEST, _)) => why::CLOSED,
+        Some((close_code::PROTOCOL | close_code::INVALID_DATA | close_code::TOO_BIG, _)) => why::CLOSED,
+        // Its own goodbye, or none at all.
+        _ => why::GONE,
+    }
+}
 
 impl State {
     /// A new shelf.
@@ -324,6 +394,9 @@ impl State {
         let Some(shelf) = self.shelves.get_mut(key) else { return };
         if !shelf.take(now, update) {
             return;
+        }
+        if let Some(lost) = shelf::lost_to_us(update) {
+            self.lost += lost * shelf.readers() as u64;
         }
         for class in &shelf.classes {
             if let Some(due) = class.due {
@@ -390,3 +463,26 @@ fn wake(clients: &mut Slab<Client>, dirty: &mut Vec<usize>, reader: Reader) {
 
 /// The delivery that the shards ask the hub for: they conflate themselves.
 pub(super) const EVERY: Option<Delivery> = Some(Delivery::Every);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_are_to_come_back_are_spread_and_none_of_them_is_known_beforehand() {
+        let when = |place, count, dice: &mut Rng| {
+            let text = retry_after(place, count, 5_000, dice);
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            digits.parse().unwrap_or(u64::MAX)
+        };
+        let mut dice = Rng::new(7);
+        let alone: Vec<u64> = (0..1_000).map(|_| when(0, 1, &mut dice)).collect();
+        let mean = alone.iter().sum::<u64>() / 1_000;
+        assert!(alone.iter().all(|ms| *ms < 5_000) && (2_200..2_800).contains(&mean), "{mean}");
+        for place in 0..100 {
+            let ms = when(place, 100, &mut dice);
+            assert!((place * 50..(place + 1) * 50).contains(&ms), "{place}: {ms}");
+        }
+        assert_eq!(when(3, 100_000, &mut dice), 0, "more clients than milliseconds");
+    }
+}

@@ -8,13 +8,21 @@ use bytes::Bytes;
 use tapeline::{Peek, SubscribeError};
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Epoch, Kind, Position, Shared};
+use tapeline_core::data::update::{Data, Epoch, GapKind, Kind, Position, Shared, Update};
 use tapeline_core::time::Unix;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::log::{Bound, Log, frame};
 use super::merge::{Merger, merged};
+
+/// How many updates are missing for which `update` stands: a gap between the hub and us.
+pub(super) fn lost_to_us(update: &Update) -> Option<u64> {
+    match &update.data {
+        Data::Gap(gap) if gap.kind == GapKind::Delivery => Some((gap.to + 1).saturating_sub(gap.from)),
+        _ => None,
+    }
+}
 
 /// One reader of a log: a client, and its place among what that client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +44,12 @@ pub(super) struct Shelf {
     pub(super) head: u64,
     /// The number of the epoch's first entry.
     pub(super) begun: u64,
+    /// The newest offset of the epoch that is not held though it was given: nobody can resume before it.
+    missed: u64,
     pub(super) log: Log,
     status: Option<Shared>,
+    /// The offset of the newest status since the history began: the feed tells it behind the history.
+    told: Option<u64>,
     /// The newest state, where one update is the whole of it.
     latest: Option<Shared>,
     /// A look at the whole state, for those who come.
@@ -130,8 +142,10 @@ impl Shelf {
             epoch: Epoch::default(),
             head: 0,
             begun: 0,
+            missed: 0,
             log: Log::default(),
             status: None,
+            told: None,
             latest: None,
             look: None,
             looking: false,
@@ -158,25 +172,33 @@ impl Shelf {
     /// Takes an update of the hub in; whether it is news. One that is known already comes again when the topic is
     /// subscribed anew.
     pub(super) fn take(&mut self, now: Instant, update: &Shared) -> bool {
-        let fresh = !self.stamped || update.epoch != self.epoch;
+        let fresh = !self.stamped || update.epoch != self.epoch || self.is_replay(update);
         self.stamped = true;
         if fresh {
             (self.epoch, self.head, self.begun) = (update.epoch, update.offset, self.log.next());
             if update.kind.consumes_offset() {
                 self.head -= 1;
             }
-            (self.latest, self.look) = (None, None);
+            (self.latest, self.look, self.missed, self.told) = (None, None, 0, None);
         }
         if update.kind.consumes_offset() {
             if update.offset <= self.head {
                 return false;
+            }
+            if lost_to_us(update).is_some() || update.merged > 1 {
+                // It stands for what is not held.
+                self.missed = update.offset;
+            } else if update.offset > self.head + 1 {
+                self.missed = update.offset - 1;
             }
             self.head = update.offset;
         } else if update.offset < self.head {
             return false;
         }
         match update.kind {
-            Kind::Status => self.status = Some(Shared::clone(update)),
+            Kind::Status => {
+                (self.status, self.told) = (Some(Shared::clone(update)), Some(update.offset));
+            }
             Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() => {
                 self.latest = Some(Shared::clone(update));
             }
@@ -195,9 +217,35 @@ impl Shelf {
         true
     }
 
-    /// Whether all that the hub promised to a new reader at `position` has arrived.
+    /// Whether the history that was asked for begins, behind what had come from a subscription that was about to be
+    /// left: that is told once more in its place.
+    fn is_replay(&self, update: &Update) -> bool {
+        let known = match update.kind {
+            Kind::Snapshot => update.offset < self.head,
+            kind => kind.consumes_offset() && update.offset <= self.head,
+        };
+        known && !self.open
+    }
+
+    /// Whether all that the hub promised to a new reader at `position` has arrived: the status behind the history, or
+    /// something newer. That `position` is reached says nothing: what is left over from before reaches it too.
     pub(super) fn has(&self, position: Position) -> bool {
-        self.stamped && (self.epoch != position.epoch || self.head >= position.offset)
+        let all = self.told >= Some(position.offset) || self.head > position.offset;
+        self.stamped && (self.epoch != position.epoch || all)
+    }
+
+    /// The number of the entry from which one reads on who has everything up to `offset` of this epoch; `None` if
+    /// anything after that is not held.
+    pub(super) fn behind(&self, offset: u64) -> Option<u64> {
+        if offset < self.missed {
+            return None;
+        }
+        self.log.behind(self.begun, offset, self.head)
+    }
+
+    /// How many read it.
+    pub(super) fn readers(&self) -> usize {
+        self.readers.len() + self.classes.iter().map(|class| class.readers.len()).sum::<usize>()
     }
 
     /// Where it stands.
@@ -300,5 +348,86 @@ impl Shelf {
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.log.bytes() + self.classes.iter().map(|class| class.log.bytes()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use tapeline::{Bounds, Hub, HubConfig, VenueConfig};
+    use tapeline_sim::{Content, MarketOptions, Options, Server};
+
+    use super::*;
+
+    /// What a reader gets that falls behind its outbox: some trades, the gap, and what comes after it.
+    async fn with_a_gap() -> Vec<Shared> {
+        let market = MarketOptions { rate: 400, ..MarketOptions::default() };
+        let venue = Server::start(Options::new(Content::Market(market))).await.unwrap();
+        let mut settings = VenueConfig::default();
+        settings.feed.streams = vec![venue.ws_url()];
+        let mut config = HubConfig { seed: Some(3), ..HubConfig::default() };
+        config.venues.insert("binance".to_owned(), settings);
+        let hub = Hub::new(config);
+        let bounds = Bounds { messages: 16, bytes: 1 << 20 };
+        let mut slow = hub.trades("binance", "BTCUSDT").bounds(bounds).await.unwrap();
+        let mut got = Vec::new();
+        while got.iter().filter(|update: &&Shared| update.kind == Kind::Event).count() < 5 {
+            slow.next_batch(&mut got).await;
+        }
+        let mut brisk = hub.trades("binance", "BTCUSDT").await.unwrap();
+        for _ in 0..60 {
+            brisk.next().await.unwrap();
+        }
+        slow.next_batch(&mut got).await;
+        got
+    }
+
+    #[tokio::test]
+    async fn history_that_comes_behind_news_is_taken_in() {
+        let updates = with_a_gap().await;
+        let events: Vec<&Shared> =
+            updates.iter().filter(|update| update.kind == Kind::Event).take(5).collect();
+        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap());
+        let end = Position { epoch: events[4].epoch, offset: events[4].offset };
+        // The first two are left over from those who have just gone.
+        for update in events[3..].iter().chain(&events) {
+            shelf.take(Instant::now(), update);
+            assert!(!shelf.has(end), "the history may still be on its way");
+        }
+        let status = updates.iter().find(|update| update.kind == Kind::Status).unwrap();
+        let mut status = status.restated(Kind::Status, end.offset);
+        status.epoch = end.epoch;
+        shelf.take(Instant::now(), &Shared::new(status));
+        assert!(shelf.has(end));
+        shelf.open = true;
+        for update in &events {
+            let entry = shelf.behind(update.offset - 1).unwrap();
+            assert_eq!(shelf.log.from(entry).next().unwrap().offset, update.offset);
+        }
+        assert!(!shelf.take(Instant::now(), events[2]), "who is open takes nothing twice");
+    }
+
+    #[tokio::test]
+    async fn nobody_resumes_over_what_was_lost_on_the_way_to_us() {
+        let updates = with_a_gap().await;
+        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap());
+        shelf.open = true;
+        updates.iter().for_each(|update| {
+            shelf.take(Instant::now(), update);
+        });
+        let gap = updates.iter().find(|update| lost_to_us(update).is_some()).unwrap();
+        let Data::Gap(lost) = &gap.data else { panic!("{gap:?}") };
+        assert_eq!((lost_to_us(gap), gap.offset), (Some(lost.to - lost.from + 1), lost.to));
+        assert!(lost.from > 2 && shelf.head > lost.to, "{lost:?}");
+        for before in [lost.from - 2, lost.from - 1, lost.from, lost.to - 1] {
+            assert_eq!(shelf.behind(before), None, "{before}: {lost:?}");
+        }
+        for after in lost.to..=shelf.head {
+            let entry = shelf.behind(after).unwrap();
+            assert_eq!(
+                shelf.log.from(entry).next().map(|entry| entry.offset).unwrap_or(after + 1),
+                after + 1
+            );
+        }
     }
 }

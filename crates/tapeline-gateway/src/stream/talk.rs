@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tapeline::SubscribeError;
 use tapeline_core::data::channel::Delivery;
-use tapeline_core::data::topic::TopicError;
 use tapeline_core::data::update::{Epoch, Position};
 use tapeline_ws::frames;
 
+use crate::codes::Code;
+
 /// Close codes of ours: 4000-4499 = come back, 4500-4999 = stay away.
 pub mod code {
+    use tapeline_ws::close_code::{INVALID_DATA, PROTOCOL, TOO_BIG};
+
     /// The gateway stops; the reason says when to come back.
     pub const SHUTDOWN: u16 = 4001;
     /// The client does not read what it asked for.
@@ -21,6 +24,9 @@ pub mod code {
     pub const RATE: u16 = 4029;
     /// What it says cannot be understood.
     pub const BAD_REQUEST: u16 = 4509;
+
+    /// Every code that the gateway closes a client with of its own accord: these, and those of WebSocket itself.
+    pub const ALL: [u16; 7] = [PROTOCOL, INVALID_DATA, TOO_BIG, SHUTDOWN, SLOW, RATE, BAD_REQUEST];
 }
 
 /// The longest interval of conflated updates, in milliseconds.
@@ -150,7 +156,7 @@ pub(super) struct Outcome {
 /// An error, for people and programs.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
-    pub(super) code: &'static str,
+    pub(super) code: Code,
     pub(super) message: String,
 }
 
@@ -176,20 +182,13 @@ impl Outcome {
     }
 
     /// It cannot be done.
-    pub(super) fn failed(topic: String, code: &'static str, message: String) -> Self {
+    pub(super) fn failed(topic: String, code: Code, message: String) -> Self {
         Self { ok: false, error: Some(Problem { code, message }), ..Self::done(topic) }
     }
 
     /// The hub refuses it.
     pub(super) fn refused(topic: String, error: &SubscribeError) -> Self {
-        let code = match error {
-            SubscribeError::Topic(TopicError::Limit { .. }) => "limit",
-            SubscribeError::Topic(TopicError::NotOffered { .. }) => "not_offered",
-            SubscribeError::Topic(TopicError::Venue { .. }) => "unknown_venue",
-            SubscribeError::Topic(_) => "bad_topic",
-            _ => "unavailable",
-        };
-        Self::failed(topic, code, error.to_string())
+        Self::failed(topic, error.into(), error.to_string())
     }
 }
 
@@ -205,7 +204,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<&'a [Outcome]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
@@ -228,13 +227,15 @@ pub(super) fn pong(id: Option<&Value>) -> Bytes {
 }
 
 /// Something that went wrong.
-pub(super) fn error(id: Option<&Value>, code: &'static str, message: &str) -> Bytes {
+pub(super) fn error(id: Option<&Value>, code: Code, message: &str) -> Bytes {
     Answer { kind: "error", id, code: Some(code), message: Some(message), ..Answer::default() }.frame()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
+    use tapeline_core::data::topic::TopicError;
+
     use super::*;
 
     #[track_caller]
@@ -307,6 +308,6 @@ mod tests {
         golden("result-list", &result(Some(&"two".into()), "list", &[listed]));
         golden("pong", &pong(Some(&3.into())));
         let misheard = read(r#"{"op":"fly","id":4}"#).unwrap_err();
-        golden("error", &error(misheard.id.as_ref(), "bad_request", &misheard.why));
+        golden("error", &error(misheard.id.as_ref(), Code::BadRequest, &misheard.why));
     }
 }

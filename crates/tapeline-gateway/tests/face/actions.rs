@@ -1,9 +1,11 @@
 //! What an operator may order, and who is an operator.
 
-use std::sync::Arc;
+use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use tapeline_gateway::about::{Declined, Hook};
 use tapeline_gateway::{About, GatewayConfig};
 
 use crate::bench::{Bench, TOKEN, about, ask, data, soon, usual};
@@ -29,7 +31,7 @@ async fn a_gateway_without_a_token_takes_no_orders() {
         let bench = Bench::with(GatewayConfig { admin_token, ..usual() }, about()).await;
         for bearer in ["Bearer ", "Bearer x"] {
             let answer = bench.ask("POST /api/v1/actions/sweep", &[("authorization", bearer)]).await;
-            assert_eq!((answer.status, answer.code().as_str()), (403, "no_token"));
+            assert_eq!((answer.status, answer.code().as_str()), (403, "not_configured"));
         }
     }
 }
@@ -70,7 +72,7 @@ async fn the_process_is_asked_for_what_only_it_can_do() {
     let drained = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&drained);
     let about = About {
-        reload: Some(Arc::new(|| Err("line 3: no such key".to_owned()))),
+        reload: Some(Arc::new(|| Err(Declined::Wrong("line 3: no such key".to_owned())))),
         drain: Some(Arc::new(move || Ok(json!({"calls": count.fetch_add(1, Ordering::SeqCst) + 1})))),
         ..about()
     };
@@ -78,8 +80,12 @@ async fn the_process_is_asked_for_what_only_it_can_do() {
     assert_eq!(bench.act("drain", "").await.json(), json!({"ok": true, "result": {"calls": 1}}));
     assert_eq!(drained.load(Ordering::SeqCst), 1);
     let answer = bench.act("reload", "").await;
-    assert_eq!((answer.status, answer.code().as_str()), (500, "reload"));
+    assert_eq!((answer.status, answer.code().as_str()), (422, "configuration"), "the operator's fault");
     assert!(answer.body.contains("line 3: no such key"));
+    let reload: Hook = Arc::new(|| Err(Declined::Failed("no luck".to_owned())));
+    let bench = Bench::with(usual(), About { reload: Some(reload), ..crate::bench::about() }).await;
+    let answer = bench.act("reload", "").await;
+    assert_eq!((answer.status, answer.code().as_str()), (500, "failed"), "ours");
 }
 
 #[tokio::test]
@@ -100,5 +106,57 @@ async fn what_cannot_be_done_is_told() {
     check("sweep", r#"{"mode":"hard"}"#, 400, "bad_request").await;
     check("sweep", r#"{"tarmac":"x"}"#, 400, "bad_request").await;
     check("sweep", "not json", 400, "bad_request").await;
-    check("sweep", &" ".repeat(17 << 10), 413, "body").await;
+    check("sweep", &" ".repeat(17 << 10), 413, "too_large").await;
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+        // Writing into a text cannot fail.
+        let _ = write!(self.0, " {}={value:?}", field.name());
+    }
+}
+
+impl tracing::Subscriber for Logged {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("tapeline_gateway")
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn an_order_is_logged_as_done_only_if_it_was_and_a_refused_one_with_the_reason() {
+    let bench = Bench::new().await;
+    let logged = Logged::default();
+    let _guard = tracing::subscriber::set_default(logged.clone());
+    let told = async |action: &str, body: &str| {
+        bench.act(action, body).await;
+        let lines = std::mem::take(&mut *logged.0.lock().unwrap());
+        let of_orders: Vec<String> = lines.into_iter().filter(|line| line.contains("order")).collect();
+        assert_eq!(of_orders.len(), 1, "{action} {body}: {of_orders:?}");
+        of_orders.concat()
+    };
+    let line = told("sweep", "").await;
+    assert!(line.starts_with("INFO ") && line.contains("swept") && line.contains("everything"), "{line}");
+    let line = told("reconnect", r#"{"target":"nowhere"}"#).await;
+    assert!(line.starts_with("WARN ") && line.contains("not_found") && line.contains("`nowhere`"), "{line}");
+    let line = told("dance", "").await;
+    assert!(line.starts_with("WARN ") && line.contains("there is no action"), "{line}");
+    assert!(!line.contains("done\""), "{line}");
 }

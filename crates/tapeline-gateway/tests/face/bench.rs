@@ -61,9 +61,15 @@ impl Bench {
     }
 
     pub(crate) async fn with(config: GatewayConfig, about: About) -> Self {
+        Self::before(config, about, VenueConfig::default()).await
+    }
+
+    /// With what is known of the venue; where it is, unless that is said.
+    pub(crate) async fn before(config: GatewayConfig, about: About, mut settings: VenueConfig) -> Self {
         let venue = Server::start(Options::new(Content::Market(MarketOptions::default()))).await.unwrap();
-        let mut settings = VenueConfig::default();
-        settings.feed.streams = vec![venue.ws_url()];
+        if settings.feed.streams.is_empty() {
+            settings.feed.streams = vec![venue.ws_url()];
+        }
         settings.feed.rest = vec![venue.url()];
         let mut hub = HubConfig { seed: Some(3), throttle: Some(Duration::ZERO), ..HubConfig::default() };
         hub.venues.insert("binance".to_owned(), settings);

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::bench::{Bench, ask, soon};
@@ -22,6 +23,11 @@ const PROMISED: &[&str] = &[
     "clients",
     "client_unsent_bytes",
     "client_merged_total",
+    "client_dropped_total",
+    "connections_refused_total",
+    "stage_seconds_bucket",
+    "stage_seconds_sum",
+    "stage_seconds_count",
     "queue_high_water",
     "sweeps_total",
     "handler_panics_total",
@@ -83,18 +89,27 @@ async fn the_path_of_a_predecessor_answers_in_its_shapes() {
     assert_eq!(bench.get("/api/ws/metrics?format=xml").await.code(), "bad_request");
 }
 
+/// A program of Prometheus: that of the machine, or the one that `scripts/prepare` has unpacked beside the build.
+fn tool(name: &str) -> Command {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let unpacked = target.join("tools/usr/bin").join(name);
+    Command::new(if unpacked.exists() { unpacked } else { name.into() })
+}
+
 #[tokio::test]
 async fn promtool_finds_nothing_wrong() {
     let bench = running().await;
     let text = bench.get("/metrics").await.body;
-    let promtool = Command::new("promtool")
+    let promtool = tool("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut promtool) = promtool else {
-        println!("SKIPPED: promtool is not installed (on Debian: apt-get install prometheus)");
+        println!(
+            "SKIPPED: promtool is not installed (on Debian scripts/test fetches it, or apt-get install prometheus)"
+        );
         return;
     };
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -124,7 +139,7 @@ async fn a_real_prometheus_scrapes_everything() {
     std::fs::write(folder.join("prometheus.yml"), config).unwrap();
     // It cannot say which port it was given, so it gets one that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let prometheus = Command::new("prometheus")
+    let prometheus = tool("prometheus")
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
         .arg(format!("--web.listen-address={address}"))
@@ -132,7 +147,9 @@ async fn a_real_prometheus_scrapes_everything() {
         .stderr(Stdio::null())
         .spawn();
     let Ok(prometheus) = prometheus else {
-        println!("SKIPPED: prometheus is not installed (on Debian: apt-get install prometheus)");
+        println!(
+            "SKIPPED: prometheus is not installed (on Debian scripts/test fetches it, or apt-get install prometheus)"
+        );
         return;
     };
     let prometheus = Ended(prometheus);

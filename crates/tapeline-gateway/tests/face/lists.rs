@@ -1,6 +1,10 @@
 //! The lists of what runs.
 
+use std::net::TcpListener;
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tapeline::VenueConfig;
 use tapeline_gateway::About;
 
 use crate::bench::{Bench, about, soon, usual};
@@ -44,12 +48,50 @@ async fn lists_tell_what_runs_with_level_and_since() {
         assert!(item["level"].is_string() && item["since"].is_string(), "{item}");
     }
     let breakers = items(&bench, "breakers").await;
+    let events = items(&bench, "events").await;
+    for item in breakers.iter().chain(&events) {
+        assert!(item["id"].is_string() && item["level"].is_string() && item["since"].is_string(), "{item}");
+    }
     assert!(
         breakers.iter().all(|item| item["state"] == "closed" && item["level"] == "healthy"),
         "{breakers:?}"
     );
-    let events = items(&bench, "events").await;
     assert!(events.iter().any(|item| item["to"] == "live" && item["entity"] == "line 0"), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_breaker_tells_since_when_it_holds_and_since_when_no_more() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut venue = VenueConfig::default();
+    venue.feed.streams = vec![format!("ws://{nobody}")];
+    venue.feed.timing.backoff_first = Duration::from_millis(1);
+    venue.feed.timing.backoff_max = Duration::from_millis(1);
+    let bench = Bench::before(usual(), about(), venue).await;
+    let breaker = async || {
+        let all = items(&bench, "breakers").await;
+        let of_streams = all.into_iter().find(|item| item["protocol"] == "ws").unwrap();
+        let since: i64 = of_streams["since"].as_str().unwrap().parse().unwrap();
+        (of_streams["state"].as_str().unwrap().to_owned(), since)
+    };
+    let _trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    let (_, started) = breaker().await;
+    let until = async |wanted: &str| {
+        soon(async {
+            loop {
+                let (state, since) = breaker().await;
+                if state == wanted {
+                    return since;
+                }
+            }
+        })
+        .await
+    };
+    let opened = until("open").await;
+    assert!(opened > started, "{opened} {started}");
+    assert_eq!(breaker().await, ("open".to_owned(), opened), "it goes on");
+    bench.act("reset", "").await;
+    let closed = until("closed").await;
+    assert!(closed > opened, "{closed} {opened}");
 }
 
 #[tokio::test]

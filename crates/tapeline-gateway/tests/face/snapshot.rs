@@ -54,9 +54,9 @@ async fn what_has_no_state_is_refused_with_a_word_of_advice() {
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}");
     };
     check("binance:trade:BTCUSDT", 404, "no_snapshot").await;
-    check("nonsense", 400, "topic").await;
+    check("nonsense", 400, "bad_topic").await;
     check("binance:book:*", 400, "bad_request").await;
     check("%FF%FE", 400, "bad_request").await;
-    check("nowhere:quote:X", 404, "venue").await;
+    check("nowhere:quote:X", 404, "unknown_venue").await;
     check("binance:luld:X", 404, "not_offered").await;
 }

@@ -122,8 +122,8 @@ async fn what_cannot_be_streamed_is_refused() {
     };
     check("", &[], 400, "bad_request").await;
     check("?topic=binance:trade:BTCUSDT", &[], 400, "bad_request").await;
-    check("?topics=nonsense", &[], 400, "topic").await;
-    check("?topics=nowhere:trade:X", &[], 404, "venue").await;
+    check("?topics=nonsense", &[], 400, "bad_topic").await;
+    check("?topics=nowhere:trade:X", &[], 404, "unknown_venue").await;
     check("?topics=binance:trade:BTCUSDT", &[("last-event-id", "7")], 400, "bad_request").await;
     check(&format!("?{many}"), &[], 400, "limit").await;
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tapeline::{Hub, HubConfig, VenueConfig};
 use tapeline_gateway::{About, Gateway, GatewayConfig};
 use tapeline_sim::{Content, MarketOptions, Options, Server};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// Longer than anything here can take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,6 +85,15 @@ impl Client {
         request.headers_mut().insert("sec-websocket-protocol", "tapeline.v1.json".parse().unwrap());
         let (socket, answer) = soon(connect_async(request)).await.unwrap();
         assert_eq!(answer.headers()["sec-websocket-protocol"], "tapeline.v1.json");
+        Self { socket, requests: 0, kept: Vec::new() }
+    }
+
+    /// One for whom the system keeps next to nothing: what it does not read stays with the gateway.
+    pub(crate) async fn narrow(to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 << 10).unwrap();
+        let stream = MaybeTlsStream::Plain(soon(socket.connect(to)).await.unwrap());
+        let (socket, _) = soon(client_async(format!("ws://{to}/v1/stream"), stream)).await.unwrap();
         Self { socket, requests: 0, kept: Vec::new() }
     }
 

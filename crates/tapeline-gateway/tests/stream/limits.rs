@@ -1,5 +1,6 @@
 //! What is not borne, and what happens to those who do not read.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -75,18 +76,18 @@ async fn a_silent_client_is_asked_and_one_that_answers_stays() {
 async fn one_who_does_not_read_is_told_to_come_back_and_nobody_else_notices() {
     let mut config = usual();
     config.limits.unsent_bytes = 64 << 10;
-    let market = MarketOptions { rate: 2_000, ..MarketOptions::default() };
+    let market = MarketOptions { rate: 4_000, ..MarketOptions::default() };
     let bench = Bench::with(config, market, |_| {}).await;
     let topics: Vec<String> = (0..5)
         .map(|n| ["BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT"][n])
         .flat_map(|symbol| [format!("binance:trade:{symbol}"), format!("binance:book:{symbol}")])
         .collect();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let (mut stuck, mut brisk) = (bench.client().await, bench.client().await);
+    let (mut stuck, mut brisk) = (Client::narrow(bench.gateway.address()).await, bench.client().await);
     for client in [&mut stuck, &mut brisk] {
         client.subscribe(&topics, json!({"delivery": "every"})).await;
     }
-    let mut last = std::collections::BTreeMap::new();
+    let mut last = BTreeMap::new();
     let started = Instant::now();
     while bench.gateway.streams().closes().iter().all(|(code, _)| *code != 4008) {
         assert!(started.elapsed() < Duration::from_secs(60), "it is never told");
@@ -99,6 +100,66 @@ async fn one_who_does_not_read_is_told_to_come_back_and_nobody_else_notices() {
     }
     assert!(last.len() >= 5);
     drop(stuck);
+    let drops: BTreeMap<_, _> = bench.gateway.streams().counters().drops().into_iter().collect();
+    // 64 KiB of events of some 300 bytes waited for it.
+    assert!(drops["slow"] > 100, "what waited for it is counted: {drops:?}");
+    drop(brisk);
+    let others = drops.iter().filter(|(why, _)| **why != "slow").map(|(_, count)| count).sum::<u64>();
+    assert_eq!(others, 0, "{drops:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_one_who_leaves_or_is_sent_away_is_counted() {
+    let market = MarketOptions { rate: 4_000, ..MarketOptions::default() };
+    let bench = Bench::with(usual(), market, |_| {}).await;
+    let address = bench.gateway.address();
+    let (mut leaves, mut stays) = (Client::narrow(address).await, Client::narrow(address).await);
+    for client in [&mut leaves, &mut stays] {
+        client.subscribe(&["binance:trade:BTCUSDT", "binance:trade:ETHUSDT"], json!({})).await;
+    }
+    let streams = bench.gateway.streams().clone();
+    soon(async {
+        // Something waits for both of them.
+        while streams.clients().await.iter().any(|client| client.unsent < 10_000) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(leaves);
+    let count = |why: &str| streams.counters().drops().iter().find(|(reason, _)| *reason == why).unwrap().1;
+    soon(async {
+        while count("gone") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!((10..10_000).contains(&count("gone")), "{}", count("gone"));
+    assert_eq!(count("shutdown"), 0);
+    let stopped = tokio::spawn(bench.gateway.shutdown());
+    assert_eq!(stays.close().await.0, 4001);
+    soon(stopped).await.unwrap();
+    assert!((10..10_000).contains(&count("shutdown")), "{}", count("shutdown"));
+    assert_eq!((count("slow"), count("gap"), count("closed")), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn one_client_alone_is_not_always_told_to_come_back_at_once() {
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let bench = Bench::new().await;
+        let mut client = bench.client().await;
+        let stopped = tokio::spawn(bench.gateway.shutdown());
+        let (code, reason) = client.close().await;
+        let reason: serde_json::Value = serde_json::from_str(&reason).unwrap();
+        waits.push(reason["retry_after_ms"].as_u64().unwrap());
+        assert_eq!(code, 4001);
+        soon(stopped).await.unwrap();
+    }
+    // Four draws of 5,000 are hardly ever equal (1 in 125 thousand million).
+    assert!(
+        waits.iter().all(|wait| *wait < 5_000) && waits.iter().any(|wait| *wait != waits[0]),
+        "{waits:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod bench;
 mod broken;
+mod figures;
 mod limits;
 mod resume;
 mod sharing;

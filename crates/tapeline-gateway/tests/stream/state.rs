@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Book};
+use tapeline_sim::{MarketOptions, Speed};
+
+use crate::bench::{Bench, Book, usual};
 
 /// A book of the client's own equals the venue's true book at its id.
 #[track_caller]
@@ -25,8 +27,8 @@ fn trim(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-async fn books_are_true(delivery: Value) -> (usize, u64) {
-    let bench = Bench::new().await;
+async fn books_are_true(market: MarketOptions, delivery: Value) -> (usize, u64) {
+    let bench = Bench::with(usual(), market, |_| {}).await;
     let symbols = ["BTCUSDT", "ETHUSDT", "BNBUSDT"];
     let topics: Vec<String> = symbols.iter().map(|symbol| format!("binance:book:{symbol}")).collect();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -60,14 +62,16 @@ async fn books_are_true(delivery: Value) -> (usize, u64) {
 
 #[tokio::test]
 async fn a_book_of_every_update_is_the_venues_own_at_a_hundred_checkpoints() {
-    let (equal, merged) = books_are_true(json!({"delivery": "every"})).await;
+    let (equal, merged) = books_are_true(MarketOptions::default(), json!({"delivery": "every"})).await;
     assert_eq!(merged, 0);
     eprintln!("{equal} books equal to the truth");
 }
 
 #[tokio::test]
 async fn a_conflated_book_is_the_venues_own_whenever_it_is_told() {
-    let (equal, merged) = books_are_true(json!({"interval_ms": 400})).await;
+    // Four changes in each interval, as with the usual pace and 400 ms.
+    let market = MarketOptions { speed: Speed::Times(4.0), ..MarketOptions::default() };
+    let (equal, merged) = books_are_true(market, json!({"interval_ms": 100})).await;
     assert!(merged > 50, "{merged} frames stood for several");
     eprintln!("{equal} conflated books equal to the truth, {merged} of them merged");
 }

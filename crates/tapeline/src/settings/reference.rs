@@ -20,6 +20,11 @@ Sizes have binary units: `\"64KiB\"`. Paths in a file are relative to its folder
 are accepted for loopback hosts only. Unknown keys are errors. `tapeline config check` tells every problem with \
 its place; `tapeline config show` tells every value and where it came from; `tapeline config schema` prints a JSON \
 Schema for editors.
+
+A gateway reads its settings again on SIGHUP and on `tapeline reload`. At once change: `[log]`; `[gateway]` but for `listen` \
+and `shards`, and the token in the file; `limits.topics_per_client`; `timing.throttle`; topics that are added to a `warm`. \
+Connections keep the bounds of heads and messages that held when they were opened. The answer names what else \
+has changed: that needs a restart. Settings that are wrong change nothing.
 ";
 
 /// The page.

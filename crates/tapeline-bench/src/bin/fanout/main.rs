@@ -5,6 +5,7 @@
 //! cargo run --release -p tapeline-bench --bin fanout                 100 clients, bursts and single messages
 //! cargo run --release -p tapeline-bench --bin fanout -- --quick      the same, fewer messages
 //! cargo run --release -p tapeline-bench --bin fanout -- idle         memory of 10,000 clients that wait
+//! cargo run --release -p tapeline-bench --bin fanout -- stuck        what clients cost that never read
 //! ```
 //!
 //! The venue, the server and the clients are processes of their own; the figure is the CPU time of the server's
@@ -13,9 +14,10 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod server;
+mod stuck;
 mod swarm;
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -54,8 +56,20 @@ enum Part {
         #[arg(long, default_value_t = 10_000)]
         clients: usize,
     },
+    /// Delay of the others and memory of the gateway beside clients that never read.
+    Stuck {
+        /// Clients that read.
+        #[arg(long, default_value_t = 50)]
+        clients: usize,
+        /// Clients that do not, in the windows with many of them.
+        #[arg(long, default_value_t = 20)]
+        stuck: usize,
+    },
     /// The venue's process.
     Venue {
+        /// Quotes, trades and depth instead of trades only.
+        #[arg(long)]
+        mix: bool,
         #[arg(long)]
         frames: u64,
         #[arg(long)]
@@ -73,6 +87,9 @@ enum Part {
         clients: usize,
         #[arg(long)]
         frames: u64,
+        /// How long history is kept.
+        #[arg(long, default_value_t = 1)]
+        history_s: u64,
     },
     /// The process of all clients.
     Swarm {
@@ -83,6 +100,16 @@ enum Part {
         /// Topics of each.
         #[arg(long, default_value_t = 9)]
         topics: usize,
+        /// Read the mix, and tell how late its messages are.
+        #[arg(long)]
+        timed: bool,
+    },
+    /// The process of the clients that never read.
+    Stall {
+        #[arg(long)]
+        address: String,
+        #[arg(long)]
+        clients: usize,
     },
 }
 
@@ -103,7 +130,7 @@ const ALL: [Contender; 3] = [Contender::Shared, Contender::Naive, Contender::Tap
 struct Process {
     child: Child,
     lines: BufReader<ChildStdout>,
-    _held: Option<ChildStdin>,
+    input: Option<ChildStdin>,
 }
 
 impl Process {
@@ -111,7 +138,7 @@ impl Process {
         let mut command = Command::new(std::env::current_exe()?);
         let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
-        Ok(Self { _held: child.stdin.take(), child, lines })
+        Ok(Self { input: child.stdin.take(), child, lines })
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -120,6 +147,11 @@ impl Process {
             return Err(io::Error::other("a process of the benchmark ended early"));
         }
         Ok(line.trim().to_owned())
+    }
+
+    fn tell(&mut self, line: &str) -> io::Result<()> {
+        let input = self.input.as_mut().ok_or_else(|| io::Error::other("no input"))?;
+        writeln!(input, "{line}")
     }
 }
 
@@ -139,11 +171,16 @@ fn main() -> ExitCode {
     let outcome = match arguments.part {
         None => compare(&arguments),
         Some(Part::Idle { clients }) => idle(clients),
-        Some(Part::Venue { frames, burst, period_us }) => venue(frames, burst, period_us),
-        Some(Part::Server { contender, venue, clients, frames }) => {
-            server::run(contender, &venue, clients, frames)
+        Some(Part::Stuck { clients, stuck }) => stuck::run(clients, stuck, arguments.rounds),
+        Some(Part::Venue { mix, frames, burst, period_us }) => {
+            venue(if mix { Kind::Mix } else { Kind::Trades }, frames, burst, period_us)
         }
-        Some(Part::Swarm { address, clients, topics }) => swarm::run(&address, clients, topics),
+        Some(Part::Server { contender, venue, clients, frames, history_s }) => {
+            server::run(contender, &venue, clients, frames, Duration::from_secs(history_s))
+        }
+        Some(Part::Swarm { address, clients, timed: true, .. }) => swarm::timed(&address, clients),
+        Some(Part::Swarm { address, clients, topics, .. }) => swarm::run(&address, clients, topics),
+        Some(Part::Stall { address, clients }) => swarm::stall(&address, clients),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -154,11 +191,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn venue(frames: u64, burst: u64, period_us: u64) -> io::Result<()> {
+fn venue(kind: Kind, frames: u64, burst: u64, period_us: u64) -> io::Result<()> {
     let sent = (0..=frames / burst + 1).map(|_| AtomicU64::new(0)).collect();
     let pace = Pace { period: Duration::from_micros(period_us), origin: Instant::now(), sent };
-    let rendered = market::render(Kind::Trades, frames, Cut::Frames(burst), unix_ms());
-    let venue = Venue::bind(rendered, Kind::Trades, Some(Arc::new(pace)))?;
+    let rendered = market::render(kind, frames, Cut::Frames(burst), unix_ms());
+    let venue = Venue::bind(rendered, kind, Some(Arc::new(pace)))?;
     println!("{}", venue.address()?);
     venue.serve()
 }

@@ -19,15 +19,20 @@ use super::Contender;
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Histories are full soon: a run is to show what it costs later, when as much is let go as is taken in.
-const HISTORY: Duration = Duration::from_secs(1);
 /// The answer to a subscription, for the servers that have none of their own.
 const ANSWER: &str = "{\"type\":\"result\",\"id\":1,\"op\":\"subscribe\",\"results\":[]}";
 
 /// Serves so many clients until all of the venue's frames have been told; prints CPU nanoseconds and deliveries.
-pub(crate) fn run(contender: Contender, venue: &str, clients: usize, frames: u64) -> io::Result<()> {
+/// Histories are short and full soon: a run is to show what it costs later, when as much is let go as is taken in.
+pub(crate) fn run(
+    contender: Contender,
+    venue: &str,
+    clients: usize,
+    frames: u64,
+    history: Duration,
+) -> io::Result<()> {
     let (used, deliveries) = match contender {
-        Contender::Tapeline => tapeline(venue, clients, frames)?,
+        Contender::Tapeline => tapeline(venue, clients, frames, history)?,
         Contender::Shared => shared(venue, clients, frames)?,
         Contender::Naive => naive(venue, clients, frames)?,
     };
@@ -189,24 +194,24 @@ fn batches_next(venue: &str) -> Option<u64> {
 }
 
 /// The gateway, with everything that it does.
-fn tapeline(venue: &str, clients: usize, frames: u64) -> io::Result<(u64, u64)> {
+fn tapeline(venue: &str, clients: usize, frames: u64, history: Duration) -> io::Result<(u64, u64)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let expected = told(frames) * clients as u64;
     runtime.block_on(async {
-        let hub = hub(venue);
+        let hub = hub(venue, history);
         let mut config =
             GatewayConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..GatewayConfig::default() };
         config.limits.connections_per_ip = clients + 10;
-        config.timing.history = HISTORY;
+        config.timing.history = history;
         let gateway =
             Gateway::start(config, hub.clone(), About::default()).await.map_err(io::Error::other)?;
         println!("{}", gateway.address());
-        let admitted = || gateway.streams().counters().received.load(Ordering::Relaxed) as usize == clients;
-        wait(admitted).await?;
         if frames == 0 {
-            // Only the memory is looked at.
+            // Whoever started us looks at the memory, and at what the clients say.
             std::future::pending::<()>().await;
         }
+        let admitted = || gateway.streams().counters().received.load(Ordering::Relaxed) as usize == clients;
+        wait(admitted).await?;
         // The answers and notices of the subscriptions are out.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let sent = || gateway.streams().counters().sent.load(Ordering::Relaxed);
@@ -225,11 +230,11 @@ fn tapeline(venue: &str, clients: usize, frames: u64) -> io::Result<(u64, u64)> 
     })
 }
 
-fn hub(venue: &str) -> Hub {
+fn hub(venue: &str, history: Duration) -> Hub {
     let mut settings = VenueConfig::default();
     settings.feed.streams = vec![format!("ws://{venue}")];
     settings.feed.rest = vec![format!("http://{venue}")];
-    settings.feed.timing.history = HISTORY;
+    settings.feed.timing.history = history;
     Hub::new(HubConfig { venues: [("binance".to_owned(), settings)].into(), ..HubConfig::default() })
 }
 

@@ -167,6 +167,10 @@ impl<'a> Watcher<'a> {
 
     /// All books are right again.
     fn healed(&mut self, broken_since: i64, now: i64) {
+        if now < broken_since {
+            // Doubted and believed again, with nothing new: what struck strikes still.
+            return;
+        }
         let recent = self.struck.filter(|(at, _)| between(*at, now) < BLAMED);
         let (since, name) = match recent {
             // Data is missing from the strike on, not from when it was noticed.
