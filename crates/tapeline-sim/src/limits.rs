@@ -126,6 +126,33 @@ pub(crate) const fn depth_weight(limit: usize, futures: bool) -> u32 {
     }
 }
 
+/// The weight of a request for so many candles.
+pub(crate) const fn candle_weight(limit: usize, futures: bool) -> u32 {
+    match limit {
+        _ if !futures => 2,
+        0..=99 => 1,
+        100..=499 => 2,
+        500..=1_000 => 5,
+        _ => 10,
+    }
+}
+
+/// The weight of statistics of a day, by the number of symbols; `None` for all.
+pub(crate) const fn day_weight(symbols: Option<usize>, futures: bool) -> u32 {
+    match symbols {
+        None if futures => 40,
+        Some(_) if futures => 1,
+        Some(0..=20) => 2,
+        Some(21..=100) => 40,
+        _ => 80,
+    }
+}
+
+/// The weight of statistics of a window, by the number of symbols.
+pub(crate) const fn window_weight(symbols: usize) -> u32 {
+    if symbols >= 50 { 200 } else { 4 * symbols as u32 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +215,18 @@ mod tests {
         check(500, 25, 10);
         check(1_000, 50, 20);
         check(5_000, 250, 20);
+    }
+
+    #[test]
+    fn statistics_and_candles_weigh_by_how_many_they_are() {
+        let days = [Some(1), Some(20), Some(21), Some(100), Some(101), None];
+        assert_eq!(days.map(|count| day_weight(count, false)), [2, 2, 40, 40, 80, 80]);
+        assert_eq!([day_weight(Some(1), true), day_weight(None, true)], [1, 40]);
+        assert_eq!([1, 50, 99].map(window_weight), [4, 200, 200]);
+        assert_eq!(
+            [1, 99, 100, 499, 500, 1_000, 1_500].map(|n| candle_weight(n, true)),
+            [1, 1, 2, 2, 5, 5, 10]
+        );
+        assert_eq!(candle_weight(1_000, false), 2);
     }
 }

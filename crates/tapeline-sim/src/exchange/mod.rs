@@ -11,6 +11,7 @@ mod options;
 mod queries;
 mod rare;
 mod render;
+mod rest;
 mod stats;
 mod streams;
 mod symbol;
@@ -21,6 +22,7 @@ pub use book::Side;
 pub(crate) use frames::{Frames, Wanted};
 pub use options::MarketOptions;
 pub(crate) use queries::View;
+pub(crate) use rest::{Form, Wish};
 pub(crate) use streams::{INTERVALS, names};
 pub use symbol::{Symbol, Temper};
 pub use truth::{LevelChange, TrueBook, TrueTrade};
@@ -78,6 +80,8 @@ pub(crate) struct Market {
     /// The symbols that have traded since the last tickers, to tell only what changed.
     traded: Vec<bool>,
     block_ids: Vec<u64>,
+    /// The newest block trades of each symbol, with when they were agreed, Unix milliseconds.
+    blocks: Vec<VecDeque<(u64, Fill)>>,
     block_dice: Rng,
     agenda: BinaryHeap<Reverse<(u64, Task)>>,
     rng: Rng,
@@ -108,11 +112,12 @@ impl Market {
             agg_ids: (0..count as u64).map(|lane| 910_000_000 + lane * 1_000_000).collect(),
             tapes: vec![VecDeque::new(); count],
             moments: desks_moments,
-            remembered: options.truth,
+            remembered: options.truth.max(options.trades),
             forced: vec![Vec::new(); count],
             // The past that they open with is news.
             traded: vec![true; count],
             block_ids: (0..count as u64).map(|lane| 70 + 1_000 * lane).collect(),
+            blocks: vec![VecDeque::new(); count],
             block_dice: Rng::new(options.seed, u64::MAX - 3),
             agenda: BinaryHeap::new(),
             rng: Rng::new(options.seed, u64::MAX),

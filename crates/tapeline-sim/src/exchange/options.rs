@@ -25,6 +25,8 @@ pub struct MarketOptions {
     pub start_ms: Option<u64>,
     /// How many changes of each book are remembered for the judge.
     pub truth: usize,
+    /// How many trades of each symbol are remembered, for REST and for the judge; never fewer than `truth`.
+    pub trades: usize,
 }
 
 impl MarketOptions {
@@ -40,6 +42,7 @@ impl MarketOptions {
             frames: None,
             start_ms: None,
             truth: 16_384,
+            trades: 100_000,
         }
     }
 }

@@ -1,9 +1,8 @@
-//! What can be asked of a market: snapshots, trades and candles as REST tells them, and the truth for a judge.
+//! What can be asked of a market: snapshots, trades that are told again, and the truth for a judge.
 
-use super::bars::span;
 use super::book::Side;
 use super::desk::Fill;
-use super::streams::{INTERVALS, trades_of};
+use super::streams::trades_of;
 use super::truth::{LevelChange, TrueBook, TrueTrade, in_text};
 use super::{Market, Symbol};
 
@@ -89,11 +88,13 @@ impl Market {
     pub(crate) fn recent_trades(&self, stream: u32, count: usize) -> Option<Vec<Vec<u8>>> {
         let (symbol, single) = trades_of(stream)?;
         let tape = self.tapes.get(symbol)?;
-        let trades: Vec<TrueTrade> = tape.iter().copied().collect();
-        let groups: Vec<&[TrueTrade]> =
-            if single { trades.chunks(1).collect() } else { aggregates(&trades).collect() };
-        let newest = groups.iter().skip(groups.len().saturating_sub(count));
-        Some(newest.map(|group| self.told_again(symbol, group, single)).collect())
+        let mut groups: Vec<Vec<TrueTrade>> = if single {
+            tape.iter().rev().take(count).map(|trade| vec![*trade]).collect()
+        } else {
+            aggregates(tape.iter().rev(), count)
+        };
+        groups.iter_mut().for_each(|group| group.reverse());
+        Some(groups.iter().rev().map(|group| self.told_again(symbol, group, single)).collect())
     }
 
     fn told_again(&self, symbol: usize, trades: &[TrueTrade], single: bool) -> Vec<u8> {
@@ -108,92 +109,25 @@ impl Market {
         }
         out
     }
-
-    /// The REST reply to `trades`: the newest `limit`, or those from an id on.
-    pub(crate) fn rest_trades(&self, symbol: &str, from: Option<u64>, limit: usize) -> Option<Vec<u8>> {
-        let index = self.find(symbol)?;
-        let executed: Vec<TrueTrade> = self
-            .trades(symbol, from.unwrap_or(0).saturating_sub(1))?
-            .copied()
-            .filter(|t| t.lots > 0)
-            .collect();
-        let chosen = ends(&executed, from, limit);
-        let mut out = vec![b'['];
-        for (n, trade) in chosen.iter().enumerate() {
-            out.extend_from_slice(if n == 0 { b"" } else { b"," });
-            let mut pen = self.pen(index, &mut out);
-            pen.now = trade.at_us / 1_000;
-            pen.rest_trade(&fill(trade));
-        }
-        out.push(b']');
-        Some(out)
-    }
-
-    /// The REST reply to `aggTrades`: the newest `limit`, or those from an aggregate id on.
-    pub(crate) fn rest_aggregates(&self, symbol: &str, from: Option<u64>, limit: usize) -> Option<Vec<u8>> {
-        let index = self.find(symbol)?;
-        let trades: Vec<TrueTrade> = self.tapes[index].iter().copied().collect();
-        let all: Vec<&[TrueTrade]> =
-            aggregates(&trades).filter(|group| from.is_none_or(|from| group[0].aggregate >= from)).collect();
-        let mut out = vec![b'['];
-        for (n, group) in ends(&all, from, limit).iter().enumerate() {
-            out.extend_from_slice(if n == 0 { b"" } else { b"," });
-            let mut pen = self.pen(index, &mut out);
-            pen.now = group[0].at_us / 1_000;
-            let fills: Vec<Fill> = group.iter().map(fill).collect();
-            pen.rest_aggregate(group[0].aggregate, &fills);
-        }
-        out.push(b']');
-        Some(out)
-    }
-
-    /// The REST reply to `klines`: the newest `limit` that open within these times (Unix milliseconds).
-    pub(crate) fn rest_candles(
-        &self,
-        symbol: &str,
-        interval: &str,
-        (from, until): (u64, u64),
-        limit: usize,
-    ) -> Option<Vec<u8>> {
-        let index = self.find(symbol)?;
-        let place = INTERVALS.iter().position(|known| known.name == interval)?;
-        let (start, running) = self.bars.running(index, place);
-        let running = (start, running.clone());
-        let all = self.bars.closed(index, place).chain(std::iter::once(&running));
-        let inside = |bar: &&(u64, _)| (from..=until).contains(&(bar.0 / 1_000));
-        let chosen: Vec<_> = all.filter(inside).collect();
-        let from_start = (from > 0).then_some(from);
-        let mut out = vec![b'['];
-        for (n, (start, sums)) in ends(&chosen, from_start, limit).iter().enumerate() {
-            out.extend_from_slice(if n == 0 { b"" } else { b"," });
-            self.pen(index, &mut out).rest_candle(start / 1_000, span(place) / 1_000, sums);
-        }
-        out.push(b']');
-        Some(out)
-    }
-
-    /// The REST reply to `ticker/bookTicker` for one symbol.
-    pub(crate) fn rest_quote(&self, symbol: &str) -> Option<Vec<u8>> {
-        let index = self.find(symbol)?;
-        let book = &self.desks[index].book;
-        let (bid, ask) = book.best(Side::Bid).zip(book.best(Side::Ask))?;
-        let mut out = Vec::new();
-        self.pen(index, &mut out).rest_quote(bid, ask);
-        Some(out)
-    }
 }
 
-/// The first of a list that begins at a wish, else the last ones.
-fn ends<T>(all: &[T], from: Option<u64>, limit: usize) -> &[T] {
-    let count = all.len().min(limit);
-    if from.is_some() { &all[..count] } else { &all[all.len() - count..] }
-}
-
-fn fill(trade: &TrueTrade) -> Fill {
+pub(super) fn fill(trade: &TrueTrade) -> Fill {
     Fill { id: trade.id, tick: trade.tick, lots: trade.lots, buyer_maker: trade.buyer_maker }
 }
 
-/// Trades that belong together.
-fn aggregates(trades: &[TrueTrade]) -> impl Iterator<Item = &[TrueTrade]> {
-    trades.chunk_by(|a, b| a.aggregate == b.aggregate).filter(|group| group[0].aggregate > 0)
+/// The first so many aggregates of some trades, each with its trades, in the order in which they come.
+pub(super) fn aggregates<'a>(
+    trades: impl Iterator<Item = &'a TrueTrade>,
+    limit: usize,
+) -> Vec<Vec<TrueTrade>> {
+    let mut groups: Vec<Vec<TrueTrade>> = Vec::new();
+    for trade in trades.filter(|trade| trade.aggregate > 0) {
+        let full = groups.len() == limit;
+        match groups.last_mut() {
+            Some(group) if group[0].aggregate == trade.aggregate => group.push(*trade),
+            _ if full => break,
+            _ => groups.push(vec![*trade]),
+        }
+    }
+    groups
 }

@@ -8,6 +8,8 @@ use super::{MINUTE, Market, SECOND, Task};
 
 /// A block is told so long after it was agreed.
 const TOLD_AFTER: u64 = 10_000;
+/// Block trades remembered of each symbol: more than a day's.
+const KEPT: usize = 4_096;
 
 impl Market {
     /// Every second: what is reckoned, and the tickers of windows, of the symbols that have traded; when the windows
@@ -52,14 +54,20 @@ impl Market {
         };
         let pause = 20 * SECOND + self.block_dice.below(40 * SECOND);
         self.plan(self.now + pause, Task::Block(symbol));
+        let agreed = (self.now - TOLD_AFTER) / 1_000;
+        let blocks = &mut self.blocks[symbol];
+        blocks.push_back((agreed, fill));
+        if blocks.len() > KEPT {
+            blocks.pop_front();
+        }
         let stream = rare_number(self.desks.len(), symbol, Rare::BlockTrade);
         frames.write(wanted, self.now, stream, |out| {
-            self.pen(symbol, out).block_trade(&fill, (self.now - TOLD_AFTER) / 1_000);
+            self.pen(symbol, out).block_trade(&fill, agreed);
         });
     }
 
     /// When a symbol traded last, Unix microseconds; now, if it has not.
-    fn last_trade(&self, symbol: usize) -> u64 {
+    pub(super) fn last_trade(&self, symbol: usize) -> u64 {
         self.tapes[symbol].iter().rev().find(|trade| trade.lots > 0).map_or(self.now, |trade| trade.at_us)
     }
 }

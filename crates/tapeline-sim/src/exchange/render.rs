@@ -2,6 +2,8 @@
 //!
 //! Sources: the venue's `web-socket-streams.md` (2026-07) and, for futures, its official connectors (2026-07).
 
+mod rest;
+
 use super::book::{Book, Side};
 use super::desk::{Diff, Fill};
 use super::stats::Sums;
@@ -199,7 +201,7 @@ impl Pen<'_> {
     pub(crate) fn ticker(mut self, day: &Sums, book: &Book) {
         self.open("24hrTicker");
         self.name();
-        self.change(day);
+        self.change(["p", "P"], day);
         self.price("w", day.average());
         if !self.futures {
             self.price("x", day.open);
@@ -225,7 +227,7 @@ impl Pen<'_> {
     pub(crate) fn window_ticker(mut self, event: &str, start: u64, sums: &Sums) {
         self.open(event);
         self.name();
-        self.change(sums);
+        self.change(["p", "P"], sums);
         self.price("o", sums.open);
         self.price("h", sums.high);
         self.price("l", sums.low);
@@ -259,15 +261,17 @@ impl Pen<'_> {
     }
 
     /// The change since the opening, absolute and in per cent with three digits.
-    fn change(&mut self, day: &Sums) {
+    fn change(&mut self, [absolute, percent]: [&str; 2], day: &Sums) {
         let sign: &[u8] = if day.close < day.open { b"-" } else { b"" };
         let change = day.close.abs_diff(day.open);
         let per_mille_of_cent = u128::from(change) * 100_000 / u128::from(day.open.max(1));
-        self.key("p");
+        self.key(absolute);
         self.raw(b"\"");
         self.raw(sign);
         push_fixed(self.out, u128::from(change), self.symbol.price_scale, self.symbol.price_text);
-        self.raw(br#"","P":""#);
+        self.raw(b"\"");
+        self.key(percent);
+        self.raw(b"\"");
         self.raw(sign);
         push_fixed(self.out, per_mille_of_cent, 3, 3);
         self.raw(b"\"");
@@ -275,17 +279,27 @@ impl Pen<'_> {
 
     /// `<symbol>@markPrice[@1s]`: `fair` in thousandths of a tick; funding every eight hours.
     pub(crate) fn mark_price(mut self, fair: u64) {
-        let eight_hours = 8 * 3_600_000;
-        let scale = self.symbol.price_scale + 3;
         self.open("markPriceUpdate");
         self.name();
-        for (key, value) in [("p", fair), ("P", fair - fair / 5_000), ("i", fair + fair / 20_000)] {
+        self.marks(["p", "P", "i"], fair);
+        self.raw(br#","r":"0.00010000""#);
+        self.int("T", self.next_funding());
+        self.raw(b"}");
+    }
+
+    /// The mark price, the settlement price and the index, in this order, by these names.
+    fn marks(&mut self, keys: [&str; 3], fair: u64) {
+        let scale = self.symbol.price_scale + 3;
+        for (key, value) in keys.into_iter().zip([fair, fair - fair / 5_000, fair + fair / 20_000]) {
             self.key(key);
             self.quoted(u128::from(value), scale, 8);
         }
-        self.raw(br#","r":"0.00010000""#);
-        self.int("T", (self.now / eight_hours + 1) * eight_hours);
-        self.raw(b"}");
+    }
+
+    /// Funding is exchanged every eight hours.
+    const fn next_funding(&self) -> u64 {
+        let eight_hours = 8 * 3_600_000;
+        (self.now / eight_hours + 1) * eight_hours
     }
 
     /// `<symbol>@forceOrder`: a liquidation that was filled at once by `fills`.
@@ -306,62 +320,6 @@ impl Pen<'_> {
         self.size("z", sums.lots);
         self.int("T", self.now);
         self.raw(b"}}");
-    }
-
-    /// An element of the REST reply to `trades`.
-    pub(crate) fn rest_trade(mut self, fill: &Fill) {
-        self.raw(br#"{"id":"#);
-        push_int(self.out, fill.id);
-        self.price("price", fill.tick);
-        self.size("qty", u128::from(fill.lots));
-        self.turnover("quoteQty", u128::from(fill.tick) * u128::from(fill.lots));
-        self.int("time", self.now);
-        self.flag("isBuyerMaker", fill.buyer_maker);
-        self.raw(if self.futures { b"}" } else { br#","isBestMatch":true}"# });
-    }
-
-    /// An element of the REST reply to `aggTrades`.
-    pub(crate) fn rest_aggregate(mut self, id: u64, fills: &[Fill]) {
-        let (Some(first), Some(last)) = (fills.first(), fills.last()) else { return };
-        self.raw(br#"{"a":"#);
-        push_int(self.out, id);
-        self.aggregate(first, last, fills);
-    }
-
-    /// An element of the REST reply to `klines`.
-    pub(crate) fn rest_candle(mut self, start: u64, span: u64, sums: &Sums) {
-        let Symbol { price_scale, size_scale, price_text, size_text, .. } = *self.symbol;
-        self.raw(b"[");
-        push_int(self.out, start);
-        for tick in [sums.open, sums.high, sums.low, sums.close] {
-            self.element(u128::from(tick), price_scale, price_text);
-        }
-        self.element(sums.lots, size_scale, size_text);
-        self.raw(b",");
-        push_int(self.out, start + span - 1);
-        self.element(sums.turnover, price_scale + size_scale, 8);
-        self.raw(b",");
-        push_int(self.out, sums.trades);
-        self.element(sums.taker_lots, size_scale, size_text);
-        self.element(sums.taker_turnover, price_scale + size_scale, 8);
-        self.raw(br#","0"]"#);
-    }
-
-    fn element(&mut self, units: u128, scale: u32, decimals: u32) {
-        self.raw(b",");
-        self.quoted(units, scale, decimals);
-    }
-
-    /// The REST reply to `ticker/bookTicker`.
-    pub(crate) fn rest_quote(mut self, bid: (u64, u64), ask: (u64, u64)) {
-        self.raw(br#"{"symbol":""#);
-        self.raw(self.symbol.name.as_bytes());
-        self.raw(b"\"");
-        for (price, size, (tick, lots)) in [("bidPrice", "bidQty", bid), ("askPrice", "askQty", ask)] {
-            self.price(price, tick);
-            self.size(size, u128::from(lots));
-        }
-        self.raw(b"}");
     }
 
     fn open(&mut self, event: &str) {

@@ -56,6 +56,14 @@ impl Windows {
         self.symbols[symbol].sums[place].and(running)
     }
 
+    /// The last so many minutes of a symbol, and the running one; no more than a day is known.
+    pub(crate) fn any(&self, symbol: usize, minutes: u64, running: &Sums) -> Sums {
+        let past = &self.symbols[symbol].minutes;
+        let skipped = past.len().saturating_sub(minutes as usize);
+        let flat = Sums::flat(running.close);
+        past.iter().skip(skipped).fold(flat, |sum, minute| sum.and(minute)).and(running)
+    }
+
     /// The last day of a symbol.
     pub(crate) fn day(&self, symbol: usize, running: &Sums) -> Sums {
         self.sums(symbol, DAY, running)

@@ -6,6 +6,7 @@
 
 mod acts;
 mod curtain;
+mod date;
 mod door;
 mod floor;
 mod gate;
@@ -37,6 +38,7 @@ use crate::rng::Rng;
 use acts::Later;
 use bytes::Bytes;
 use curtain::Curtain;
+use date::http_date;
 use floor::Floor;
 pub(crate) use floor::nanos;
 use gate::Gate;
@@ -211,9 +213,15 @@ impl House {
 
     /// A REST request (GET) for a target: path and query, or a whole URL.
     pub fn request(&mut self, now: u64, from: IpAddr, target: &str) -> Reply {
+        self.request_with_key(now, from, target, None)
+    }
+
+    /// The same, with what stood in the header `X-MBX-APIKEY`.
+    pub fn request_with_key(&mut self, now: u64, from: IpAddr, target: &str, key: Option<&str>) -> Reply {
         self.advance(now);
         self.report.http_requests += 1;
-        self.answer(from, &Target::parse(target))
+        let reply = self.answer(from, &Target::parse(target), key);
+        reply.with("date", http_date(self.unix_ms() / 1_000))
     }
 
     /// Lets everything happen that is due until `now`, in its order.

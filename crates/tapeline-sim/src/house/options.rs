@@ -37,6 +37,8 @@ pub struct HouseOptions {
     pub weight: u32,
     /// The shape of error replies on sockets.
     pub error_shape: ErrorShape,
+    /// The only API key that futures accept for what needs one; `None` accepts all of the right form.
+    pub key: Option<String>,
 }
 
 impl HouseOptions {
@@ -67,6 +69,7 @@ impl HouseOptions {
             shutdown_lead: None,
             weight: if futures { 2_400 } else { 6_000 },
             error_shape: ErrorShape::Nested,
+            key: None,
         }
     }
 }

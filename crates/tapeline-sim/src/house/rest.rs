@@ -1,11 +1,14 @@
 //! The REST side of a house: paths, parameters, weights, replies.
 
+mod lists;
+mod prices;
+
 use super::gate::{banned, stamp};
 use super::kinds::{Kind, Place};
 use super::trouble::Trouble;
 use super::wire::Reply;
 use super::{House, Stage};
-use crate::exchange::{INTERVALS, Market, View};
+use crate::exchange::{Market, View};
 use crate::limits::depth_weight;
 use crate::names::percent_decoded;
 use bytes::Bytes;
@@ -15,9 +18,6 @@ use std::time::Duration;
 
 /// Parameters of a query, decoded.
 pub(crate) type Query = BTreeMap<String, String>;
-
-/// What lists a symbol's things from an id on, or the newest: so many at most.
-type Listing = fn(&Market, &str, Option<u64>, usize) -> Option<Vec<u8>>;
 
 /// A request target taken apart.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) fn parse_query(query: &str) -> Query {
 }
 
 impl House {
-    pub(super) fn answer(&mut self, from: IpAddr, target: &Target<'_>) -> Reply {
+    pub(super) fn answer(&mut self, from: IpAddr, target: &Target<'_>, key: Option<&str>) -> Reply {
         let query = parse_query(target.query.unwrap_or(""));
         let symbol = query.get("symbol").map_or("", String::as_str);
         let concerns = |t: &Trouble| t.scope.has_host(target.host) && t.scope.has_symbol(symbol);
@@ -65,7 +65,7 @@ impl House {
                 return Reply::text(Reply::NO_CONNECTION, "");
             }
         }
-        let answered = self.dispatch(from, &target.path, &query);
+        let answered = self.dispatch(from, &target.path, &query, key);
         let reply = match &trouble {
             // A limit that is kept goes before a trouble.
             Some(trouble) if !matches!(answered.status, 418 | 429) => self.harm(from, trouble, answered),
@@ -75,25 +75,35 @@ impl House {
         reply
     }
 
-    fn dispatch(&mut self, from: IpAddr, path: &str, query: &Query) -> Reply {
-        let rest = if self.futures { path.strip_prefix("/fapi/v1/") } else { path.strip_prefix("/api/v3/") };
+    fn dispatch(&mut self, from: IpAddr, path: &str, query: &Query, key: Option<&str>) -> Reply {
+        let futures = self.futures;
+        let rest = match path.strip_prefix(if futures { "/fapi/" } else { "/api/" }) {
+            Some("v1/depth") if !futures => Some("depth"),
+            // The newer table of prices is the same.
+            Some("v2/ticker/price") if futures => Some("ticker/price"),
+            Some(rest) => rest.strip_prefix(if futures { "v1/" } else { "v3/" }),
+            None => None,
+        };
         match rest {
             Some("ping") => self.weighed(from, 1, |_| Reply::json(200, "{}")),
             Some("time") => self.weighed(from, 1, |house| {
                 Reply::json(200, format!("{{\"serverTime\":{}}}", house.unix_ms()))
             }),
             Some("depth") => self.depth(from, query),
-            None if path == "/api/v1/depth" && !self.futures => self.depth(from, query),
-            Some("trades" | "historicalTrades") => {
-                self.listing(from, query, if self.futures { 5 } else { 25 }, Market::rest_trades)
-            }
-            Some("aggTrades") => {
-                self.listing(from, query, if self.futures { 20 } else { 4 }, Market::rest_aggregates)
-            }
+            Some("trades") => self.newest_trades(from, query),
+            Some("historicalTrades") => self.historical_trades(from, query, key),
+            Some("historicalBlockTrades") if !futures => self.blocks(from, query),
+            Some("aggTrades") => self.aggregates(from, query),
             Some("klines") => self.candles(from, query),
             Some("ticker/bookTicker") => self.quotes(from, query),
+            Some("ticker/price") => self.prices(from, query),
+            Some("ticker/24hr") => self.days(from, query),
+            Some("ticker") if !futures => self.windows(from, query),
+            Some("avgPrice") if !futures => self.of_one(from, query, Market::rest_average),
+            Some("referencePrice") if !futures => self.of_one(from, query, Market::rest_reference),
+            Some("premiumIndex") if futures => self.premiums(from, query),
             Some("exchangeInfo") => {
-                self.weighed(from, if self.futures { 1 } else { 20 }, |house| house.exchange_info())
+                self.weighed(from, if futures { 1 } else { 20 }, |house| house.exchange_info())
             }
             _ => Reply::text(404, "no such path\n"),
         }
@@ -158,50 +168,6 @@ impl House {
         let Some(floor) = self.floor() else { return busy() };
         let other = floor.market.symbols().find(|other| *other != symbol).unwrap_or(symbol);
         Reply::json(200, floor.market.snapshot(other, limit, View::Now).unwrap_or_default())
-    }
-
-    fn listing(&mut self, from: IpAddr, query: &Query, weight: u32, list: Listing) -> Reply {
-        self.weighed(from, weight, |house| {
-            let (symbol, limit) = match (required(query, "symbol"), limit(query, 1_000)) {
-                (Ok(symbol), Ok(limit)) => (symbol, limit),
-                (Err(refusal), _) | (_, Err(refusal)) => return refusal,
-            };
-            let first = match query.get("fromId").map(|id| id.parse()) {
-                Some(Err(_)) => return bad_parameter("fromId"),
-                Some(Ok(id)) => Some(id),
-                None => None,
-            };
-            house.ask_market(|market| list(market, symbol, first, limit))
-        })
-    }
-
-    fn candles(&mut self, from: IpAddr, query: &Query) -> Reply {
-        self.weighed(from, 2, |house| {
-            let asked = (required(query, "symbol"), required(query, "interval"), limit(query, 1_000));
-            let (symbol, interval, limit) = match asked {
-                (Ok(symbol), Ok(interval), Ok(limit)) => (symbol, interval, limit),
-                (Err(refusal), ..) | (_, Err(refusal), _) | (.., Err(refusal)) => return refusal,
-            };
-            if !INTERVALS.iter().any(|known| known.name == interval) {
-                return Reply::error(400, -1120, "Invalid interval.");
-            }
-            let time = |key: &str| query.get(key).and_then(|ms| ms.parse().ok());
-            let times = (time("startTime").unwrap_or(0), time("endTime").unwrap_or(u64::MAX));
-            house.ask_market(|market| market.rest_candles(symbol, interval, times, limit))
-        })
-    }
-
-    fn quotes(&mut self, from: IpAddr, query: &Query) -> Reply {
-        let symbol = query.get("symbol");
-        let weight = if symbol.is_some() { 2 } else { 4 };
-        self.weighed(from, weight, |house| match symbol {
-            Some(symbol) => house.ask_market(|market| market.rest_quote(symbol)),
-            None => house.ask_market(|market| {
-                let all: Vec<Vec<u8>> =
-                    market.symbols().filter_map(|symbol| market.rest_quote(symbol)).collect();
-                Some([b"[", all.join(&b',').as_slice(), b"]"].concat())
-            }),
-        })
     }
 
     fn ask_market(&self, ask: impl FnOnce(&Market) -> Option<Vec<u8>>) -> Reply {
@@ -310,10 +276,19 @@ fn required<'a>(query: &'a Query, name: &str) -> Result<&'a str, Reply> {
     })
 }
 
+fn combination() -> Reply {
+    Reply::error(400, -1128, "Combination of optional parameters invalid.")
+}
+
 fn limit(query: &Query, most: usize) -> Result<usize, Reply> {
-    match query.get("limit").map(|limit| limit.parse::<usize>()) {
+    match number(query, "limit")? {
         None => Ok(500),
-        Some(Ok(limit)) if limit > 0 => Ok(limit.min(most)),
+        Some(limit) if limit > 0 => Ok(usize::try_from(limit).unwrap_or(most).min(most)),
         Some(_) => Err(bad_parameter("limit")),
     }
+}
+
+/// A whole number, if it is given.
+fn number(query: &Query, name: &str) -> Result<Option<u64>, Reply> {
+    query.get(name).map(|text| text.parse().map_err(|_| bad_parameter(name))).transpose()
 }

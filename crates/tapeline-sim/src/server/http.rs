@@ -68,7 +68,8 @@ impl Shared {
         if path == "/" {
             return Ok(text(StatusCode::OK, &self.about()));
         }
-        let reply = self.room.with(|house, now| house.request(now, peer, &target));
+        let key = request.headers().get("x-mbx-apikey").and_then(|key| key.to_str().ok());
+        let reply = self.room.with(|house, now| house.request_with_key(now, peer, &target, key));
         if !reply.after.is_zero() {
             tokio::time::sleep(reply.after).await;
         }

@@ -14,4 +14,5 @@ mod playback;
 mod protocol;
 mod recordings;
 mod rest;
+mod seams;
 mod upgrades;

@@ -150,3 +150,140 @@ fn trades_by_rest_are_those_of_the_stream() {
         (Some("0.01"), Some(6_000))
     );
 }
+
+#[test]
+fn what_needs_a_key_needs_a_good_one() {
+    let target = "/fapi/v1/historicalTrades?symbol=BTCUSDT&fromId=1&limit=2";
+    let futures = |known: Option<String>| {
+        house(|options| {
+            *options = HouseOptions::new(MarketOptions::new(true));
+            options.key = known;
+        })
+    };
+    let (right, wrong) = ("k".repeat(64), "w".repeat(64));
+    let ask = |known: Option<&String>, key: Option<&str>| {
+        let mut house = futures(known.cloned());
+        let reply = house.request_with_key(60 * SECOND, HERE, target, key);
+        assert_eq!(reply.header("x-mbx-used-weight-1m"), Some("20"), "it costs either way");
+        (reply.status, json(&reply.body)["code"].as_i64())
+    };
+    assert_eq!(ask(None, None), (401, Some(-2014)));
+    assert_eq!(ask(None, Some("short")), (401, Some(-2014)));
+    assert_eq!(ask(Some(&right), Some(&wrong)), (401, Some(-2015)));
+    assert_eq!(ask(Some(&right), Some(&right)), (200, None));
+    assert_eq!(ask(None, Some(&wrong)), (200, None));
+    // Spot tells everybody.
+    let spot = "/api/v3/historicalTrades?symbol=BTCUSDT&limit=2";
+    assert_eq!(get(&mut house(|_| {}), 60 * SECOND, spot).status, 200);
+}
+
+#[test]
+fn lists_and_prices_are_refused_in_the_venues_words() {
+    for (target, code) in [
+        ("historicalTrades?symbol=NOSUCH", -1121),
+        ("historicalTrades?symbol=BTCUSDT&fromId=x", -1130),
+        ("historicalBlockTrades?symbol=BTCUSDT", -1102),
+        ("trades?symbol=BTCUSDT&limit=0", -1130),
+        ("klines?symbol=BTCUSDT", -1102),
+        ("klines?symbol=BTCUSDT&interval=7m", -1120),
+        ("klines?symbol=BTCUSDT&interval=1d&timeZone=8", -1130),
+        ("klines?symbol=BTCUSDT&interval=1m&startTime=soon", -1130),
+        ("ticker/24hr?symbol=BTCUSDT&symbols=[\"ETHUSDT\"]", -1128),
+        ("ticker/24hr?symbols=[]", -1130),
+        ("ticker/24hr?symbols=[\"NOSUCH\"]", -1121),
+        ("ticker/24hr?symbol=BTCUSDT&type=LONG", -1130),
+        ("ticker/price?symbol=NOSUCH", -1121),
+        ("ticker", -1102),
+        ("ticker?symbol=BTCUSDT&windowSize=8d", -1130),
+        ("avgPrice", -1102),
+        ("referencePrice?symbol=NOSUCH", -1121),
+    ] {
+        let mut house = house(|_| {});
+        let reply = get(&mut house, SECOND, &format!("/api/v3/{target}"));
+        let said = (reply.status, json(&reply.body)["code"].as_i64());
+        assert_eq!(said, (400, Some(code)), "{target}");
+    }
+    let mut house = house(|options| *options = HouseOptions::new(MarketOptions::new(true)));
+    let mixed = get(&mut house, SECOND, "/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=1&startTime=1");
+    assert_eq!(json(&mixed.body)["code"], -1128);
+    for target in
+        ["/fapi/v1/avgPrice?symbol=BTCUSDT", "/fapi/v1/ticker?symbol=BTCUSDT", "/api/v3/premiumIndex"]
+    {
+        assert_eq!(get(&mut house, SECOND, target).status, 404, "{target}");
+    }
+}
+
+#[test]
+fn aggregates_can_be_asked_for_by_time_and_candles_too() {
+    let mut house = house(|_| {});
+    let now = 120 * SECOND;
+    let ask = |house: &mut House, query: &str| {
+        let reply = get(house, now, &format!("/api/v3/{query}"));
+        json(&reply.body).as_array().unwrap().clone()
+    };
+    let (since, until) = (house.unix_ms() + 30_000, house.unix_ms() + 60_000);
+    let between = ask(&mut house, &format!("aggTrades?symbol=BTCUSDT&startTime={since}&endTime={until}"));
+    assert!(between.len() > 20);
+    let inside = |row: &Value| (since..=until).contains(&row["T"].as_u64().unwrap());
+    assert!(between.iter().all(inside));
+    let first = between[0]["a"].as_u64().unwrap();
+    let before = ask(&mut house, &format!("aggTrades?symbol=BTCUSDT&fromId={}&limit=1", first - 1));
+    assert!(!inside(&before[0]), "the one before is older");
+    let newest = ask(&mut house, &format!("aggTrades?symbol=BTCUSDT&endTime={until}&limit=2"));
+    assert_eq!(newest, between[between.len() - 2..]);
+    let bars = ask(&mut house, &format!("klines?symbol=BTCUSDT&interval=1m&endTime={since}"));
+    assert_eq!(bars.len(), 1, "only one has opened by then: {bars:?}");
+}
+
+#[test]
+fn prices_of_some_or_all_are_those_of_each() {
+    let mut house = house(|_| {});
+    let now = 90 * SECOND;
+    for path in ["ticker/24hr", "ticker/price", "ticker/bookTicker"] {
+        let mut ask = |query: &str| json(&get(&mut house, now, &format!("/api/v3/{path}{query}")).body);
+        let singles = [ask("?symbol=BTCUSDT"), ask("?symbol=ETHUSDT")];
+        assert_eq!(ask(""), Value::from(singles.to_vec()), "{path}");
+        assert_eq!(ask("?symbols=[%22ETHUSDT%22]"), Value::from(vec![singles[1].clone()]), "{path}");
+    }
+    let truth = house.truth("BTCUSDT", None).unwrap();
+    let quote = json(&get(&mut house, now, "/api/v3/ticker/bookTicker?symbol=BTCUSDT").body);
+    assert_eq!(
+        (&quote["bidPrice"], &quote["askPrice"]),
+        (&truth.bids[0].0.clone().into(), &truth.asks[0].0.clone().into())
+    );
+    let last = json(&get(&mut house, now, "/api/v3/trades?symbol=BTCUSDT&limit=1").body);
+    let price = json(&get(&mut house, now, "/api/v3/ticker/price?symbol=BTCUSDT").body);
+    assert_eq!(price["price"], last[0]["price"]);
+    // A window of a day is the sum that the day's ticker tells, and an hour's is less.
+    let mut ask = |query: &str| json(&get(&mut house, now, &format!("/api/v3/ticker{query}")).body);
+    let (day, whole) = (ask("?symbol=BTCUSDT&windowSize=1d"), ask("/24hr?symbol=BTCUSDT"));
+    for key in ["volume", "count", "openPrice", "highPrice", "lowPrice", "lastPrice", "firstId", "lastId"] {
+        assert_eq!(day[key], whole[key], "{key}");
+    }
+    let hour = ask("?symbol=BTCUSDT&windowSize=1h");
+    assert!(hour["count"].as_u64() < day["count"].as_u64() && hour["closeTime"] == day["closeTime"]);
+    let mini = ask("/24hr?symbol=BTCUSDT&type=MINI");
+    assert!(mini["lastQty"].is_null() && mini["volume"] == whole["volume"]);
+}
+
+#[test]
+fn what_the_tape_has_lost_is_left_out_and_not_made_up() {
+    let mut house = house(|options| (options.market.truth, options.market.trades) = (100, 100));
+    house.advance(60 * SECOND);
+    let ask = |house: &mut House, path: &str| {
+        let reply = get(house, 60 * SECOND, &format!("/api/v3/{path}?symbol=BTCUSDT&fromId=1&limit=1000"));
+        json(&reply.body).as_array().unwrap().clone()
+    };
+    let trades = ask(&mut house, "historicalTrades");
+    assert_eq!(trades.len(), 100);
+    let aggregates = ask(&mut house, "aggTrades");
+    assert!(aggregates[0]["f"].as_u64() > trades[0]["id"].as_u64(), "the first may have lost its beginning");
+    assert_eq!(aggregates.last().unwrap()["l"], trades[99]["id"]);
+}
+
+#[test]
+fn every_reply_is_dated_by_the_house() {
+    let mut house = house(|_| {});
+    let reply = get(&mut house, 61 * SECOND, "/api/v3/ping");
+    assert_eq!(reply.header("date"), Some("Mon, 05 Jan 2026 12:01:01 GMT"));
+}
