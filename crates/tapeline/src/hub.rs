@@ -71,7 +71,7 @@ pub struct VenueStatus {
     pub venue: String,
     /// How often its feed has crashed and been started again.
     pub restarts: u64,
-    /// Whether it crashed too often and waits for [`Command::Reset`].
+    /// Whether it crashed too often and waits for [`Hub::recover`] or [`Hub::reset`].
     pub halted: bool,
     /// What its feed says; none while it is halted.
     pub feed: Option<FeedStatus>,
@@ -207,6 +207,11 @@ impl Hub {
     /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
     pub async fn command(&self, venue: &str, command: Command) -> Result<usize, SubscribeError> {
         self.ask(venue, |reply| Order::Command { command, reply }).await
+    }
+
+    /// The venues that run.
+    pub(crate) fn running(&self) -> Vec<String> {
+        self.links().iter().map(|link| link.venue.clone()).collect()
     }
 
     /// Drops all topics without subscribers now, instead of after their linger; how many.

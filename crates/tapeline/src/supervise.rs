@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use tapeline_core::config::FeedConfig;
 use tapeline_core::feed::{Command, Feed, Memory};
 use tapeline_core::outbox::CutOff;
+use tapeline_core::policy::recovery::Recovery;
 use tapeline_core::rng::Rng;
 use tapeline_core::time::Mono;
 use tapeline_core::venue::Venue;
@@ -104,6 +105,12 @@ fn cut_off(memory: &Memory, why: CutOff) {
     }
 }
 
+/// Whether an order is meant to bring a venue that was halted back.
+fn ends_a_halt(command: &Command) -> bool {
+    let recover = matches!(command, Command::Recover { how, .. } if *how != Recovery::Manual);
+    recover || *command == Command::Reset
+}
+
 /// Waits until an operator resets the venue (`true`) or nobody needs it any more. Subscriptions are
 /// left unanswered, which tells those who ask.
 async fn halt(wiring: &mut Wiring) -> bool {
@@ -114,7 +121,7 @@ async fn halt(wiring: &mut Wiring) -> bool {
         };
         match order {
             None => return false,
-            Some(Order::Command { command: Command::Reset, reply }) => {
+            Some(Order::Command { command, reply }) if ends_a_halt(&command) => {
                 // Whoever asked may have given up meanwhile.
                 let _ = reply.send(1);
                 return true;

@@ -303,6 +303,7 @@ impl Settings {
             streams: venue.streams.clone(),
             rest: venue.rest.clone(),
             warm: venue.warm.clone(),
+            lines: venue.lines,
             keys,
             limits: self.limits.clone(),
             timing: self.timing.clone(),
