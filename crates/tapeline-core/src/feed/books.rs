@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::data::book::{BookLimits, Break, Outcome, Why};
 use crate::data::event::{Book, BookState, Level};
-use crate::data::sequence::Verdict;
 use crate::data::update::{Data, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
@@ -15,7 +14,6 @@ use super::Feed;
 use super::history::Draft;
 use super::lines::REJECTED;
 use super::market::Epochs;
-use super::partial::changes;
 use super::snapshots::Urgency;
 use super::topics::{Seen, Service, State};
 
@@ -94,6 +92,9 @@ impl Feed {
             if refreshed {
                 self.snapshots.succeeded(id);
             }
+            if !self.cuts.is_empty() {
+                self.cut_tops(now, id, time);
+            }
             if turned {
                 self.tell_topic(now, id);
             }
@@ -121,7 +122,8 @@ impl Feed {
             Outcome::Synced => {
                 self.snapshots.succeeded(id);
                 let seen = Seen::of(&mut entry.seen);
-                seen.renew(time);
+                // The time of what it shows: of the newest delta in it, or of the reply, if that tells one.
+                (seen.last_time, seen.last_at) = (book.time().or(time), Some(now));
                 seen.shown = None;
                 // Also the first time: a position before it has no state to go on from.
                 entry.begin_epoch(Epochs(&mut self.rng).draw());
@@ -130,6 +132,7 @@ impl Feed {
                 }
                 self.events.record(now, entry.topic.as_str(), ("syncing", "live"), "synchronised");
                 self.tell_topic(now, id);
+                self.cut_tops(now, id, time);
             }
             Outcome::Refreshed => {
                 self.snapshots.succeeded(id);
@@ -163,6 +166,7 @@ impl Feed {
             entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
         }
         self.tell_topic(now, id);
+        self.cut_tops(now, id, None);
     }
 
     /// The line of a book is gone.
@@ -177,54 +181,6 @@ impl Feed {
             }
             State::Depth(_) => entry.broken = entry.last_at().is_some(),
             _ => {}
-        }
-    }
-
-    /// The venue's own top of the book, whole each time: published as what changed.
-    pub(super) fn partial(
-        &mut self,
-        now: Time,
-        id: TopicId,
-        time: Option<Unix>,
-        last: u64,
-        bids: &[Level],
-        asks: &[Level],
-    ) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        Seen::of(&mut entry.seen).counts.received += 1;
-        match entry.sequence.rise(last, true) {
-            Verdict::Duplicate => {
-                Seen::of(&mut entry.seen).counts.duplicates += 1;
-                return;
-            }
-            Verdict::Reset => entry.sequence.restart(last),
-            Verdict::Next | Verdict::Ahead => {}
-        }
-        let seen = Seen::of(&mut entry.seen);
-        seen.last_at = Some(now);
-        seen.renew(time);
-        if entry.broken {
-            entry.begin_epoch(Epochs(&mut self.rng).draw());
-        }
-        let State::Depth(held) = &mut entry.state else { return };
-        let (venue_id, state) = (Some(last), BookState::Unverified);
-        let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
-        match held.replace(Box::new(whole)) {
-            None => {
-                if let Some(snapshot) = entry.snapshot(now) {
-                    entry.announce(&mut self.readers, &snapshot);
-                }
-            }
-            Some(before) => {
-                let changed_bids = changes(before.bids(), bids, true);
-                let changed_asks = changes(before.asks(), asks, false);
-                if changed_bids.is_empty() && changed_asks.is_empty() {
-                    return;
-                }
-                let levels = joined(&changed_bids, &changed_asks);
-                let delta = Book { levels, bids: changed_bids.len() as u32, venue_id, state };
-                entry.publish(&mut self.readers, &self.config, draft(now, time, delta));
-            }
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::data::channel::Shape;
 use crate::data::event::Level as PriceLevel;
-use crate::data::sequence::{Missing, Sequence, Verdict};
-use crate::data::update::{Data, Epoch, Gap, GapKind, Kind, Source};
+use crate::data::sequence::{Sequence, Verdict};
+use crate::data::update::{Data, Epoch, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
@@ -242,20 +242,6 @@ impl Feed {
         }
     }
 
-    /// An event is held back behind a hole in the ids.
-    #[cold]
-    fn came_early(&mut self, now: Time, topic: TopicId) {
-        let Some(entry) = self.topics.get(topic) else { return };
-        let full = entry.sequence.held() > self.hole_room(entry);
-        let first = self.holes.insert(topic);
-        self.want_repair(now, topic);
-        if full {
-            self.declare(now, topic);
-        } else if first {
-            self.fetch_due(now);
-        }
-    }
-
     /// An id that was here before, or that was declared missing and comes after all: late, and so marked.
     #[cold]
     fn again(
@@ -296,69 +282,6 @@ impl Feed {
         // The id that told of it becomes the base.
         entry.sequence = Sequence::default();
         self.decoded.restart(topic);
-    }
-
-    /// Delivers what a filled (or declared) hole held back.
-    fn release(&mut self, topic: TopicId) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
-        while let Some((id, held)) = entry.sequence.release() {
-            self.decoded.see(topic, id);
-            if let Some((time, received, data, source)) = held {
-                Seen::of(&mut entry.seen).renew(time);
-                let draft = brought(entry.shape, source, (time, received), data);
-                entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
-            }
-        }
-        if entry.sequence.held() == 0 {
-            entry.outage = false;
-            self.holes.remove(&topic);
-        }
-    }
-
-    /// Gives up on the first hole of a topic: its subscribers are told what is missing.
-    pub(super) fn declare(&mut self, now: Time, topic: TopicId) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
-        let Some(missing) = entry.sequence.give_up() else { return };
-        let Missing { from, to } = missing;
-        self.decoded.declare(topic, missing);
-        let counts = &mut Seen::of(&mut entry.seen).counts;
-        counts.gaps += 1;
-        // Ids are the venue's word: two wild ones can miss more than there are numbers.
-        counts.lost = counts.lost.saturating_add((to - from).saturating_add(1));
-        self.counters.gaps += 1;
-        let reason = "not received from the venue";
-        self.events.record(now, entry.topic.as_str(), ("live", "live"), &format!("gap {from}-{to} declared"));
-        let gap = Gap { kind: GapKind::Venue, from, to, reason: reason.into() };
-        let draft = Draft {
-            kind: Kind::Gap,
-            source: Source::Live,
-            time: None,
-            received: now.unix,
-            late: false,
-            data: Data::Gap(Box::new(gap)),
-        };
-        entry.publish(&mut self.readers, &self.config, draft);
-        self.release(topic);
-        self.count_gap(now, topic);
-    }
-
-    /// Declares the holes whose time is up.
-    pub(super) fn declare_due(&mut self, now: Time) {
-        let due = |feed: &Self, id: &TopicId| feed.hole_deadline(*id).is_some_and(|at| at <= now.mono);
-        loop {
-            let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
-            self.declare(now, id);
-        }
-    }
-
-    /// When the next hole is declared.
-    pub(super) fn holes_deadline(&self) -> Option<Mono> {
-        self.holes.iter().filter_map(|id| self.hole_deadline(*id)).min()
-    }
-
-    fn hole_deadline(&self, id: TopicId) -> Option<Mono> {
-        let entry = self.topics.get(id)?;
-        entry.sequence.deadline(self.hole_patience(entry))
     }
 
     fn unknown(&mut self, slot: usize, name: String) {
@@ -480,7 +403,12 @@ impl Origin {
 
 /// What has been brought, with the venue's time and ours.
 #[inline]
-fn brought(shape: Shape, source: Source, (time, received): (Option<Unix>, Unix), data: Data) -> Draft {
+pub(super) fn brought(
+    shape: Shape,
+    source: Source,
+    (time, received): (Option<Unix>, Unix),
+    data: Data,
+) -> Draft {
     Draft { kind: kind_of(shape, &data), source, time, received, late: false, data }
 }
 

@@ -10,7 +10,7 @@
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
-//! - `market`, `copies`, `books`, `partial`: from a frame to the topics
+//! - `market`, `copies`, `holes`, `books`, `partial`: from a frame to the topics
 //! - `early`: deltas that one line brings before another has brought what lies between
 //! - `witness`: whether two lines tell the same
 //! - `topics`, `history`: what is known of each topic, and its log
@@ -32,6 +32,7 @@ mod fetches;
 mod gate;
 mod health;
 mod history;
+mod holes;
 mod io;
 mod lateness;
 mod line;
@@ -51,8 +52,8 @@ mod status;
 mod subscribe;
 mod topics;
 mod vigil;
-mod witness;
 mod wishes;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -121,6 +122,8 @@ pub struct Feed {
     holes: BTreeSet<TopicId>,
     /// Books that wait for time to pass.
     waiting_books: BTreeSet<TopicId>,
+    /// Tops that are cut from books, by book.
+    cuts: BTreeMap<TopicId, Vec<TopicId>>,
     /// Deltas of books that one line brought before another brought what lies between.
     early: BTreeMap<TopicId, VecDeque<Early>>,
     decoded: Decoded,
@@ -202,6 +205,7 @@ impl Feed {
             idle_fetch_at: Mono::default(),
             holes: BTreeSet::new(),
             waiting_books: BTreeSet::new(),
+            cuts: BTreeMap::new(),
             early: BTreeMap::new(),
             decoded: Decoded::default(),
             actions: VecDeque::new(),

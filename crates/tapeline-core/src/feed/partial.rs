@@ -1,9 +1,170 @@
-//! What changed between two views of the top of a book.
+//! The top of a book as a topic of its own: cut from the verified book where one of the symbol runs anyway, else the
+//! venue's partial stream, which nothing proves.
 
 use std::cmp::Ordering;
 
+use crate::data::channel::Channel;
 use crate::data::decimal::Decimal;
-use crate::data::event::Level;
+use crate::data::event::{Book, BookState, Level};
+use crate::data::sequence::Verdict;
+use crate::time::{Time, Unix};
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::books::{draft, joined};
+use super::market::Epochs;
+use super::topics::{Entry, Seen, State};
+
+/// Levels a side, where a topic does not say.
+const LEVELS: usize = 20;
+
+impl Feed {
+    /// The venue's own top of the book, whole each time: published as what changed.
+    pub(super) fn partial(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        time: Option<Unix>,
+        last: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        Seen::of(&mut entry.seen).counts.received += 1;
+        match entry.sequence.rise(last, true) {
+            Verdict::Duplicate => {
+                Seen::of(&mut entry.seen).counts.duplicates += 1;
+                return;
+            }
+            Verdict::Reset => entry.sequence.restart(last),
+            Verdict::Next | Verdict::Ahead => {}
+        }
+        if self.is_cut(id) {
+            // The verified book says it better.
+            if let Some(entry) = self.topics.get_mut(id) {
+                Seen::of(&mut entry.seen).last_at = Some(now);
+            }
+            return;
+        }
+        self.show_top(now, id, (time, last, BookState::Unverified), bids, asks);
+    }
+
+    /// Shows the top of a book, whole, as what changed.
+    fn show_top(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        (time, last, state): (Option<Unix>, u64, BookState),
+        bids: &[Level],
+        asks: &[Level],
+    ) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let seen = Seen::of(&mut entry.seen);
+        seen.last_at = Some(now);
+        seen.renew(time);
+        if entry.broken {
+            entry.begin_epoch(Epochs(&mut self.rng).draw());
+        }
+        let State::Depth(held) = &mut entry.state else { return };
+        let venue_id = Some(last);
+        let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
+        match held.replace(Box::new(whole)) {
+            None => {
+                if let Some(snapshot) = entry.snapshot(now) {
+                    entry.announce(&mut self.readers, &snapshot);
+                }
+            }
+            Some(before) => {
+                let changed_bids = changes(before.bids(), bids, true);
+                let changed_asks = changes(before.asks(), asks, false);
+                if changed_bids.is_empty() && changed_asks.is_empty() && before.state == state {
+                    return;
+                }
+                let levels = joined(&changed_bids, &changed_asks);
+                let delta = Book { levels, bids: changed_bids.len() as u32, venue_id, state };
+                entry.publish(&mut self.readers, &self.config, draft(now, time, delta));
+            }
+        }
+    }
+
+    /// A topic has come: the tops of its symbol are cut from its book, if both run.
+    pub(super) fn match_cuts(&mut self, id: TopicId) {
+        let Some(entry) = self.topics.get(id) else { return };
+        match entry.topic.channel() {
+            Channel::Depth => {
+                let (venue, symbol) = (entry.topic.venue(), entry.topic.raw_symbol());
+                let book = crate::data::topic::Topic::parse(&format!("{venue}:book:{symbol}"));
+                if let Some(book) = book.ok().and_then(|book| self.topics.id(&book)) {
+                    self.cuts.entry(book).or_default().push(id);
+                }
+            }
+            Channel::Book if matches!(entry.state, State::Book(_)) => {
+                let same = |other: &Entry| {
+                    other.topic.channel() == Channel::Depth
+                        && other.topic.raw_symbol() == entry.topic.raw_symbol()
+                };
+                let tops: Vec<TopicId> =
+                    self.topics.iter().filter(|(_, other)| same(other)).map(|(id, _)| id).collect();
+                if !tops.is_empty() {
+                    self.cuts.insert(id, tops);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A topic has gone.
+    pub(super) fn forget_cuts(&mut self, id: TopicId) {
+        self.cuts.remove(&id);
+        self.cuts.retain(|_, tops| {
+            tops.retain(|top| *top != id);
+            !tops.is_empty()
+        });
+    }
+
+    /// Whether a top is cut from a book that is right.
+    fn is_cut(&self, id: TopicId) -> bool {
+        let right = |book: &TopicId| match self.topics.get(*book).map(|entry| (entry, &entry.state)) {
+            Some((entry, State::Book(book))) => entry.book_state(book) == BookState::Live,
+            _ => false,
+        };
+        self.cuts.iter().any(|(book, tops)| tops.contains(&id) && right(book))
+    }
+
+    /// A book has changed: so may what is cut from it.
+    #[cold]
+    pub(super) fn cut_tops(&mut self, now: Time, id: TopicId, time: Option<Unix>) {
+        let Some(tops) = self.cuts.get(&id).cloned() else { return };
+        for top in tops {
+            let levels = self.topics.get(top).and_then(|entry| entry.topic.param("levels")?.parse().ok());
+            let Some((entry, State::Book(book))) = self.topics.get(id).map(|entry| (entry, &entry.state))
+            else {
+                return;
+            };
+            let (state, last) = (entry.book_state(book), book.last_id());
+            let (Some(last), BookState::Live) = (last, state) else {
+                self.stale_top(now, top);
+                continue;
+            };
+            let levels = levels.unwrap_or(LEVELS);
+            let bids: Vec<Level> = book.bids().iter().take(levels).collect();
+            let asks: Vec<Level> = book.asks().iter().take(levels).collect();
+            self.show_top(now, top, (time, last, state), &bids, &asks);
+        }
+    }
+
+    /// The book that a top was cut from is not right any more; the venue's own may take over.
+    fn stale_top(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let State::Depth(Some(held)) = &mut entry.state else { return };
+        if held.state != BookState::Live {
+            return;
+        }
+        held.state = BookState::Stale;
+        let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
+        entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+    }
+}
 
 /// The levels by which `after` differs from `before`, size zero for those that are gone. Both are one
 /// side, best first; `falling` says whether prices fall (bids).

@@ -246,6 +246,7 @@ impl Feed {
         if let Some(period) = self.venue.period(topic) {
             self.expect_period(id, period);
         }
+        self.match_cuts(id);
         self.place(now, id);
         self.offer_to_patterns(now, id);
         self.poll_too(now);
@@ -354,6 +355,7 @@ impl Feed {
         self.snapshots.forget(id);
         self.holes.remove(&id);
         self.early.remove(&id);
+        self.forget_cuts(id);
         self.repairs.forget(id);
         self.fetches.forget(id);
         self.fallback.forget(id);

@@ -237,8 +237,15 @@ impl Entry {
             self.begin_epoch(epochs.draw());
         }
         if let (State::Keyed(map), Data::Keyed(keyed)) = (&mut self.state, &draft.data) {
+            let first = self.offset == 0 && map.is_empty();
             for (key, data) in &keyed.0 {
                 map.insert(key.clone(), data.clone());
+            }
+            if first {
+                // As below: the first state is the snapshot that later ones are deltas to.
+                let at = (draft.time, draft.received);
+                let snapshot = unlogged(self.place(), Kind::Snapshot, draft.source, at, draft.data);
+                return self.announce(readers, &snapshot);
             }
         }
         if matches!(self.state, State::Latest(None)) && self.offset == 0 {
@@ -263,7 +270,9 @@ impl Entry {
         match &mut self.state {
             State::Latest(latest) => *latest = None,
             State::Depth(held) => *held = None,
-            State::Events | State::Book(_) | State::Keyed(_) => {}
+            // What has not been told since the break may have changed meanwhile.
+            State::Keyed(map) => map.clear(),
+            State::Events | State::Book(_) => {}
         }
     }
 

@@ -53,7 +53,8 @@ impl Feed {
         });
         let all: usize = told.clone().count() + self.decoded.refused.len();
         // Arrays hold no events with ids of their own.
-        let only = if all == 1 { told.clone().chain(self.decoded.refused.iter().copied()).next() } else { None };
+        let only =
+            if all == 1 { told.clone().chain(self.decoded.refused.iter().copied()).next() } else { None };
         let Some((topic, id)) = only else { return };
         let compared =
             |entry: &&mut Entry| entry.carriers.several() && entry.sequencing == Sequencing::Contiguous;

@@ -79,8 +79,8 @@ pub(super) struct Held {
 /// Where the stream stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    last: u64,
-    time: Option<Unix>,
+    pub(super) last: u64,
+    pub(super) time: Option<Unix>,
 }
 
 /// Old deltas seen in a row.

@@ -6,6 +6,7 @@ use super::ladder::Ladder;
 use super::sync::{BookSync, Phase};
 use crate::data::decimal::Decimal;
 use crate::data::event::{Book, BookState};
+use crate::time::Unix;
 
 impl BookSync {
     /// How far the book can be trusted.
@@ -24,6 +25,11 @@ impl BookSync {
             Phase::Synced { id, .. } => Some(id),
             Phase::Unsynced { .. } => None,
         }
+    }
+
+    /// The venue's time of the newest delta in the book; `None` if what it shows is a snapshot's, or has no time.
+    pub fn time(&self) -> Option<Unix> {
+        self.newest.filter(|newest| self.last_id() == Some(newest.last)).and_then(|newest| newest.time)
     }
 
     /// The bid side; a stale view while the book is not right.

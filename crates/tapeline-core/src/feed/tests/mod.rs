@@ -11,6 +11,7 @@ mod readers;
 mod repair;
 mod rotate;
 mod snapshots;
+mod tops;
 mod toy;
 
 use std::time::Duration;

@@ -157,11 +157,20 @@ fn two_lines_that_disagree_are_found_out_and_the_first_is_kept() {
     for id in 1..=300 {
         bench.hear(a, &format!("t A {id} 1"));
         // Equal content in other words is no disagreement.
-        let told = if id % 100 == 0 { "2" } else if id % 7 == 0 { "1.0" } else { "1" };
+        let told = if id % 100 == 0 {
+            "2"
+        } else if id % 7 == 0 {
+            "1.0"
+        } else {
+            "1"
+        };
         bench.hear(b, &format!("t A {id} {told}"));
     }
     let status = bench.feed.status(bench.now);
-    assert_eq!((status.mismatches, status.lines[0].stats.mismatches, status.lines[1].stats.mismatches), (3, 0, 3));
+    assert_eq!(
+        (status.mismatches, status.lines[0].stats.mismatches, status.lines[1].stats.mismatches),
+        (3, 0, 3)
+    );
     assert_eq!(market(&mut outbox).len(), 300);
 }
 

@@ -8,7 +8,7 @@ use crate::config::FeedConfig;
 use crate::data::channel::{Channel, Delivery};
 use crate::data::event::{Level, Liquidation, Quote, Side, Trade};
 use crate::data::topic::{Topic, TopicError};
-use crate::data::update::{Data, Kind, Shared, Source};
+use crate::data::update::{Data, Keyed, Kind, Shared, Source};
 use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
 use crate::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
 use crate::policy::fault::Fault;
@@ -86,6 +86,7 @@ impl Venue for Toy {
             Channel::Book => 'd',
             Channel::Liquidation => 'l',
             Channel::MarkPrice => 'm',
+            Channel::Depth => 'p',
             _ => {
                 let (topic, reason) = (topic.to_string(), "toys are few".into());
                 return Err(TopicError::NotOffered { venue: "toy", topic, reason });
@@ -125,6 +126,19 @@ impl Venue for Toy {
                 });
             }
             "bye" => out.items.push(Item::Goodbye),
+            // An array of mark prices, by symbol.
+            "k" => {
+                let time = Some(Unix(i64::try_from(number(words.next())?).unwrap_or(0)));
+                let Some(topic) = names.get(b"m !all") else { return Ok(()) };
+                let one = |symbol: &str| {
+                    let (price, one) = (1.into(), 1.into());
+                    let quote =
+                        Quote { bid: price, bid_size: one, ask: price, ask_size: one, venue_id: None };
+                    (symbol.into(), Data::Quote(quote))
+                };
+                let data = Data::Keyed(Box::new(Keyed(words.map(one).collect())));
+                out.items.push(Item::Market { topic, id: 0, time, data });
+            }
             "panic" => panic!("a toy breaks"),
             "t" | "q" | "d" | "l" | "m" => {
                 let stream = format!("{kind} {}", words.next().unwrap_or(""));
@@ -359,6 +373,7 @@ fn short(update: &Shared) -> String {
         Data::Liquidation(order) => format!("price={}", order.price),
         Data::Gap(gap) => format!("{}-{}", gap.from, gap.to),
         Data::Status(status) => format!("{} {}", status.phase, status.reason),
+        Data::Keyed(keyed) => keyed.0.iter().map(|(key, _)| &**key).collect::<Vec<_>>().join(" "),
         Data::Book(book) => format!("{:?} {}+{}", book.state, book.bids().len(), book.asks().len()),
         _ => String::new(),
     };

@@ -1,0 +1,90 @@
+//! Holes in the ids: what lies behind one is held back until it is filled, or declared.
+
+use crate::data::sequence::Missing;
+use crate::data::update::{Data, Gap, GapKind, Kind, Source};
+use crate::time::{Mono, Time};
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::history::Draft;
+use super::market::{Epochs, brought};
+use super::topics::Seen;
+
+impl Feed {
+    /// An event is held back behind a hole in the ids.
+    #[cold]
+    pub(super) fn came_early(&mut self, now: Time, topic: TopicId) {
+        let Some(entry) = self.topics.get(topic) else { return };
+        let full = entry.sequence.held() > self.hole_room(entry);
+        let first = self.holes.insert(topic);
+        self.want_repair(now, topic);
+        if full {
+            self.declare(now, topic);
+        } else if first {
+            self.fetch_due(now);
+        }
+    }
+
+    /// Delivers what a filled (or declared) hole held back.
+    pub(super) fn release(&mut self, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        while let Some((id, held)) = entry.sequence.release() {
+            self.decoded.see(topic, id);
+            if let Some((time, received, data, source)) = held {
+                Seen::of(&mut entry.seen).renew(time);
+                let draft = brought(entry.shape, source, (time, received), data);
+                entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
+            }
+        }
+        if entry.sequence.held() == 0 {
+            entry.outage = false;
+            self.holes.remove(&topic);
+        }
+    }
+
+    /// Gives up on the first hole of a topic: its subscribers are told what is missing.
+    pub(super) fn declare(&mut self, now: Time, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let Some(missing) = entry.sequence.give_up() else { return };
+        let Missing { from, to } = missing;
+        self.decoded.declare(topic, missing);
+        let counts = &mut Seen::of(&mut entry.seen).counts;
+        counts.gaps += 1;
+        // Ids are the venue's word: two wild ones can miss more than there are numbers.
+        counts.lost = counts.lost.saturating_add((to - from).saturating_add(1));
+        self.counters.gaps += 1;
+        let reason = "not received from the venue";
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), &format!("gap {from}-{to} declared"));
+        let gap = Gap { kind: GapKind::Venue, from, to, reason: reason.into() };
+        let draft = Draft {
+            kind: Kind::Gap,
+            source: Source::Live,
+            time: None,
+            received: now.unix,
+            late: false,
+            data: Data::Gap(Box::new(gap)),
+        };
+        entry.publish(&mut self.readers, &self.config, draft);
+        self.release(topic);
+        self.count_gap(now, topic);
+    }
+
+    /// Declares the holes whose time is up.
+    pub(super) fn declare_due(&mut self, now: Time) {
+        let due = |feed: &Self, id: &TopicId| feed.hole_deadline(*id).is_some_and(|at| at <= now.mono);
+        loop {
+            let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
+            self.declare(now, id);
+        }
+    }
+
+    /// When the next hole is declared.
+    pub(super) fn holes_deadline(&self) -> Option<Mono> {
+        self.holes.iter().filter_map(|id| self.hole_deadline(*id)).min()
+    }
+
+    fn hole_deadline(&self, id: TopicId) -> Option<Mono> {
+        let entry = self.topics.get(id)?;
+        entry.sequence.deadline(self.hole_patience(entry))
+    }
+}
