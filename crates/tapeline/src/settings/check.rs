@@ -120,6 +120,10 @@ fn venue(settings: &Settings, problems: &mut Vec<Problem>, id: &str) {
         let expected = format!("at most limits.topics, which is {}", settings.limits.topics);
         problems.push(problem(settings, &path("warm"), expected, format!("{} topics", venue.warm.len())));
     }
+    if venue.lines > 1 && !venues::allows_two_lines(id) {
+        let expected = format!("1: {id} allows one connection at a time, so nothing can be carried twice");
+        problems.push(problem(settings, &path("lines"), expected, venue.lines.to_string()));
+    }
     if venue.key_id.is_some() && venue.secret.is_none() {
         let expected = "a secret beside the key_id".to_owned();
         problems.push(problem(settings, &path("key_id"), expected, "none".to_owned()));

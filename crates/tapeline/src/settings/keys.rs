@@ -134,6 +134,11 @@ pub const KEYS: &[Key] = &[
     global!(gateway.idle, some(DAY), "How long a connection without a request is kept."),
     global!(gateway.ping_every, some(HOUR), "How often a client is pinged."),
     global!(gateway.pong_within, some(HOUR), "How long a client's pong may take."),
+    global!(
+        gateway.write_within,
+        some(HOUR),
+        "How long a client may read nothing of what waits for it, or be behind by more than `unsent_bytes`."
+    ),
     global!(gateway.drain_within, some(HOUR), "How long a graceful stop may take."),
     global!(log.level, Kind::Choice(LEVELS), "The least important kind that is told."),
     global!(log.format, Kind::Choice(FORMATS), "Text for people, or a JSON object per line for programs."),
@@ -143,6 +148,11 @@ pub const KEYS: &[Key] = &[
         "How often the same may be told within ten seconds; what is left out is counted."
     ),
     global!(state.dir, Kind::Path, "The folder of bans, dial times and the event log."),
+    global!(
+        state.event_log,
+        Kind::Switch,
+        "Whether what changed is written to files there, for reliability figures that anybody can recompute."
+    ),
     venue!(streams, Kind::Streams, "Origins of the streams, best first; the venue's paths are appended."),
     venue!(rest, Kind::Rest, "Origins of the REST interface, best first; the venue's paths are appended."),
     venue!(lines, Kind::Count(1, 2), "Lines per group of streams; 2 runs every stream twice (A/B)."),
@@ -165,6 +175,12 @@ pub const KEYS: &[Key] = &[
         limits.reorder,
         Kind::Count(1, 1_000_000),
         "Events held back while a hole in the ids may still be filled."
+    ),
+    global!(limits.repair, Kind::Switch, "Whether missed events are asked for over REST."),
+    global!(
+        limits.repair_bytes,
+        Kind::Size(4 * KIB, GIB),
+        "Bytes of events that one topic may hold back while what a lost line missed is asked for."
     ),
     global!(
         limits.book_buffer,
@@ -216,6 +232,16 @@ pub const KEYS: &[Key] = &[
         upto(HOUR),
         "How long events after a hole in the ids wait for it to be filled."
     ),
+    global!(
+        timing.repair_after,
+        upto(HOUR),
+        "How long the lines may fill a hole in the ids before what is missing is asked for over REST."
+    ),
+    global!(
+        timing.repair_within,
+        upto(HOUR),
+        "How long events wait for what was missed while no line stood; then it is declared missing."
+    ),
     global!(timing.history, upto(DAY), "How long history is kept for readers who resume."),
     global!(
         timing.first_delta_within,
@@ -233,6 +259,11 @@ pub const KEYS: &[Key] = &[
         some(30 * DAY),
         "Age at which a line is replaced before the venue cuts it."
     ),
+    global!(
+        timing.rotate_between,
+        Kind::Window,
+        "When of the day lines are to be replaced, where their lifetime allows it; not set = at any time."
+    ),
 ];
 
 /// Pairs of which the first must not exceed the second. A default gives way to a given value.
@@ -241,6 +272,7 @@ pub(crate) const ORDERED: &[(&str, &str)] = &[
     ("timing.backoff_min", "timing.backoff_max"),
     ("timing.backoff_min", "timing.backoff_first"),
     ("timing.backoff_first", "timing.backoff_max"),
+    ("timing.repair_after", "timing.repair_within"),
     ("limits.topics_per_client", "limits.topics"),
     ("limits.log_bytes", "limits.logs_bytes"),
     ("gateway.connections_per_ip", "gateway.connections"),

@@ -94,6 +94,8 @@ pub struct Gateway {
     pub ping_every: Duration,
     /// How long its pong may take.
     pub pong_within: Duration,
+    /// How long a client may read nothing of what waits for it, or be behind by more than `unsent_bytes`.
+    pub write_within: Duration,
     /// How long a graceful stop may take.
     pub drain_within: Duration,
 }
@@ -119,6 +121,7 @@ impl Default for Gateway {
             idle: secs(60),
             ping_every: secs(25),
             pong_within: secs(8),
+            write_within: secs(10),
             drain_within: secs(8),
         }
     }
@@ -146,6 +149,8 @@ impl Default for Log {
 pub struct State {
     /// The folder; none if nobody named one and the environment gives no home.
     pub dir: Option<PathBuf>,
+    /// Whether the event log is written there.
+    pub event_log: bool,
 }
 
 /// A `[venues.<id>]` table.
@@ -241,7 +246,7 @@ impl Settings {
         Self {
             gateway: Gateway::default(),
             log: Log::default(),
-            state: State { dir: state },
+            state: State { dir: state, event_log: false },
             venues: venues::ids().map(|id| (id, venue(id))).collect(),
             limits: Limits::default(),
             timing: Timing::default(),

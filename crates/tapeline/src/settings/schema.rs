@@ -61,6 +61,7 @@ fn property(key: &Key, untouched: &Settings, venue: &str) -> Json {
         }),
         Kind::Count(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Share => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Kind::Window => json!({"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"}),
         Kind::Choice(words) => json!({"type": "string", "enum": words}),
         Kind::Switch => json!({"type": "boolean"}),
         Kind::Pages => names("^[Hh][Tt][Tt][Pp][Ss]?://[^/]+$"),

@@ -1,7 +1,9 @@
-//! Durations and sizes as people write them: `"23h50m"`, `"64KiB"`.
+//! Durations, sizes and spans of the day as people write them: `"23h50m"`, `"64KiB"`, `"02:00-04:00"`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
+
+use tapeline_core::policy::rotation::Window;
 
 /// Units of durations, the longest first, in nanoseconds.
 const DURATIONS: &[(&str, u128)] = &[
@@ -67,6 +69,27 @@ pub(crate) fn format_size(bytes: u64) -> String {
     fitting.map_or_else(|| format!("{bytes}B"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
+/// Reads a span of the day: two times of day with a hyphen between. One of no length is none.
+pub(crate) fn parse_window(text: &str) -> Option<Window> {
+    let time = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let part = |part: &str, below: u64| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<u64>().ok().filter(|number| digits && *number < below)
+        };
+        Some(Duration::from_secs(part(hours, 24)? * 3_600 + part(minutes, 60)? * 60))
+    };
+    let (from, to) = text.split_once('-')?;
+    let window = Window { from: time(from)?, to: time(to)? };
+    (window.from != window.to).then_some(window)
+}
+
+/// Writes a span of the day so that [`parse_window`] reads it back.
+pub(crate) fn format_window(window: Window) -> String {
+    let time = |at: Duration| format!("{:02}:{:02}", at.as_secs() / 3_600 % 24, at.as_secs() / 60 % 60);
+    format!("{}-{}", time(window.from), time(window.to))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -109,6 +132,18 @@ mod tests {
             ("+1B", None),
         ] {
             assert_eq!(parse_size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_of_the_day_are_two_times() {
+        for right in ["02:00-04:00", "23:30-00:15", "00:00-23:59"] {
+            assert_eq!(parse_window(right).map(format_window).as_deref(), Some(right));
+        }
+        for wrong in
+            ["", "02:00", "2:00-4:00", "02:00-24:00", "02:60-04:00", "02:00-02:00", "+2:00-04:00", "a-b"]
+        {
+            assert_eq!(parse_window(wrong), None, "{wrong}");
         }
     }
 

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tapeline_core::data::topic::Topic;
+use tapeline_core::policy::rotation::Window;
 use tapeline_core::venue::redacted;
 use toml::de::DeValue;
 
 use super::problem::shown;
 use super::secret::Secret;
-use super::unit::{format_duration, format_size, parse_duration, parse_size};
+use super::unit::{format_duration, format_size, format_window, parse_duration, parse_size, parse_window};
 use super::url::{self, Schemes};
 
 /// What a key may hold.
@@ -32,6 +33,8 @@ pub enum Kind {
     Switch,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A span of every day, in UTC.
+    Window,
     /// An IP address with a port.
     Address,
     /// A path; in a file it is relative to the file's folder.
@@ -63,6 +66,7 @@ pub enum Value {
     Share(f64),
     Switch(bool),
     Choice(&'static str),
+    Window(Option<Window>),
     Address(SocketAddr),
     Path(Option<PathBuf>),
     Text(Option<String>),
@@ -134,6 +138,7 @@ impl Kind {
                 parse_duration(&text).filter(|d| (least..=most).contains(d)).map(Value::Duration)
             }
             Self::Choice(words) => words.iter().find(|word| **word == text).copied().map(Value::Choice),
+            Self::Window => parse_window(&text).map(|window| Value::Window(Some(window))),
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Proxy => return url::check_proxy(&text).map(|()| Value::Text(Some(text))),
             Self::Path if text.contains('\0') => None,
@@ -266,6 +271,7 @@ impl Kind {
             }
             Self::Hosts => "a list of host names, for example [\"feed.example.com\"]".to_owned(),
             Self::Address => "an IP address with a port, for example \"127.0.0.1:8480\"".to_owned(),
+            Self::Window => "a span of the day in UTC, for example \"02:00-04:00\"".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Streams => origins(url::STREAMS),
             Self::Rest => origins(url::REST),
@@ -352,6 +358,7 @@ impl Value {
             Self::Share(share) => Some(format!("{share:?}")),
             Self::Switch(on) => Some(on.to_string()),
             Self::Choice(word) => Some(quoted(word)),
+            Self::Window(window) => window.map(|window| quoted(&format_window(window))),
             Self::Address(address) => Some(quoted(&address.to_string())),
             Self::Path(path) => path.as_ref().map(|path| quoted(&path.to_string_lossy())),
             Self::Text(text) => text.as_deref().map(quoted),
@@ -391,6 +398,7 @@ field! {
     f64, Share;
     bool, Switch;
     &'static str, Choice;
+    Option<Window>, Window;
     SocketAddr, Address;
     Option<PathBuf>, Path;
     Option<String>, Text;

@@ -370,6 +370,25 @@ fn the_schema_knows_every_key_and_every_default_fulfils_it() {
 }
 
 #[test]
+fn what_is_set_about_lines_and_repair_reaches_the_feed() {
+    let file = "[venues.binance]\nlines = 2\n[limits]\nrepair = false\nrepair_bytes = \"1MiB\"\n[timing]\nrepair_after = \"1s\"\n\
+                repair_within = \"7s\"\nrotate_between = \"22:30-01:00\"\n[state]\nevent_log = true";
+    let settings = good(file, &[], &[]);
+    let feed = settings.feed("binance").unwrap();
+    assert_eq!((feed.lines, settings.feed("binance-usdm").unwrap().lines), (2, 1));
+    assert_eq!((feed.limits.repair, feed.limits.repair_bytes), (false, 1 << 20));
+    let seconds = Duration::from_secs;
+    assert_eq!((feed.timing.repair_after, feed.timing.repair_within), (seconds(1), seconds(7)));
+    let window = feed.timing.rotate_between.unwrap();
+    assert_eq!((window.from, window.to), (seconds(81_000), seconds(3_600)));
+    assert!(settings.state.event_log);
+    check(
+        "[timing]\nrotate_between = \"2-4\"",
+        "t.toml:2:18: timing.rotate_between: expected a span of the day in UTC, for example \"02:00-04:00\", got \"2-4\"",
+    );
+}
+
+#[test]
 fn the_reference_page_is_up_to_date() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let written = std::fs::read_to_string(page).unwrap_or_default();
