@@ -65,13 +65,18 @@ impl Feed {
     ) -> bool {
         let Some(entry) = self.topics.get_mut(id) else { return false };
         let State::Book(book) = &mut entry.state else { return false };
-        let before = book.state();
+        let (before, applied) = (book.state(), book.counters().applied);
         let outcome = book.delta(now.mono, time, span, bids, asks);
+        let applied = book.counters().applied - applied;
+        let seen = Seen::of(&mut entry.seen);
         if outcome != Outcome::Ignored {
-            Seen::of(&mut entry.seen).last_at = Some(now);
+            seen.last_at = Some(now);
+        }
+        if applied > 0 {
+            seen.ledger.received(now, applied as u32);
         }
         if let Outcome::Applied { refreshed } = outcome {
-            Seen::of(&mut entry.seen).last_time = time;
+            seen.last_time = time;
             if entry.carriers.several() {
                 self.decoded.see(id, span.last);
             }
@@ -117,7 +122,11 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let State::Book(book) = &mut entry.state else { return };
         match outcome {
-            Outcome::Ignored => Seen::of(&mut entry.seen).counts.duplicates += 1,
+            Outcome::Ignored => {
+                let seen = Seen::of(&mut entry.seen);
+                seen.counts.duplicates += 1;
+                seen.ledger.duplicate(now, 1);
+            }
             Outcome::Applied { .. } | Outcome::Buffered | Outcome::Held => {}
             Outcome::Synced => {
                 self.snapshots.succeeded(id);
@@ -262,7 +271,13 @@ impl Feed {
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let State::Book(book) = &mut entry.state else { return };
+        let applied = book.counters().applied;
         let outcome = book.snapshot(now.mono, last, bids, asks);
+        let applied = book.counters().applied - applied;
+        if applied > 0 {
+            // What waited for the snapshot.
+            Seen::of(&mut entry.seen).ledger.received(now, applied as u32);
+        }
         self.book_outcome(now, id, time, outcome);
     }
 

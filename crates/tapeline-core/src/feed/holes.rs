@@ -26,11 +26,12 @@ impl Feed {
     }
 
     /// Delivers what a filled (or declared) hole held back.
-    pub(super) fn release(&mut self, topic: TopicId) {
+    pub(super) fn release(&mut self, now: Time, topic: TopicId) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
-        while let Some((id, held)) = entry.sequence.release() {
+        while let Some((id, (source, held))) = entry.sequence.release() {
             self.decoded.see(topic, id);
-            if let Some((time, received, data, source)) = held {
+            entry.enter(now, source);
+            if let Some((time, received, data)) = held {
                 Seen::of(&mut entry.seen).renew(time);
                 let draft = brought(entry.shape, source, (time, received), data);
                 entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
@@ -48,7 +49,8 @@ impl Feed {
         let Some(missing) = entry.sequence.give_up() else { return };
         let Missing { from, to } = missing;
         self.decoded.declare(topic, missing);
-        let counts = &mut Seen::of(&mut entry.seen).counts;
+        let Seen { counts, ledger, .. } = Seen::of(&mut entry.seen);
+        ledger.lost(now, missing);
         counts.gaps += 1;
         // Ids are the venue's word: two wild ones can miss more than there are numbers.
         counts.lost = counts.lost.saturating_add((to - from).saturating_add(1));
@@ -65,7 +67,7 @@ impl Feed {
             data: Data::Gap(Box::new(gap)),
         };
         entry.publish(&mut self.readers, &self.config, draft);
-        self.release(topic);
+        self.release(now, topic);
         self.count_gap(now, topic);
     }
 

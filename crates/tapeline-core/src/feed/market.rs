@@ -143,6 +143,7 @@ impl Feed {
             let seen = Seen::of(&mut entry.seen);
             seen.counts.received += 1;
             seen.counts.duplicates += 1;
+            seen.ledger.duplicate(now, 1);
             if let (true, true, Some(first)) = (newest, entry.carriers.several(), entry.last_at()) {
                 self.measure_lag(now, slot, first.mono);
             }
@@ -216,7 +217,8 @@ impl Feed {
             Verdict::Next => {}
             Verdict::Duplicate => return self.again(now, from, topic, id, time, data),
             Verdict::Ahead => {
-                entry.sequence.hold(now.mono, id, data.map(|data| (time, now.unix, data, from.source)));
+                let held = (from.source, data.map(|data| (time, now.unix, data)));
+                entry.sequence.hold(now.mono, id, held);
                 return self.came_early(now, topic);
             }
             Verdict::Reset => {
@@ -225,6 +227,7 @@ impl Feed {
             }
         }
         Seen::of(&mut entry.seen).renew(time);
+        entry.enter(now, from.source);
         entry.outage &= entry.sequence.held() > 0;
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
@@ -238,7 +241,7 @@ impl Feed {
             entry.event(&mut self.readers, &self.config, draft, epoch);
         }
         if entry.sequence.held() > 0 {
-            self.release(topic);
+            self.release(now, topic);
         }
     }
 
@@ -254,8 +257,9 @@ impl Feed {
         data: Option<Data>,
     ) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
-        let counts = &mut Seen::of(&mut entry.seen).counts;
+        let Seen { counts, ledger, .. } = Seen::of(&mut entry.seen);
         if entry.sequencing != Sequencing::Contiguous || !self.decoded.take_late(topic, id) {
+            ledger.duplicate(now, 1);
             counts.duplicates += 1;
             if let Some(line) = from.line_of(&mut self.lines) {
                 line.stats.duplicates += 1;
@@ -264,6 +268,7 @@ impl Feed {
         }
         counts.lost = counts.lost.saturating_sub(1);
         counts.repaired += 1;
+        ledger.late(now, id);
         if let Some(data) = data {
             let draft = Draft { late: true, ..brought(entry.shape, from.source, (time, now.unix), data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
@@ -281,6 +286,7 @@ impl Feed {
         entry.broken = true;
         // The id that told of it becomes the base.
         entry.sequence = Sequence::default();
+        Seen::of(&mut entry.seen).ledger.restart();
         self.decoded.restart(topic);
     }
 

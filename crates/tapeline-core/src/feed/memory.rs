@@ -1,6 +1,7 @@
 //! What must survive a crash of the feed: the wishes, the last ids, the gate.
 
 use crate::data::channel::Delivery;
+use crate::data::ledger::{Counts, Ledger};
 use crate::data::topic::{Pattern, Topic};
 use crate::defect::{Defect, planted};
 use crate::outbox::Subscriber;
@@ -19,6 +20,9 @@ pub struct Memory {
     /// The last id of each topic with contiguous ids, so that what is lost meanwhile is seen.
     pub(super) last: Vec<(Topic, u64)>,
     pub(super) gate: Option<Gate>,
+    /// The ledgers, and what those of topics that are gone sum up to.
+    pub(super) ledgers: Vec<(Topic, Ledger)>,
+    pub(super) closed_ledgers: Counts,
     /// What each line's service had not yet made good.
     pub(super) failures: Vec<(u8, u32, Failures)>,
 }
@@ -56,8 +60,12 @@ impl Feed {
             (line.group, line.id.slot, failures)
         };
         let failures = self.lines.iter().map(failures_of).collect();
-        let mut memory = Memory { gate: Some(self.gate), failures, ..Memory::default() };
+        let closed_ledgers = self.closed_ledgers;
+        let mut memory = Memory { gate: Some(self.gate), failures, closed_ledgers, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
+            if let Some(seen) = &entry.seen {
+                memory.ledgers.push((entry.topic.clone(), seen.ledger.clone()));
+            }
             if entry.sequencing == Sequencing::Contiguous
                 && let Some(last) = entry.sequence.last()
             {
@@ -97,5 +105,6 @@ impl Feed {
                 self.events.record(now, topic.as_str(), ("wanted", "rejected"), &error.to_string());
             }
         }
+        self.reopen_ledgers(memory.closed_ledgers, memory.ledgers);
     }
 }

@@ -13,6 +13,7 @@
 //! - `market`, `copies`, `holes`, `books`, `partial`: from a frame to the topics
 //! - `early`: deltas that one line brings before another has brought what lies between
 //! - `witness`: whether two lines tell the same
+//! - `account`: what was expected and what came of it
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
@@ -21,6 +22,7 @@
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `command`, `status`, `events`, `memory`: for operators, and for a restart
 
+mod account;
 mod books;
 mod carriers;
 mod command;
@@ -61,6 +63,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::config::FeedConfig;
+use crate::data::ledger::Counts;
 use crate::data::topic::Topic;
 use crate::data::update::{Epoch, Level};
 use crate::policy::backoff::{Backoff, Failures};
@@ -69,6 +72,7 @@ use crate::rng::Rng;
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
 
+pub use self::account::{FeedLedger, TopicLedger};
 pub use self::events::Record;
 pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
 pub use self::line::LineStats;
@@ -131,6 +135,8 @@ pub struct Feed {
     events: Events,
     samples: Samples,
     counters: Counters,
+    /// What the ledgers of topics that are gone sum up to.
+    closed_ledgers: Counts,
     /// What a predecessor remembered, until the first reading of the clock.
     memory: Option<Memory>,
     /// Failures of a predecessor's lines, until lines of their place are made.
@@ -212,6 +218,7 @@ impl Feed {
             events: Events::new(config.limits.events),
             samples: Samples::default(),
             counters: Counters::default(),
+            closed_ledgers: Counts::default(),
             memory: Some(memory),
             old_failures: Vec::new(),
             ailing: BTreeSet::new(),

@@ -7,6 +7,7 @@ use crate::data::channel::Channel;
 use crate::data::decimal::Decimal;
 use crate::data::event::{Book, BookState, Level};
 use crate::data::sequence::Verdict;
+use crate::data::update::Source;
 use crate::time::{Time, Unix};
 use crate::venue::TopicId;
 
@@ -33,12 +34,15 @@ impl Feed {
         Seen::of(&mut entry.seen).counts.received += 1;
         match entry.sequence.rise(last, true) {
             Verdict::Duplicate => {
-                Seen::of(&mut entry.seen).counts.duplicates += 1;
+                let seen = Seen::of(&mut entry.seen);
+                seen.counts.duplicates += 1;
+                seen.ledger.duplicate(now, 1);
                 return;
             }
             Verdict::Reset => entry.sequence.restart(last),
             Verdict::Next | Verdict::Ahead => {}
         }
+        entry.enter(now, Source::Live);
         if self.is_cut(id) {
             // The verified book says it better.
             if let Some(entry) = self.topics.get_mut(id) {

@@ -363,6 +363,7 @@ impl Feed {
         }
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
+        seen.ledger.unverifiable(now, 1);
         let older = seen.shown.as_ref().and_then(|shown| shown.venue_id).is_some_and(|held| last < held);
         if older || bids.first().zip(asks.first()).is_some_and(|(bid, ask)| bid.price >= ask.price) {
             return;

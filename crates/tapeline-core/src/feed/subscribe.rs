@@ -352,6 +352,7 @@ impl Feed {
     fn drop_topic(&mut self, now: Time, id: TopicId) {
         let route = self.route_of(id);
         let Some(entry) = self.topics.remove(id) else { return };
+        self.close_ledger(&entry);
         self.snapshots.forget(id);
         self.holes.remove(&id);
         self.early.remove(&id);

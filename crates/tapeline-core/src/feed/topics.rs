@@ -7,6 +7,7 @@ use crate::config::FeedConfig;
 use crate::data::book::BookSync;
 use crate::data::channel::{Delivery, Shape};
 use crate::data::event::{Book, BookState};
+use crate::data::ledger::Ledger;
 use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
@@ -23,8 +24,8 @@ use super::pace::Pace;
 use super::readers::Readers;
 use super::witness::Prints;
 
-/// An event held back behind a hole in the ids; `None` for an id spent without an event.
-pub(super) type Held = Option<(Option<Unix>, Unix, Data, Source)>;
+/// An event held back behind a hole in the ids, and where it came from; `None` for an id spent without an event.
+pub(super) type Held = (Source, Option<(Option<Unix>, Unix, Data)>);
 
 /// What is known of a topic's content beyond its log.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ pub(super) struct Seen {
     /// Of events without ids: what was heard lately.
     pub(super) copies: Option<Box<Copies>>,
     pub(super) pace: Pace,
+    pub(super) ledger: Ledger,
     /// The beginning of the latest candle that is closed.
     pub(super) closed: Option<Unix>,
     /// A polled book, shown while the streamed one is not right.

@@ -1,5 +1,6 @@
 //! Scenarios for the feed, driven by hand.
 
+mod account;
 mod doubt;
 mod health;
 mod lateness;
