@@ -288,7 +288,7 @@ impl Hub {
         self.0.tasks.len()
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         venue: &str,
         order: impl FnOnce(oneshot::Sender<T>) -> Order,

@@ -20,6 +20,7 @@
 //! Inside, one task per venue owns its feed and its sockets (`run`), and is started again if it
 //! crashes (`supervise`).
 
+mod account;
 mod clock;
 mod config;
 mod consumer;
@@ -40,12 +41,15 @@ pub use tapeline_core::config::{FeedConfig, Limits, Timing};
 pub use tapeline_core::data::channel::{Channel, Delivery};
 pub use tapeline_core::data::topic::{Pattern, Topic, TopicError};
 pub use tapeline_core::data::update::{Data, Epoch, Kind, Level, Position, Source, Update};
-pub use tapeline_core::feed::{Command, FeedStatus, Peek, Start, Subscribed, SubscriberStatus, TopicStatus};
+pub use tapeline_core::feed::{
+    Command, FeedLedger, FeedStatus, Peek, Start, Subscribed, SubscriberStatus, TopicLedger, TopicStatus,
+};
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
 pub use tapeline_core::policy::ladder::Rung;
 pub use tapeline_core::policy::recovery::Recovery;
 pub use tapeline_core::venue::Venue;
 
+pub use account::Ledger;
 pub use config::{HubConfig, VenueConfig};
 pub use consumer::{Control, Subscription};
 pub use handler::{Handler, HandlerStatus, On};

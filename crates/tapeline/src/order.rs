@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
-use tapeline_core::feed::{Command, FeedStatus, Peek, Start, Subscribed};
+use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Peek, Start, Subscribed};
 use tapeline_core::outbox::{Subscriber, SubscriberId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -91,6 +91,11 @@ pub(crate) enum Order {
     },
     Status {
         reply: oneshot::Sender<VenueReading>,
+    },
+    /// What was expected and what came of it, of one topic or of all.
+    Ledger {
+        only: Option<Topic>,
+        reply: oneshot::Sender<FeedLedger>,
     },
 }
 

@@ -269,6 +269,9 @@ impl Loop {
                 let feed = Some(self.feed.status(now));
                 let _ = reply.send(VenueReading { feed, restarts: wiring.restarts, halted: false });
             }
+            Order::Ledger { only, reply } => {
+                let _ = reply.send(self.feed.ledger(only.as_ref()));
+            }
         }
     }
 
