@@ -104,6 +104,8 @@ pub(super) struct Client {
     /// What it reads; places are reused.
     pub(super) subs: Slab<Sub>,
     pub(super) patterns: Vec<(Pattern, How)>,
+    /// Shelves that its patterns have brought while it waits for an answer: nothing of them comes before that.
+    pub(super) offers: Option<Vec<usize>>,
     /// The rest of a frame that went out in part.
     begun: Bytes,
     /// Frames for it alone, ahead of all others.
@@ -170,6 +172,7 @@ impl Client {
             reader,
             subs: Slab::new(),
             patterns: Vec::new(),
+            offers: None,
             begun: Bytes::new(),
             own: VecDeque::new(),
             own_bytes: 0,

@@ -6,8 +6,9 @@
 //! who come back is served from what is held anyway.
 //!
 //! - `log`: frames that many read; `shelf`: one topic with its readers; `merge`: conflation
-//! - `client`: what one client reads and what is written to it; `session`: the conversation with it
-//! - `talk`: the words of the protocol; `upstream`: what a shard asks of the hub
+//! - `client`: what one client reads and what is written to it; `session`: the conversation with it;
+//!   `subscribe`: what it begins to read, and from where
+//! - `request`: what it asks for; `talk`: what it is answered; `upstream`: what a shard asks of the hub
 //! - `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
 
 mod client;
@@ -16,9 +17,11 @@ mod keep;
 mod listen;
 mod log;
 mod merge;
+mod request;
 mod session;
 mod shard;
 mod shelf;
+mod subscribe;
 mod talk;
 mod upstream;
 

@@ -7,9 +7,9 @@ use tapeline_core::data::topic::{Pattern, Topic};
 use tapeline_core::data::update::Position;
 use tokio::time::{Duration, sleep, timeout};
 
-use super::session::wish;
 use super::shard::{EVERY, Shard};
 use super::shelf::{Look, Reader};
+use super::subscribe::wish;
 use super::talk::How;
 
 /// How long a feed may take to answer.
@@ -78,6 +78,12 @@ impl Shard {
             self.catch_up(topic, from).await;
         }
         expected.ok_or_else(unavailable)
+    }
+
+    /// Whether a topic runs, here or for anybody else. Asking begins nothing.
+    pub(super) async fn runs(&self, topic: &Topic) -> bool {
+        let held = self.state.borrow().by_topic.contains_key(topic);
+        held || self.hub.peek(topic).await.is_ok_and(|found| found.is_some())
     }
 
     /// Waits until what is on its way has arrived, if a client has seen it before.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tapeline_core::rng::Rng;
 use tapeline_sim::MarketOptions;
 
-use crate::bench::{Bench, Book, Client, usual};
+use crate::bench::{Bench, Book, Client, soon, usual};
 
 const TRADES: [&str; 3] = ["binance:trade:BTCUSDT", "binance:trade:ETHUSDT", "binance:trade:BNBUSDT"];
 const BOOK: &str = "binance:book:BTCUSDT";
@@ -150,4 +150,105 @@ async fn what_cannot_be_resumed_says_why_and_begins_anew() {
     check(0, json!({"epoch": epoch(0), "offset": 1_000_000}), "ahead").await;
     check(1, json!({"epoch": epoch(1), "offset": 0}), "too_old").await;
     assert!(offset > 0);
+}
+
+#[tokio::test]
+async fn a_position_that_cannot_be_read_concerns_its_topic_only() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    let results = client.subscribe(&TRADES[..2], json!({})).await;
+    let mut last = BTreeMap::new();
+    while last.len() < 2 {
+        let event = client.next_of(&["event"]).await;
+        last.insert(event["topic"].as_str().unwrap().to_owned(), event["offset"].clone());
+    }
+    let epoch = |at: usize| results[at]["epoch"].clone();
+    let huge: Value = serde_json::from_str("18446744073709551616").unwrap();
+    for (position, reason) in [
+        (json!({"epoch": "wrong", "offset": 1}), "epoch"),
+        (json!({"epoch": "", "offset": 1}), "epoch"),
+        (json!({"epoch": "0123456789abcdef0123456789abcdef0", "offset": 1}), "epoch"),
+        (json!({"epoch": "6fe5bd46-3b1c-4c0a-9d5e-1c2a3b4c5d6e", "offset": 1}), "epoch"),
+        (json!(null), "epoch"),
+        (json!({"epoch": epoch(0), "offset": -1}), "ahead"),
+        (json!({"epoch": epoch(0), "offset": huge}), "ahead"),
+        (json!({"epoch": epoch(0), "offset": null}), "ahead"),
+    ] {
+        let good = json!({"epoch": epoch(1), "offset": last[TRADES[1]]});
+        let mut other = bench.client().await;
+        let resume = json!({ TRADES[0]: position, TRADES[1]: good });
+        let results = other.subscribe(&TRADES[..2], json!({"resume": resume})).await;
+        assert_eq!((&results[0]["recovered"], &results[0]["reason"]), (&json!(false), &json!(reason)));
+        assert_eq!(results[0]["epoch"], epoch(0), "where the topic stands");
+        assert_eq!(results[1]["recovered"], true, "{results:?}");
+        while other.next_of(&["event"]).await["topic"] != TRADES[0] {}
+    }
+}
+
+/// Reads through a pattern until `topic` has brought some events; where that is then, and its last id.
+async fn read_through(client: &mut Client, topic: &str, events: usize) -> (Value, u64) {
+    let mut last = (Value::Null, 0);
+    for _ in 0..events {
+        let mut event = client.next_of(&["event"]).await;
+        while event["topic"] != topic {
+            event = client.next_of(&["event"]).await;
+        }
+        let id = event["data"]["id"].as_str().unwrap().parse().unwrap();
+        last = (json!({"epoch": event["epoch"], "offset": event["offset"]}), id);
+    }
+    last
+}
+
+#[tokio::test]
+async fn who_comes_back_to_a_pattern_goes_on_where_it_was() {
+    let pattern = ["binance:trade:*"];
+    for (shards, alone) in [(1, false), (2, false), (1, true), (2, true)] {
+        let mut config = usual();
+        config.limits.shards = shards;
+        let market = MarketOptions { rate: 500, ..MarketOptions::default() };
+        let bench = Bench::with(config, market, |_| {}).await;
+        let mut named = bench.client().await;
+        named.subscribe(&TRADES[..2], json!({})).await;
+        let mut client = bench.client().await;
+        client.subscribe(&pattern, json!({})).await;
+        let (position, id) = read_through(&mut client, TRADES[0], 5).await;
+        if alone {
+            drop(named);
+        } else {
+            tokio::spawn(async move { while named.message().await.is_ok() {} });
+        }
+        drop(client);
+        // Something is missed meanwhile.
+        let missed = async {
+            let mut other = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+            for _ in 0..20 {
+                other.next().await.unwrap();
+            }
+        };
+        soon(missed).await;
+        let mut client = bench.client().await;
+        let nobody = json!({"epoch": "0f", "offset": 3});
+        let resume = json!({ TRADES[0]: position, TRADES[2]: nobody, BOOK: nobody });
+        let request = json!({"op": "subscribe", "topics": pattern, "resume": resume});
+        client.send(request.to_string()).await;
+        let answer = client.next().await;
+        assert_eq!(answer["type"], "result", "nothing comes before the answer: {answer}");
+        let results = answer["results"].as_array().unwrap();
+        assert_eq!(results[0], json!({"topic": pattern[0], "ok": true}));
+        let found = |topic: &str| results.iter().find(|result| result["topic"] == topic).unwrap();
+        assert_eq!(found(TRADES[0])["recovered"], true, "{results:?}");
+        let absent = json!({"topic": TRADES[2], "ok": true, "recovered": false, "reason": "epoch"});
+        assert_eq!(found(TRADES[2]), &absent, "it does not run, and a pattern begins nothing");
+        assert_eq!(results.len(), 3, "what no pattern brings is not told: {results:?}");
+        let (next, next_id) = read_through(&mut client, TRADES[0], 1).await;
+        let offset = |position: &Value| position["offset"].as_u64().unwrap();
+        assert_eq!(
+            (offset(&next), next_id),
+            (offset(&position) + 1, id + 1),
+            "{shards} shards, alone {alone}"
+        );
+        let ended = client.ask(json!({"op": "unsubscribe", "topics": pattern})).await;
+        assert_eq!(ended["results"][0]["ok"], true);
+        assert_eq!(client.ask(json!({"op": "list"})).await["results"], json!([]));
+    }
 }
