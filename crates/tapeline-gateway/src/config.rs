@@ -58,6 +58,8 @@ pub struct Timing {
     pub ping_every: Duration,
     /// How long its pong may take.
     pub pong_within: Duration,
+    /// How long one message of a client may take to arrive.
+    pub message_within: Duration,
     /// How long history is kept for clients who resume.
     pub history: Duration,
     /// How long a graceful stop may take.
@@ -89,6 +91,7 @@ impl Default for Timing {
             idle: Duration::from_secs(60),
             ping_every: Duration::from_secs(25),
             pong_within: Duration::from_secs(8),
+            message_within: Duration::from_secs(10),
             history: Duration::from_secs(60),
             drain_within: Duration::from_secs(8),
         }

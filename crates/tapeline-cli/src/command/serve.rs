@@ -127,6 +127,7 @@ fn gateway_config(settings: &Settings, admin_token: Option<String>) -> GatewayCo
             pong_within: gateway.pong_within,
             history: settings.timing.history,
             drain_within: gateway.drain_within,
+            ..Timing::default()
         },
     }
 }

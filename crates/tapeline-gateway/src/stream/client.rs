@@ -123,6 +123,8 @@ pub(super) struct Client {
     pub(super) waker: Option<Waker>,
     pub(super) heard: Instant,
     pub(super) pinged: Option<Instant>,
+    /// The message that has begun to arrive, by its number, and since when it is waited for.
+    pub(super) arriving: Option<(u64, Instant)>,
     /// Messages in the running second, and when it began.
     pub(super) lately: (u32, Instant),
     pub(super) sent: u64,
@@ -184,6 +186,7 @@ impl Client {
             waker: None,
             heard: now,
             pinged: None,
+            arriving: None,
             lately: (0, now),
             sent: 0,
             received: 0,

@@ -70,12 +70,18 @@ impl Shard {
         self.counters.unsent.store(all as u64, Ordering::Relaxed);
     }
 
-    /// Asks those who are silent whether they live.
+    /// Asks those who are silent whether they live, and leaves those whose message does not come to its end.
     fn mind_silent(&self, state: &mut State, now: Instant) {
         let config = self.live.config();
         let timing = &config.timing;
         let mut asked = Vec::new();
-        for (key, client) in state.clients.iter_mut().filter(|(_, client)| client.closing.is_none()) {
+        let State { clients, shelves, .. } = &mut *state;
+        for (key, client) in clients.iter_mut().filter(|(_, client)| client.closing.is_none()) {
+            if client.arriving.is_some_and(|(_, since)| now - since >= timing.message_within) {
+                client.close(shelves, code::UNFINISHED, "a message did not come to its end", FAREWELL);
+                asked.push(key);
+                continue;
+            }
             match client.pinged {
                 Some(at) if now - at >= timing.pong_within => {
                     client.gone = true;

@@ -34,7 +34,11 @@ impl Shard {
             let State { clients, shelves, .. } = &mut *state;
             let Some(client) = clients.get_mut(key) else { return Poll::Ready(None) };
             match self.hear(client, shelves) {
-                Heard::Text(text) => return Poll::Ready(Some(text)),
+                Heard::Text(text) => {
+                    // While this one is obeyed nothing is read: that the next does not go on is not its fault.
+                    client.arriving = None;
+                    return Poll::Ready(Some(text));
+                }
                 Heard::Answer => {
                     self.write(&mut state, key);
                     continue;
@@ -44,6 +48,10 @@ impl Shard {
             let Some(client) = state.clients.get_mut(key) else { return Poll::Ready(None) };
             match client.socket().poll_read_ready(context) {
                 Poll::Pending => {
+                    let begun = client.reader.assembling();
+                    if begun != client.arriving.map(|(number, _)| number) {
+                        client.arriving = begun.map(|number| (number, Instant::now()));
+                    }
                     client.reader.release();
                     return Poll::Pending;
                 }

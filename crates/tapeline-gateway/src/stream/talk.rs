@@ -21,11 +21,14 @@ pub mod code {
     pub const SLOW: u16 = 4008;
     /// Too many messages.
     pub const RATE: u16 = 4029;
+    /// A message of its own did not come to its end.
+    pub const UNFINISHED: u16 = 4408;
     /// What it says cannot be understood.
     pub const BAD_REQUEST: u16 = 4509;
 
     /// Every code that the gateway closes a client with of its own accord: these, and those of WebSocket itself.
-    pub const ALL: [u16; 7] = [PROTOCOL, INVALID_DATA, TOO_BIG, SHUTDOWN, SLOW, RATE, BAD_REQUEST];
+    pub const ALL: [u16; 8] =
+        [PROTOCOL, INVALID_DATA, TOO_BIG, SHUTDOWN, SLOW, RATE, UNFINISHED, BAD_REQUEST];
 }
 
 /// What a request came to for one topic.

@@ -1,12 +1,14 @@
 //! Clients that break the WebSocket protocol: each is told so and hangs alone.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tapeline_sim::MarketOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::bench::{Bench, soon};
+use super::bench::{Bench, soon, usual};
 
 /// A frame as a client sends it, of which `payload` has come and `length` bytes are promised.
 fn frame(first: u8, length: usize, payload: &[u8]) -> Vec<u8> {
@@ -23,8 +25,8 @@ fn frame(first: u8, length: usize, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the gateway says to `bytes` behind a handshake, until it hangs up.
-async fn said_to(gateway: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+/// A connection behind its handshake.
+async fn upgraded(gateway: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(gateway).await.unwrap();
     let head = format!(
         "GET /v1/stream HTTP/1.1\r\nHost: {gateway}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -36,6 +38,12 @@ async fn said_to(gateway: SocketAddr, bytes: &[u8]) -> Vec<u8> {
         answer.push(soon(socket.read_u8()).await.unwrap());
     }
     assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+    socket
+}
+
+/// What the gateway says to `bytes` behind a handshake, until it hangs up.
+async fn said_to(gateway: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut socket = upgraded(gateway).await;
     socket.write_all(bytes).await.unwrap();
     let mut said = Vec::new();
     // A reset behind the last words is no news.
@@ -70,4 +78,41 @@ async fn a_broken_client_is_told_and_holds_nobody_up() {
         client.subscribe(&["binance:trade:BTCUSDT"], json!({})).await;
         client.next_of(&["event"]).await;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_to_its_end_is_not_waited_for() {
+    let within = Duration::from_secs(1);
+    let mut config = usual();
+    config.timing.message_within = within;
+    let bench = Bench::with(config, MarketOptions::default(), |_| {}).await;
+    let gateway = bench.gateway.address();
+    let begun = Instant::now();
+    // Half a frame, and half a message whose frames are whole: 0x01 is text without an end.
+    for half in [frame(0x81, 40, b"{\"op\":"), frame(0x01, 6, b"{\"op\":")] {
+        let said = said_to(gateway, &half).await;
+        assert_eq!(said.get(2..4), Some(&4408_u16.to_be_bytes()[..]), "{said:?}");
+    }
+    // Byte by byte, with pings between the frames.
+    let mut socket = upgraded(gateway).await;
+    socket.write_all(&frame(0x01, 1, b"{")).await.unwrap();
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    let mut said = Vec::new();
+    soon(async {
+        while !said.windows(2).any(|bytes| bytes == 4408_u16.to_be_bytes()) {
+            pace.tick().await;
+            // Once it is closed, writing may fail before what was said has been read.
+            let _ = socket.write_all(&frame(0x89, 1, b"x")).await;
+            let mut part = [0; 1_024];
+            if let Ok(count) = socket.try_read(&mut part) {
+                said.extend_from_slice(&part[..count]);
+            }
+        }
+    })
+    .await;
+    assert!(begun.elapsed() >= within * 3, "{:?}", begun.elapsed());
+    // One that is between two messages may be silent as long as it likes.
+    let mut idle = bench.client().await;
+    tokio::time::sleep(within * 3).await;
+    assert_eq!(idle.ask(json!({"op": "ping"})).await["type"], "pong");
 }
