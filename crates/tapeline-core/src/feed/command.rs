@@ -23,6 +23,7 @@ impl Feed {
     pub fn command(&mut self, now: Time, command: Command) -> usize {
         self.notice(now);
         self.start(now);
+        self.note_order(now, &command);
         let touched = match command {
             Command::Reconnect { slot } => self.reconnect(now, slot),
             Command::Recover { slot, how } => self.recover(now, slot, how),
@@ -62,6 +63,25 @@ impl Feed {
         self.climb(now);
         self.drive(now);
         touched
+    }
+
+    /// What was ordered is part of the record: it explains what follows.
+    fn note_order(&mut self, now: Time, command: &Command) {
+        let (name, what) = match command {
+            // Asked by the program itself, when it ends or cleans up.
+            Command::Shutdown | Command::Sweep => return,
+            Command::Reconnect { slot } => ("reconnect", line_of(*slot)),
+            Command::Rotate { slot } => ("rotate", line_of(*slot)),
+            Command::Recover { slot, how } => {
+                ("recover", format!("{}, {how:?}", line_of(*slot)).to_lowercase())
+            }
+            Command::Fallback { rung } => ("fallback", rung.name().to_owned()),
+            Command::Pin { rung } => ("pin", rung.name().to_owned()),
+            Command::Unpin => ("unpin", String::new()),
+            Command::Reset => ("reset", String::new()),
+            Command::Resync { topic } => ("resync", topic.to_string()),
+        };
+        self.events.record(now, "operator", ("", name), &what);
     }
 
     fn reconnect(&mut self, now: Time, slot: Option<u32>) -> usize {
@@ -160,4 +180,8 @@ impl Feed {
         self.readers.cut_all(CutOff::Shutdown);
         touched
     }
+}
+
+fn line_of(slot: Option<u32>) -> String {
+    slot.map_or_else(|| "all lines".to_owned(), |slot| format!("line {slot}"))
 }

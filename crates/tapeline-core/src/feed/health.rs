@@ -115,6 +115,7 @@ impl Feed {
                 self.tell_topics(now, slot);
             }
         }
+        self.look_at_unserved(now);
         let ailing: Vec<TopicId> = self.ailing.iter().copied().collect();
         for id in ailing.into_iter().chain(self.overdue(now)) {
             self.tell_topic(now, id);
@@ -296,6 +297,7 @@ impl Feed {
     /// Tells one topic how it is served now.
     pub(super) fn tell_topic(&mut self, now: Time, id: TopicId) {
         self.examine_topic(now, id);
+        self.note_service(now, id);
         let Some(entry) = self.topics.get(id) else { return };
         let Some(slot) = self.speaker(entry).filter(|_| entry.service.phase != REJECTED) else { return };
         let service = match self.service_of(now, slot, id, entry) {
@@ -321,7 +323,7 @@ impl Feed {
         let served = line.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some());
         let polled = entry.polled && !served;
         let shown = match self.rung_level() {
-            rung if polled => rung,
+            rung if polled => rung.max(Level::Degraded),
             rung if !served && rung > Level::Warning => shown.max(rung),
             _ => shown,
         };

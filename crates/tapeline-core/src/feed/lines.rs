@@ -245,6 +245,7 @@ impl Feed {
             let lived = now.mono.since(live.since);
             line.stats.uptime += lived;
             line.stats.drops += 1;
+            self.count_fault(now, slot);
         } else if matches!(line.phase, Phase::Dialling { .. }) {
             self.gate.streams[line.endpoint].dials.1 += 1;
         }

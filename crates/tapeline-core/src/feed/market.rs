@@ -228,6 +228,7 @@ impl Feed {
         }
         Seen::of(&mut entry.seen).renew(time);
         entry.enter(now, from.source);
+        let catching_up = entry.outage;
         entry.outage &= entry.sequence.held() > 0;
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
@@ -242,6 +243,9 @@ impl Feed {
         }
         if entry.sequence.held() > 0 {
             self.release(now, topic);
+        }
+        if catching_up {
+            self.note_service(now, topic);
         }
     }
 

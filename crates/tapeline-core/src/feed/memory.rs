@@ -5,12 +5,15 @@ use crate::data::ledger::{Counts, Ledger};
 use crate::data::topic::{Pattern, Topic};
 use crate::defect::{Defect, planted};
 use crate::outbox::Subscriber;
-use crate::time::Time;
+use crate::time::{Mono, Time};
 use crate::venue::Sequencing;
 
 use super::Feed;
+use super::events::{Events, Record};
 use super::gate::Gate;
+use super::service::Records;
 use crate::policy::backoff::Failures;
+use crate::policy::uptime::State;
 
 /// What must survive a crash of the feed. Everything else can be rebuilt.
 #[derive(Debug, Default)]
@@ -23,6 +26,12 @@ pub struct Memory {
     /// The ledgers, and what those of topics that are gone sum up to.
     pub(super) ledgers: Vec<(Topic, Ledger)>,
     pub(super) closed_ledgers: Counts,
+    /// How the topics were served.
+    pub(super) records: Option<Records>,
+    /// Those that were not at rest, how they were served, and when their last message came.
+    pub(super) served: Vec<(Topic, State, Option<Mono>)>,
+    /// What changed and why.
+    pub(super) events: Option<Events>,
     /// What each line's service had not yet made good.
     pub(super) failures: Vec<(u8, u32, Failures)>,
 }
@@ -31,6 +40,44 @@ impl Memory {
     /// How many subscriptions are remembered.
     pub fn subscriptions(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// How the topics were served.
+    pub const fn records(&self) -> Option<&Records> {
+        self.records.as_ref()
+    }
+
+    /// The records of what changed after `seq`, oldest first.
+    pub fn records_after(&self, seq: u64) -> impl Iterator<Item = &Record> {
+        self.events.iter().flat_map(move |events| events.after(seq))
+    }
+
+    /// The feed has crashed: nothing is served until its successor does.
+    pub fn crashed(&mut self, now: Time) {
+        for (topic, state, last_at) in &mut self.served {
+            let from = std::mem::replace(state, State::Down);
+            let (Some(records), Some(events)) = (&mut self.records, &mut self.events) else { return };
+            if from != State::Down {
+                let since = last_at.unwrap_or(now.mono).min(now.mono);
+                records.append(now, events, topic.as_str(), (from, State::Down), since, "the feed crashed");
+            }
+        }
+    }
+
+    /// What is left when nobody is served any more and an operator begins anew: the wishes are gone, the limits are
+    /// not. With `forgiven`, breakers and holds are.
+    #[must_use]
+    pub fn without_wishes(mut self, now: Mono, forgiven: bool) -> Self {
+        if let Some(gate) = self.gate.as_mut().filter(|_| forgiven) {
+            gate.reset(now);
+        }
+        Self {
+            subscriptions: Vec::new(),
+            patterns: Vec::new(),
+            last: Vec::new(),
+            failures: Vec::new(),
+            ..self
+        }
     }
 
     /// The subscribers remembered, each once.
@@ -61,8 +108,14 @@ impl Feed {
         };
         let failures = self.lines.iter().map(failures_of).collect();
         let closed_ledgers = self.closed_ledgers;
-        let mut memory = Memory { gate: Some(self.gate), failures, closed_ledgers, ..Memory::default() };
+        let (records, events) = (Some(self.records), Some(self.events));
+        let gate = Some(self.gate);
+        let mut memory = Memory { gate, failures, closed_ledgers, records, events, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
+            if entry.served != State::None {
+                let last_at = entry.last_at().map(|at| at.mono);
+                memory.served.push((entry.topic.clone(), entry.served, last_at));
+            }
             if let Some(seen) = &entry.seen {
                 memory.ledgers.push((entry.topic.clone(), seen.ledger.clone()));
             }
@@ -106,5 +159,6 @@ impl Feed {
             }
         }
         self.reopen_ledgers(memory.closed_ledgers, memory.ledgers);
+        self.resume_service(now, memory.served);
     }
 }

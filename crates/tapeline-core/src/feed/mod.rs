@@ -18,6 +18,7 @@
 //! - `readers`, `subscribe`: who reads what
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
 //!   events that were missed
+//! - `service`: how each topic is served, for the figures of reliability
 //! - `poll`: the fallback ladder, and what is polled while lines do not serve
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `command`, `status`, `events`, `memory`: for operators, and for a restart
@@ -49,6 +50,7 @@ mod poll;
 mod readers;
 mod repair;
 mod rotate;
+mod service;
 mod snapshots;
 mod status;
 mod subscribe;
@@ -77,6 +79,7 @@ pub use self::events::Record;
 pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
 pub use self::line::LineStats;
 pub use self::memory::Memory;
+pub use self::service::Records;
 pub use self::status::{
     BookFigures, EndpointStatus, FallbackStatus, FeedStatus, LineStatus, Sample, SubscriberStatus,
     TopicStatus,
@@ -93,6 +96,7 @@ use self::line::Line;
 use self::poll::Fallback;
 use self::readers::Readers;
 use self::repair::Repairs;
+use self::service::Unserved;
 use self::snapshots::Snapshots;
 use self::status::Samples;
 use self::topics::Topics;
@@ -137,6 +141,10 @@ pub struct Feed {
     counters: Counters,
     /// What the ledgers of topics that are gone sum up to.
     closed_ledgers: Counts,
+    /// How the topics are served, and were.
+    records: Records,
+    /// Topics that are wanted and were never served, since when.
+    unserved: Unserved,
     /// What a predecessor remembered, until the first reading of the clock.
     memory: Option<Memory>,
     /// Failures of a predecessor's lines, until lines of their place are made.
@@ -219,6 +227,8 @@ impl Feed {
             samples: Samples::default(),
             counters: Counters::default(),
             closed_ledgers: Counts::default(),
+            records: Records::new(Mono::default()),
+            unserved: Unserved::new(),
             memory: Some(memory),
             old_failures: Vec::new(),
             ailing: BTreeSet::new(),
@@ -244,11 +254,15 @@ impl Feed {
 
     /// The first reading of the clock: what was wanted before is wanted again, then the warm topics.
     fn start(&mut self, now: Time) {
-        let Some(memory) = self.memory.take() else { return };
+        let Some(mut memory) = self.memory.take() else { return };
         self.sweep_at = now.mono + self.config.timing.sweep;
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
         self.health = LevelFilter::new(Level::Healthy, now.mono);
         self.fallback.begin(now.mono, &self.config.timing);
+        if let Some(before) = memory.events.take() {
+            self.events.go_on(before);
+        }
+        self.records = memory.records.take().unwrap_or_else(|| Records::new(now.mono));
         self.restore(now, memory);
         for topic in self.config.warm.clone() {
             self.warm(now, topic);
@@ -257,9 +271,11 @@ impl Feed {
 
     fn warm(&mut self, now: Time, topic: Topic) {
         let made = self.venue.canonical(topic).and_then(|topic| self.ensure(now, &topic, None));
-        if let Some(entry) = made.ok().and_then(|id| self.topics.get_mut(id)) {
+        let Ok(id) = made else { return };
+        if let Some(entry) = self.topics.get_mut(id) {
             entry.warm = true;
         }
+        self.note_service(now, id);
     }
 
     /// The world speaks.
@@ -379,6 +395,16 @@ impl Feed {
         for reader in self.readers.full() {
             reader.subscriber.wake_on_room(waker);
         }
+    }
+
+    /// The records of what changed after `seq`, oldest first; those that are no longer at hand are left out.
+    pub fn records_after(&self, seq: u64) -> impl Iterator<Item = &Record> {
+        self.events.after(seq)
+    }
+
+    /// The number of the newest of them. Cheap, to be asked often.
+    pub const fn newest_record(&self) -> u64 {
+        self.events.newest()
     }
 
     fn epoch(&mut self) -> Epoch {

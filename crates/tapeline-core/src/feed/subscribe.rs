@@ -142,6 +142,7 @@ impl Feed {
         if let Some(reader) = self.readers.get_mut(slot) {
             reader.topics.insert(id);
         }
+        self.note_service(now, id);
         self.want_snapshot(now, id);
     }
 
@@ -156,6 +157,7 @@ impl Feed {
             entry.idle_since = Some(now.mono);
         }
         let found = entry.readers.len() < before;
+        self.note_service(now, id);
         self.want_snapshot(now, id);
         found
     }
@@ -353,6 +355,7 @@ impl Feed {
         let route = self.route_of(id);
         let Some(entry) = self.topics.remove(id) else { return };
         self.close_ledger(&entry);
+        self.end_service(now, id, &entry);
         self.snapshots.forget(id);
         self.holes.remove(&id);
         self.early.remove(&id);
@@ -453,5 +456,6 @@ impl Feed {
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
         let service = Service { level: Level::Critical, phase: REJECTED, source: entry.kept(), reason };
         entry.serve(&mut self.readers, now, service);
+        self.note_service(now, id);
     }
 }

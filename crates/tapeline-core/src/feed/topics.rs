@@ -12,6 +12,7 @@ use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
 use crate::defect::{Defect, planted};
+use crate::policy::uptime;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
@@ -132,6 +133,8 @@ pub(super) struct Entry {
     pub(super) idle_since: Option<Mono>,
     /// Kept although nobody reads it.
     pub(super) warm: bool,
+    /// How it is served, by the log of that.
+    pub(super) served: uptime::State,
     pub(super) service: Service,
     pub(super) since: Unix,
     /// What is wrong with it beside its line.
@@ -168,6 +171,7 @@ impl Entry {
             seen: None,
             idle_since: Some(now.mono),
             warm: false,
+            served: uptime::State::None,
             service: Service {
                 level: Level::Degraded,
                 phase: "idle",
@@ -303,6 +307,11 @@ impl Entry {
             }
         };
         Some(unlogged(self.place(), Kind::Snapshot, self.service.source, (time, received), data))
+    }
+
+    /// Whether somebody reads it, or it is kept for those who will.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.warm || !self.readers.is_empty()
     }
 
     /// How far its book can be trusted.

@@ -5,6 +5,7 @@
 
 mod figures;
 mod meter;
+mod tolerance;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use figures::{Figures, Lengths, Spread, Sums, Totals};
 pub use meter::{ENTITIES, Meter};
+pub use tolerance::{Faults, Tolerance};
 
 use crate::time::Mono;
 
@@ -29,6 +31,18 @@ pub enum State {
     Any,
     /// Neither; what the cache holds is not up.
     Down,
+}
+
+impl State {
+    /// Its word in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Full => "full",
+            Self::Any => "any",
+            Self::Down => "down",
+        }
+    }
 }
 
 /// A promise that can be broken.
@@ -203,6 +217,18 @@ impl Log {
         let of = self.ring.iter().filter(|transition| &*transition.entity == entity);
         of.for_each(|transition| meter.feed(transition));
         Report::new(&meter.close(now), window, now.since(from))
+    }
+
+    /// The figures of every entity, as far as the records at hand reach, in the order of their names.
+    pub fn reports_by_entity(&self, now: Mono, window: Option<Duration>) -> Vec<(Box<str>, Report)> {
+        let from = self.earliest(now, window.unwrap_or(Duration::MAX));
+        let mut meters = self.base.apart(from);
+        for transition in &self.ring {
+            let meter = meters.entry(transition.entity.clone()).or_insert_with(|| Meter::new(from));
+            meter.feed(transition);
+        }
+        let report = |meter: Meter| Report::new(&meter.close(now), window, now.since(from));
+        meters.into_iter().map(|(entity, meter)| (entity, report(meter))).collect()
     }
 
     /// Where a window can begin: not before the log, nor before the records at hand.

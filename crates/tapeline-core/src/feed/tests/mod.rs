@@ -11,6 +11,7 @@ mod proof;
 mod readers;
 mod repair;
 mod rotate;
+mod service;
 mod snapshots;
 mod tops;
 mod toy;

@@ -8,7 +8,7 @@ use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::venue::LineId;
 
 /// A bench whose feed runs everything twice, with one reader of `topic` on two open lines.
-fn pair(topic: &str) -> (Bench, [LineId; 2], Subscriber, Outbox) {
+pub(super) fn pair(topic: &str) -> (Bench, [LineId; 2], Subscriber, Outbox) {
     let mut bench = Bench::with(FeedConfig { lines: 2, ..FeedConfig::default() }, Memory::default());
     let (who, outbox) = Bench::reader(1, Overflow::Gap);
     bench.subscribe(topic, &who);

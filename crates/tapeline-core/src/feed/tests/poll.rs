@@ -9,7 +9,7 @@ use crate::policy::ladder::Rung;
 use crate::venue::{Fetch, LineId, Refusal};
 
 /// Everything the feed wants to ask over REST, taken from its actions; every dial is refused.
-fn turn(bench: &mut Bench, refuse: bool) -> Vec<(FetchId, Fetch)> {
+pub(super) fn turn(bench: &mut Bench, refuse: bool) -> Vec<(FetchId, Fetch)> {
     let mut asked = Vec::new();
     for action in std::mem::take(&mut bench.todo) {
         match action {
@@ -25,7 +25,7 @@ fn turn(bench: &mut Bench, refuse: bool) -> Vec<(FetchId, Fetch)> {
 }
 
 /// A bench whose line was cut after trade 3, and whose dials are refused until the first poll is asked for.
-fn fallen() -> (Bench, FetchId, Subscriber, Outbox) {
+pub(super) fn fallen() -> (Bench, FetchId, Subscriber, Outbox) {
     let (mut bench, line, who, mut outbox) = live("toy:trade:R");
     (1..=3).for_each(|id| bench.hear(line, &format!("t R {id} 1")));
     bench.cut(line);
@@ -49,7 +49,7 @@ fn status(bench: &mut Bench) -> (&'static str, Level, &'static str) {
 }
 
 /// The line is back, and its topics are confirmed.
-fn back(bench: &mut Bench) -> LineId {
+pub(super) fn back(bench: &mut Bench) -> LineId {
     loop {
         bench.pass(SECOND);
         for (id, _) in turn(bench, false) {

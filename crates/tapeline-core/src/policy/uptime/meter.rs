@@ -47,6 +47,15 @@ impl Meter {
         Self { entities: self.entities.clone(), fed: self.fed, ..Self::new(from) }
     }
 
+    /// Every entity as it stands, each in a meter of its own with nothing summed up before `from`.
+    pub(super) fn apart(&self, from: Mono) -> BTreeMap<Box<str>, Self> {
+        let alone = |(name, entity): (&Box<str>, &Entity)| {
+            let entities = BTreeMap::from([(name.clone(), *entity)]);
+            (name.clone(), Self { entities, fed: self.fed, ..Self::new(from) })
+        };
+        self.entities.iter().map(alone).collect()
+    }
+
     /// Forgets every entity but one.
     pub fn keep_only(&mut self, entity: &str) {
         self.entities.retain(|name, _| **name == *entity);
