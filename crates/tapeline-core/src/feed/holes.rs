@@ -17,7 +17,7 @@ impl Feed {
         let Some(entry) = self.topics.get(topic) else { return };
         let full = entry.sequence.held() > self.hole_room(entry);
         let first = self.holes.insert(topic);
-        self.want_repair(now, topic);
+        self.want_repair(now, topic, first);
         if full {
             self.declare(now, topic);
         } else if first {

@@ -49,17 +49,19 @@ fn is_backfill(why: Fetch) -> bool {
 }
 
 impl Feed {
-    /// A hole has shown in the ids of a topic: what is missing is asked for, at once if a line was lost, else after
-    /// the other line, or the same one, has had its chance.
+    /// A (`new`) hole has shown in the ids of a topic: what is missing is asked for, at once if a line was lost, else
+    /// after the other line, or the same one, has had its chance.
     #[cold]
-    pub(super) fn want_repair(&mut self, now: Time, id: TopicId) {
-        let Some(entry) = self.topics.get(id) else { return };
-        if self.repairs.0.contains_key(&id) || !self.is_repairable(entry) {
-            return;
-        }
+    pub(super) fn want_repair(&mut self, now: Time, id: TopicId, new: bool) {
+        let Some(entry) = self.topics.get(id).filter(|entry| self.is_repairable(entry)) else { return };
         let wait = if entry.outage { Duration::ZERO } else { self.config.timing.repair_after };
-        let until = now.mono + LATE_WITHIN;
-        self.repairs.0.insert(id, Repair { at: now.mono + wait, until, tries: 0 });
+        let (at, until) = (now.mono + wait, now.mono + LATE_WITHIN);
+        match self.repairs.0.get_mut(&id) {
+            // Its readers wait for the new one; what became of older ones is no reason to be late.
+            Some(repair) if new => *repair = Repair { at: repair.at.min(at), until, tries: 0 },
+            Some(_) => {}
+            None => drop(self.repairs.0.insert(id, Repair { at, until, tries: 0 })),
+        }
     }
 
     fn is_repairable(&self, entry: &Entry) -> bool {

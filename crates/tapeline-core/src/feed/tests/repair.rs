@@ -109,6 +109,32 @@ fn what_comes_after_it_was_declared_is_late() {
 }
 
 #[test]
+fn a_new_hole_does_not_wait_for_what_became_of_an_old_one() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1]);
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [4]);
+    // The old one is asked for again and again, later each time, and declared at last.
+    for id in 5..50 {
+        while let Some(action) = bench.todo.pop_front() {
+            if let crate::feed::Action::Fetch { id, .. } = action {
+                refuse(&mut bench, id, Fault::Local);
+            }
+        }
+        bench.pass(SECOND);
+        hear(&mut bench, line, [id]);
+    }
+    assert!(market(&mut outbox).contains(&"gap 2 2-3".to_owned()));
+    bench.todo.clear();
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [53]);
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (50, 52));
+    bench.give(fetch, 50..=52);
+    assert_eq!(market(&mut outbox).len(), 4);
+}
+
+#[test]
 fn what_the_venue_does_not_have_is_declared_without_further_waiting() {
     let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
     hear(&mut bench, line, [1, 6]);
