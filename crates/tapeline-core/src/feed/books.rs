@@ -77,6 +77,7 @@ impl Feed {
         }
         if let Outcome::Applied { refreshed } = outcome {
             seen.last_time = time;
+            entry.polled = false;
             if entry.carriers.several() {
                 self.decoded.see(id, span.last);
             }
@@ -134,6 +135,7 @@ impl Feed {
                 // The time of what it shows: of the newest delta in it, or of the reply, if that tells one.
                 (seen.last_time, seen.last_at) = (book.time().or(time), Some(now));
                 seen.shown = None;
+                entry.polled = false;
                 // Also the first time: a position before it has no state to go on from.
                 entry.begin_epoch(Epochs(&mut self.rng).draw());
                 if let Some(snapshot) = entry.snapshot(now) {

@@ -209,7 +209,7 @@ impl Feed {
         } else if !planted(Defect::PollOn) {
             self.fallback.polls.clear();
         }
-        if to == Rung::Cache {
+        if !to.polls() {
             self.let_polled_go(now);
         }
         for slot in 0..self.lines.len() {
@@ -400,7 +400,7 @@ impl Feed {
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
     }
 
-    /// Nothing that was polled is fresh any more: REST does not answer either.
+    /// Nothing that was polled is fresh any more: REST does not answer, or is not asked.
     pub(super) fn let_polled_go(&mut self, now: Time) {
         let polled: Vec<TopicId> =
             self.topics.iter().filter(|(_, entry)| entry.polled).map(|(id, _)| id).collect();

@@ -193,6 +193,41 @@ fn a_polled_book_is_shown_until_the_streamed_one_is_right() {
 }
 
 #[test]
+fn what_was_polled_once_is_not_called_polled_for_ever() {
+    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
+    bench.hear(line, "d R 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d R 11 11 95 2");
+    bench.cut(line);
+    for _ in 0..20 {
+        bench.pass(SECOND / 2);
+        for (id, why) in turn(&mut bench, true) {
+            if matches!(why, Fetch::Poll { .. }) {
+                bench.answer(id, 20);
+            }
+        }
+    }
+    let line = back(&mut bench);
+    bench.hear(line, "d R 30 31 96 1");
+    for (id, _) in turn(&mut bench, false) {
+        bench.answer(id, 30);
+    }
+    for id in 32..80 {
+        bench.hear(line, &format!("d R {id} {id} 96 {id}"));
+        bench.pass(SECOND / 2);
+        turn(&mut bench, false);
+    }
+    assert_eq!(status(&mut bench).0, "alternate");
+    read(&mut outbox);
+    bench.cut(line);
+    let told: Vec<_> = std::iter::from_fn(|| outbox.try_next()).collect();
+    let told: Vec<_> = told.iter().map(|update| format!("{:?}", update.data)).collect();
+    assert!(told.iter().any(|text| text.contains("Degraded") && text.contains("Cache")), "{told:?}");
+    assert!(!told.iter().any(|text| text.contains("asked over REST")), "{told:?}");
+}
+
+#[test]
 fn a_state_without_an_id_is_taken_and_what_is_streamed_since_wins() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
     bench.hear(line, "q R 900 1");
