@@ -37,7 +37,7 @@ pub struct Limits {
     pub messages_per_second: u32,
     /// Topics of one client.
     pub topics_per_client: usize,
-    /// Bytes that a client may leave unread before it is conflated or disconnected.
+    /// Bytes that a client may leave unread for longer than `write_within`.
     pub unsent_bytes: usize,
     /// Bytes that the log of one topic may hold for those who are behind or come back.
     pub log_bytes: usize,
@@ -60,6 +60,8 @@ pub struct Timing {
     pub pong_within: Duration,
     /// How long one message of a client may take to arrive.
     pub message_within: Duration,
+    /// How long a client may read nothing of what waits for it, or be behind by more than `unsent_bytes`.
+    pub write_within: Duration,
     /// How long history is kept for clients who resume.
     pub history: Duration,
     /// How long a graceful stop may take.
@@ -92,6 +94,7 @@ impl Default for Timing {
             ping_every: Duration::from_secs(25),
             pong_within: Duration::from_secs(8),
             message_within: Duration::from_secs(10),
+            write_within: Duration::from_secs(10),
             history: Duration::from_secs(60),
             drain_within: Duration::from_secs(8),
         }

@@ -125,6 +125,7 @@ fn gateway_config(settings: &Settings, admin_token: Option<String>) -> GatewayCo
             idle: gateway.idle,
             ping_every: gateway.ping_every,
             pong_within: gateway.pong_within,
+            write_within: gateway.write_within,
             history: settings.timing.history,
             drain_within: gateway.drain_within,
             ..Timing::default()

@@ -1,5 +1,8 @@
 //! One client: what it reads from where, and what is written to it.
 
+mod joined;
+mod patience;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::Waker;
@@ -7,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
+use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Pattern;
 use tapeline_ws::{Limits, Role};
 use tokio::net::TcpStream;
@@ -16,70 +20,19 @@ use super::log::frame;
 use super::merge::merged;
 use super::shelf::Shelf;
 use super::talk::How;
+use patience::Patience;
+
+pub(super) use joined::Joined;
 
 /// Slices of one write.
 const SLICES: usize = 64;
 /// How long one who was told goodbye is heard out, and in how many pieces.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_READS: usize = 256;
-/// Bytes that are joined into one piece for all who are to get the same.
+/// Why a client is cut whose log has moved on.
+pub(super) const NOT_HELD: &str = "too slow: what was to be read is not held any more";
+/// Bytes that are joined into one piece for all who are to get the same, and merged ahead for one who is behind.
 const JOINED: usize = 64 << 10;
-
-/// What one client got last, in one piece: most of those after it get the same. It holds as long as no log changes.
-#[derive(Debug, Default)]
-pub(super) struct Joined {
-    /// From where: shelf, interval and the number of the first entry.
-    from: Vec<(usize, Option<Duration>, u64)>,
-    /// Up to which numbers.
-    to: Vec<u64>,
-    bytes: Vec<u8>,
-    frames: u64,
-}
-
-impl Joined {
-    /// Logs have changed.
-    pub(super) fn forget(&mut self) {
-        self.from.clear();
-    }
-
-    /// Whether it holds what `client` is to get.
-    fn is_for(&self, client: &Client) -> bool {
-        let wanted = client.dirty.iter().filter_map(|place| {
-            let sub = client.subs.get(*place)?;
-            Some((sub.shelf, sub.interval, sub.cursor?))
-        });
-        !self.from.is_empty() && wanted.eq(self.from.iter().copied())
-    }
-
-    /// Joins what `client` is to get; whether that is possible.
-    fn join(&mut self, client: &Client, shelves: &Slab<Shelf>) -> bool {
-        self.forget();
-        self.to.clear();
-        self.bytes.clear();
-        self.frames = 0;
-        for place in &client.dirty {
-            let Some(sub) = client.subs.get(*place) else { return false };
-            let (Some(cursor), Some(shelf)) = (sub.cursor, shelves.get(sub.shelf)) else { return false };
-            let log = shelf.log_of(sub.interval);
-            let behind = sub.interval.is_some() && log.next().saturating_sub(cursor) > 1;
-            if cursor < log.first() || behind {
-                self.forget();
-                return false;
-            }
-            for entry in log.from(cursor) {
-                self.bytes.extend_from_slice(entry.frame());
-                self.frames += 1;
-            }
-            self.from.push((sub.shelf, sub.interval, cursor));
-            self.to.push(log.next());
-            if self.bytes.len() > JOINED {
-                self.forget();
-                return false;
-            }
-        }
-        !self.bytes.is_empty()
-    }
-}
 
 /// One topic of a client.
 #[derive(Debug)]
@@ -92,6 +45,15 @@ pub(super) struct Sub {
     /// It came through a pattern.
     pub(super) by_pattern: bool,
     dirty: bool,
+}
+
+impl Sub {
+    /// Whether its reader may be told the state anew if it has missed something: state that is merged anyway, but for
+    /// candles, of which closed ones are events.
+    fn begins_anew(&self, shelf: &Shelf) -> bool {
+        let shape = shelf.topic.channel().shape();
+        self.interval.is_some() && (shelf.topic.is_all() || !matches!(shape, Shape::Event | Shape::Candle))
+    }
 }
 
 /// One client.
@@ -113,10 +75,13 @@ pub(super) struct Client {
     own_bytes: usize,
     /// Places with something to be written.
     dirty: VecDeque<usize>,
+    /// Places whose log has moved on without it, and whose state is to be told to it anew.
+    pub(super) adrift: Vec<usize>,
     /// It is among those to be written to.
     pub(super) queued: bool,
     /// The socket takes nothing at the moment.
     pub(super) blocked: bool,
+    patience: Patience,
     /// Nothing is written behind this any more.
     pub(super) closing: Option<(u16, Instant)>,
     pub(super) gone: bool,
@@ -179,8 +144,10 @@ impl Client {
             own: VecDeque::new(),
             own_bytes: 0,
             dirty: VecDeque::new(),
+            adrift: Vec::new(),
             queued: false,
             blocked: false,
+            patience: Patience::default(),
             closing: None,
             gone: false,
             waker: None,
@@ -286,11 +253,35 @@ impl Client {
 
     /// Bytes that wait for it, those that can be merged apart.
     pub(super) fn unsent(&self, shelves: &Slab<Shelf>) -> usize {
+        self.own_bytes() + self.arrears(shelves)
+    }
+
+    /// Bytes of logs that wait for it, where it reads every update.
+    fn arrears(&self, shelves: &Slab<Shelf>) -> usize {
         let behind = |place: &usize| {
             let sub = self.subs.get(*place).filter(|sub| sub.interval.is_none())?;
             Some(shelves.get(sub.shelf)?.log.bytes_from(sub.cursor?))
         };
-        self.own_bytes() + self.dirty.iter().filter_map(behind).sum::<usize>()
+        self.dirty.iter().filter_map(behind).sum()
+    }
+
+    /// Why it is not waited for any longer, if so, as one to whose socket something could not be written.
+    pub(super) fn too_slow(
+        &mut self,
+        now: Instant,
+        shelves: &Slab<Shelf>,
+        (limit, within): (usize, Duration),
+    ) -> Option<&'static str> {
+        let lost = |place: &usize| {
+            let sub = self.subs.get(*place)?;
+            let shelf = shelves.get(sub.shelf)?;
+            Some(sub.cursor? < shelf.log_of(sub.interval).first() && !sub.begins_anew(shelf))
+        };
+        if self.dirty.iter().any(|place| lost(place) == Some(true)) {
+            return Some(NOT_HELD);
+        }
+        let arrears = self.arrears(shelves);
+        self.patience.ends(now, arrears, (limit, within))
     }
 
     /// Messages of topics that wait for it; what is conflated waits as one.
@@ -324,7 +315,9 @@ impl Client {
         let mut done = Written::default();
         self.write_joined(shelves, joined, &mut done)?;
         while !self.is_clear() && !self.blocked {
-            self.merge_arrears(shelves, &mut done);
+            if self.own.is_empty() {
+                self.merge_arrears(shelves, &mut done);
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.gather(shelves, &mut slices);
             if count == 0 {
@@ -338,10 +331,11 @@ impl Client {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
                     done.bytes += bytes as u64;
+                    self.patience.took(bytes);
                     self.settle(shelves, bytes, &mut done);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
+                    self.block();
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -367,6 +361,7 @@ impl Client {
         }
         match self.socket.try_write(&joined.bytes) {
             Ok(bytes) if bytes == joined.bytes.len() => {
+                self.patience.took(bytes);
                 for (place, to) in self.dirty.drain(..).zip(&joined.to) {
                     if let Some(sub) = self.subs.get_mut(place) {
                         (sub.cursor, sub.dirty) = (Some(*to), false);
@@ -377,27 +372,45 @@ impl Client {
             }
             Ok(bytes) => {
                 done.bytes += bytes as u64;
+                self.patience.took(bytes);
                 self.settle(shelves, bytes, done);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.block(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Whoever is behind on conflated topics gets one update for all it has missed.
+    /// Its socket takes nothing.
+    fn block(&mut self) {
+        self.blocked = true;
+        self.patience.refused(Instant::now());
+    }
+
+    /// Whoever is behind on conflated topics gets one update for all it has missed, and the state anew where that is
+    /// not held any more. No more is merged ahead than goes out soon: what comes meanwhile is merged with it.
     fn merge_arrears(&mut self, shelves: &Slab<Shelf>, done: &mut Written) {
-        for at in 0..self.dirty.len() {
-            let Some(sub) = self.dirty.get(at).and_then(|place| self.subs.get_mut(*place)) else { continue };
-            let (Some(interval), Some(cursor)) = (sub.interval, sub.cursor) else { continue };
-            let Some(log) = shelves.get(sub.shelf).map(|shelf| shelf.log_of(Some(interval))) else {
-                continue;
-            };
-            if cursor >= log.first() && log.next().saturating_sub(cursor) < 2 {
+        let mut adrift = false;
+        for place in &self.dirty {
+            if self.own_bytes >= JOINED {
+                break;
+            }
+            let Some(sub) = self.subs.get_mut(*place) else { continue };
+            let (Some(cursor), Some(shelf)) = (sub.cursor, shelves.get(sub.shelf)) else { continue };
+            let log = shelf.log_of(sub.interval);
+            if cursor < log.first() {
+                if sub.begins_anew(shelf) {
+                    (sub.cursor, sub.dirty, adrift) = (None, false, true);
+                    self.adrift.push(*place);
+                    continue;
+                }
+                done.lost += log.first() - cursor;
+                sub.cursor = Some(log.first());
+            }
+            if sub.interval.is_none() || log.next().saturating_sub(cursor) < 2 {
                 continue;
             }
-            done.lost += log.first().saturating_sub(cursor);
             let missed = log.next().saturating_sub(cursor);
             let updates = merged(log.from(cursor).filter_map(|entry| entry.update()));
             done.merged += missed.saturating_sub(updates.len() as u64);
@@ -408,13 +421,19 @@ impl Client {
                 self.own.push_back(frame);
             }
         }
+        if adrift {
+            let subs = &self.subs;
+            self.dirty.retain(|place| subs.get(*place).is_some_and(|sub| sub.dirty));
+        }
     }
 
     /// What is to be written next, in order.
     fn gather<'a>(&'a self, shelves: &'a Slab<Shelf>, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
         let begun = (!self.begun.is_empty()).then_some(&self.begun);
         let own = begun.into_iter().chain(&self.own);
-        let shared = self.dirty.iter().filter_map(|place| {
+        // What is merged for it alone stands for what was in the logs then: they come behind it.
+        let places = if self.own.is_empty() { usize::MAX } else { 0 };
+        let shared = self.dirty.iter().take(places).filter_map(|place| {
             let sub = self.subs.get(*place)?;
             Some(shelves.get(sub.shelf)?.log_of(sub.interval).from(sub.cursor?))
         });
@@ -459,10 +478,6 @@ impl Client {
             };
             let log = shelves.get(sub.shelf).map(|shelf| shelf.log_of(sub.interval));
             if let (Some(log), Some(cursor)) = (log, &mut sub.cursor) {
-                if *cursor < log.first() {
-                    done.lost += log.first() - *cursor;
-                    *cursor = log.first();
-                }
                 while let Some(entry) = log.get(*cursor).filter(|_| bytes > 0) {
                     let frame = entry.frame();
                     *cursor += 1;

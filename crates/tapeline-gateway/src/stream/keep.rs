@@ -45,20 +45,27 @@ impl Shard {
                 self.mind_silent(&mut state, now);
                 self.mind_logs(&mut state);
             }
+            let waited = |(_, shelf): &(usize, &super::shelf::Shelf)| !shelf.waiting.is_empty();
+            let waiting: Vec<usize> = state.shelves.iter().filter(waited).map(|(key, _)| key).collect();
+            drop(state);
+            waiting.into_iter().for_each(|key| self.serve_waiting(key));
         }
     }
 
-    /// Whoever leaves too much unread is told to come back.
+    /// Whoever leaves too much unread, or reads nothing, is told to come back.
     fn mind_slow(&self, state: &mut State, now: Instant) {
-        let (limit, mut all) = (self.live.config().limits.unsent_bytes, 0);
+        let config = self.live.config();
+        let (bounds, mut all) = ((config.limits.unsent_bytes, config.timing.write_within), 0);
         let State { clients, shelves, .. } = state;
         for (_, client) in clients.iter_mut().filter(|(_, client)| client.blocked || client.closing.is_some())
         {
             let unsent = client.unsent(shelves);
             all += unsent;
-            if unsent > limit && client.closing.is_none() {
-                tracing::debug!(peer = %client.peer, unsent, "too slow");
-                client.cut(shelves, code::SLOW, "too slow: more is unread than is kept", FAREWELL);
+            if client.closing.is_none()
+                && let Some(why) = client.too_slow(now, shelves, bounds)
+            {
+                tracing::debug!(peer = %client.peer, unsent, why, "a client is cut");
+                client.cut(shelves, code::SLOW, why, FAREWELL);
             }
             if client.closing.is_some_and(|(_, until)| until <= now) {
                 client.gone = true;
@@ -83,6 +90,8 @@ impl Shard {
                 continue;
             }
             match client.pinged {
+                // What it is asked waits behind what it has not read: how it reads is judged elsewhere.
+                Some(_) if client.blocked => client.pinged = Some(now),
                 Some(at) if now - at >= timing.pong_within => {
                     client.gone = true;
                     if let Some(waker) = &client.waker {

@@ -29,10 +29,16 @@ impl Shard {
         if self.poll_writes(key, context).is_ready() {
             return Poll::Ready(None);
         }
+        let limit = self.live.config().limits.unsent_bytes;
         let mut state = self.state.borrow_mut();
         loop {
             let State { clients, shelves, .. } = &mut *state;
             let Some(client) = clients.get_mut(key) else { return Poll::Ready(None) };
+            // Who asks without reading the answers is not heard until it does.
+            if client.blocked && client.own_bytes() > limit {
+                client.arriving = None;
+                return Poll::Pending;
+            }
             match self.hear(client, shelves) {
                 Heard::Text(text) => {
                     // While this one is obeyed nothing is read: that the next does not go on is not its fault.

@@ -160,10 +160,12 @@ impl Log {
         (next.offset == offset + 1 && next.kind.consumes_offset()).then_some(self.first + low as u64)
     }
 
-    /// Bytes from an entry on.
+    /// Bytes from an entry on; all of them from one that is not held any more.
     pub(super) fn bytes_from(&self, number: u64) -> usize {
-        let before = number.checked_sub(1).and_then(|before| self.get(before)).map(|entry| entry.end);
-        let begun = before.or_else(|| self.get(number).map(|_| self.end - self.bytes() as u64));
+        if number <= self.first {
+            return self.bytes();
+        }
+        let begun = number.checked_sub(1).and_then(|before| self.get(before)).map(|entry| entry.end);
         begun.map_or(0, |begun| usize::try_from(self.end - begun).unwrap_or(usize::MAX))
     }
 

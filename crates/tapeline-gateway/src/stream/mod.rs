@@ -63,6 +63,21 @@ impl std::fmt::Debug for Admission {
     }
 }
 
+/// Bytes that the system may hold before it sends them.
+#[cfg(target_os = "linux")]
+const UNSENT_BELOW: u32 = 128 << 10;
+
+/// Asks the system to hold no more of what a client has not been sent yet than this: what waits there is neither merged
+/// nor counted, and in large steps one cannot see that a slow link goes on.
+fn keep_little(socket: &std::net::TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BELOW) {
+        tracing::debug!(%error, "the system holds as much as it likes for a client");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
+}
+
 /// One client, for listings.
 #[derive(Debug, Clone, Serialize)]
 pub struct ClientStatus {
@@ -118,6 +133,7 @@ impl Streams {
     pub fn admit(&self, admission: Admission) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let peer = admission.peer;
+        keep_little(&admission.socket);
         let order = Order::Admit(number as u64, Box::new(admission));
         if self.shards[number % self.shards.len()].try_send(order).is_err() {
             self.counters.turned_away.fetch_add(1, Ordering::Relaxed);

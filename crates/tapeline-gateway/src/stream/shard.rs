@@ -20,7 +20,7 @@ use tapeline_ws::close_code;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::client::{Client, Joined};
+use super::client::{Client, Joined, NOT_HELD};
 use super::counters::why;
 use super::shelf::{self, Reader, Shelf};
 use super::talk::code;
@@ -334,21 +334,20 @@ impl Shard {
                 self.counters.merged.fetch_add(written.merged, Ordering::Relaxed);
                 if written.lost > 0 {
                     client.dropped += written.lost;
-                    client.cut(
-                        shelves,
-                        code::SLOW,
-                        "too slow: what was to be read is not held any more",
-                        FAREWELL,
-                    );
+                    client.cut(shelves, code::SLOW, NOT_HELD, FAREWELL);
                 }
             }
             Err(_) => client.gone = true,
         }
+        let adrift = std::mem::take(&mut client.adrift);
         let done = client.closing.is_some() && client.is_clear();
         if (client.blocked || client.gone || done)
             && let Some(waker) = &client.waker
         {
             waker.wake_by_ref();
+        }
+        for place in adrift {
+            state.begin_anew(Reader { client: key, place });
         }
         wrote
     }

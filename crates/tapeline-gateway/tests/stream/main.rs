@@ -8,5 +8,6 @@ mod figures;
 mod limits;
 mod resume;
 mod sharing;
+mod slow;
 mod state;
 mod words;

@@ -34,7 +34,7 @@ pub(crate) fn logs(global: &Global, settings: &Settings) {
 }
 
 /// What changes at once. Whatever else changed needs a restart.
-const AT_ONCE: [&str; 18] = [
+const AT_ONCE: [&str; 19] = [
     "gateway.admin_token_file",
     "gateway.insecure_plaintext",
     "gateway.insecure_no_tokens",
@@ -50,6 +50,7 @@ const AT_ONCE: [&str; 18] = [
     "gateway.idle",
     "gateway.ping_every",
     "gateway.pong_within",
+    "gateway.write_within",
     "gateway.drain_within",
     "limits.topics_per_client",
     "timing.throttle",
