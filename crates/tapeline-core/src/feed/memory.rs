@@ -11,6 +11,7 @@ use crate::venue::Sequencing;
 use super::Feed;
 use super::events::{Events, Record};
 use super::gate::Gate;
+use super::kept::Kept;
 use super::service::Records;
 use crate::policy::backoff::Failures;
 use crate::policy::uptime::State;
@@ -30,6 +31,8 @@ pub struct Memory {
     pub(super) records: Option<Records>,
     /// Those that were not at rest, how they were served, and when their last message came.
     pub(super) served: Vec<(Topic, State, Option<Mono>)>,
+    /// What a process before this one has used up of the limits.
+    pub(super) kept: Option<Kept>,
     /// What changed and why.
     pub(super) events: Option<Events>,
     /// What each line's service had not yet made good.

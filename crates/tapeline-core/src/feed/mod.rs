@@ -21,7 +21,7 @@
 //! - `service`: how each topic is served, for the figures of reliability
 //! - `poll`: the fallback ladder, and what is polled while lines do not serve
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
-//! - `command`, `status`, `events`, `memory`: for operators, and for a restart
+//! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
 
 mod account;
 mod books;
@@ -37,6 +37,7 @@ mod health;
 mod history;
 mod holes;
 mod io;
+mod kept;
 mod lateness;
 mod line;
 mod lines;
@@ -77,6 +78,7 @@ use crate::venue::{Decoded, LineId, TopicId, Venue};
 pub use self::account::{FeedLedger, TopicLedger};
 pub use self::events::Record;
 pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
+pub use self::kept::{Kept, KeptHold, KeptMark};
 pub use self::line::LineStats;
 pub use self::memory::Memory;
 pub use self::service::Records;
@@ -259,6 +261,9 @@ impl Feed {
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
         self.health = LevelFilter::new(Level::Healthy, now.mono);
         self.fallback.begin(now.mono, &self.config.timing);
+        if let Some(kept) = memory.kept.take() {
+            self.take_over(now, &kept);
+        }
         if let Some(before) = memory.events.take() {
             self.events.go_on(before);
         }

@@ -73,6 +73,25 @@ impl SlidingWindow {
         }
     }
 
+    /// How long ago each was that still counts, the oldest first.
+    pub fn ages(&self, now: Mono) -> impl Iterator<Item = Duration> {
+        self.taken.iter().skip(self.gone(now)).map(move |taken| now.since(*taken))
+    }
+
+    /// When the latest was taken.
+    pub fn latest(&self) -> Mono {
+        self.taken.back().copied().unwrap_or_default()
+    }
+
+    /// Counts what was taken before this one was made, by ages in the order of [`SlidingWindow::ages`]. Of more than
+    /// fit, the latest count.
+    pub fn restore(&mut self, now: Mono, ages: impl Iterator<Item = Duration>) {
+        self.taken.extend(ages.map(|age| now - age));
+        self.taken.make_contiguous().sort_unstable();
+        let surplus = self.taken.len().saturating_sub(self.count);
+        self.taken.drain(..surplus);
+    }
+
     /// How many of the oldest no longer count.
     fn gone(&self, now: Mono) -> usize {
         self.taken.partition_point(|taken| *taken + self.per <= now)
@@ -190,6 +209,24 @@ impl WeightWindow {
         }
     }
 
+    /// What is counted now, and for how long it can count at most, wherever the venue's window ends.
+    pub fn used(&mut self, now: Time) -> (u32, Duration) {
+        self.roll(now);
+        (self.counted(), (self.last + self.per).max(self.carried_until).since(now.mono))
+    }
+
+    /// When something was last taken, or told by the venue.
+    pub const fn latest(&self) -> Mono {
+        self.last
+    }
+
+    /// Counts what was used before this one was made, for as long as that can count.
+    pub fn restore(&mut self, now: Time, used: u32, left: Duration) {
+        self.roll(now);
+        self.carried = self.carried.saturating_add(used);
+        self.carried_until = self.carried_until.max(now.mono + left.min(self.per));
+    }
+
     /// The limit we keep to.
     pub const fn limit(&self) -> u32 {
         self.limit
@@ -277,6 +314,11 @@ impl Hold {
     /// Until when it holds; `None` if it does not.
     pub fn held(&self, now: Mono) -> Option<Mono> {
         (now < self.until).then_some(self.until)
+    }
+
+    /// When it ends, or ended.
+    pub const fn until(&self) -> Mono {
+        self.until
     }
 
     /// Why it holds; `None` if it does not.

@@ -3,6 +3,7 @@
 mod account;
 mod doubt;
 mod health;
+mod kept;
 mod lateness;
 mod lines;
 mod pair;
