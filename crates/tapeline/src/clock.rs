@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tapeline_core::time::{Mono, Time, Unix};
 use tokio::time::Instant;
 
+/// What the monotonic clock reads at the start: later than the age of anything a process before this one left.
+const START: Duration = Duration::from_secs(86_400);
+
 /// Gives the time to everything that must not read a clock itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
@@ -19,14 +22,12 @@ impl Clock {
 
     /// Both clocks.
     pub(crate) fn now(&self) -> Time {
-        // One nanosecond past zero, so that no reading equals "never read".
-        let since = self.start.elapsed() + Duration::from_nanos(1);
-        Time { mono: Mono::default() + since, unix: unix() }
+        Time { mono: Mono::default() + START + self.start.elapsed(), unix: unix() }
     }
 
     /// The runtime's word for a monotonic moment.
     pub(crate) fn instant(&self, at: Mono) -> Instant {
-        let since = at.since(Mono::default());
+        let since = at.since(Mono::default() + START);
         // Far enough to never matter, near enough to add up.
         self.start + since.min(Duration::from_secs(1 << 32))
     }

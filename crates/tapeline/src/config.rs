@@ -10,6 +10,7 @@ use tapeline_core::venue::Venue;
 
 use crate::net::{HttpClient, NetConfig, Proxy};
 use crate::settings::{Problems, Settings, Sources};
+use crate::state::StateDir;
 
 /// What a hub is told at its start. The default knows every venue with its own defaults.
 #[derive(Clone, Default)]
@@ -24,6 +25,8 @@ pub struct HubConfig {
     pub limits: Limits,
     /// Least time between conflated updates, where the subscriber does not choose.
     pub throttle: Option<Duration>,
+    /// What outlives the process; none = nothing does.
+    pub state: Option<Arc<StateDir>>,
     /// Decides all dice; drawn from the system if absent.
     pub seed: Option<u64>,
 }

@@ -297,7 +297,7 @@ impl Control {
 pub(crate) async fn leave(membership: &Membership, wishes: Vec<Wish>) -> Result<usize, SubscribeError> {
     let mut ended = 0;
     for link in membership.links() {
-        let of_link = |wish: &&Wish| crate::hub::venue_matches(wish.venue(), &link.venue);
+        let of_link = |wish: &&Wish| crate::order::venue_matches(wish.venue(), &link.venue);
         let wishes: Vec<Wish> = wishes.iter().filter(of_link).cloned().collect();
         if wishes.is_empty() {
             continue;

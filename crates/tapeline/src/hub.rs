@@ -15,20 +15,24 @@ use tapeline_core::data::topic::{Topic, TopicError};
 use tapeline_core::data::update::{Data, Kind, Update};
 use tapeline_core::feed::{Command, FeedStatus, Peek, SubscriberStatus, TopicStatus};
 use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+use tapeline_core::time::Time;
 use tapeline_core::venue::Venue;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{HubConfig, VenueConfig};
 use crate::consumer::{Membership, subscribe_at};
 use crate::handler::{HandlerStatus, Handlers, On};
+use crate::journal::Journal;
 use crate::net::Net;
-use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link};
+use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link, venue_matches};
 use crate::run::Wiring;
 use crate::spread::Spread;
+use crate::state::Keeper;
 use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
 use crate::supervise::supervise;
 
@@ -52,6 +56,9 @@ struct Inner {
     tasks: TaskTracker,
     handlers: Handlers,
     stopping: std::sync::atomic::AtomicBool,
+    journal: Arc<Journal>,
+    /// Ends what runs beside the feeds.
+    ending: CancellationToken,
     through: Arc<Spread>,
 }
 
@@ -83,7 +90,11 @@ impl Hub {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(config: HubConfig) -> Self {
+        let state = config.state.as_ref();
+        let journal = Arc::new(Journal::new(state.and_then(|state| state.event_log())));
         let hub = Self(Arc::new(Inner {
+            journal: Arc::clone(&journal),
+            ending: CancellationToken::new(),
             clock: Clock::new(),
             runtime: Handle::current(),
             feeds: Mutex::default(),
@@ -93,6 +104,10 @@ impl Hub {
             through: Arc::default(),
             config,
         }));
+        journal.note(hub.now(), "start", "program", env!("CARGO_PKG_VERSION"));
+        if journal.is_written() {
+            hub.spawn(journal.write(hub.0.ending.clone()));
+        }
         for (venue, settings) in &hub.0.config.venues {
             if !settings.feed.warm.is_empty()
                 && let Err(error) = hub.link(venue)
@@ -272,9 +287,13 @@ impl Hub {
         }
         self.clear();
         self.0.tasks.close();
+        self.0.ending.cancel();
         if timeout(SHUTDOWN_WITHIN, self.0.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.0.tasks.len(), "shutdown did not finish in time");
         }
+        let journal = Arc::clone(&self.0.journal);
+        // A disk that hangs must not keep the process.
+        let _ = timeout(SHUTDOWN_WITHIN, tokio::task::spawn_blocking(move || journal.flush())).await;
     }
 
     /// How long it takes from reading a socket to handing what it held to the readers, of all venues since the start:
@@ -354,6 +373,9 @@ impl Hub {
             inbox,
             signals: Arc::clone(&link.signals),
             restarts: 0,
+            journal: Arc::clone(&self.0.journal),
+            told: 0,
+            keeper: self.keeper(venue),
             through: Arc::clone(&self.0.through),
         };
         let seed = config.seed.unwrap_or_else(drawn);
@@ -361,6 +383,22 @@ impl Hub {
         let link = Arc::new(link);
         feeds.insert(venue.to_owned(), Arc::clone(&link));
         Ok(link)
+    }
+
+    /// Whoever keeps what a venue's limits have been used up by, if anybody is to.
+    fn keeper(&self, venue: &str) -> Option<Arc<Keeper>> {
+        let state = self.0.config.state.clone()?;
+        let keeper = Arc::new(Keeper::new(state, venue));
+        self.spawn(Arc::clone(&keeper).run(self.0.ending.clone()));
+        Some(keeper)
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     pub(crate) fn outbox(&self, choices: &Choices) -> (Subscriber, Outbox) {
@@ -424,20 +462,6 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// Whether the first part of a topic or pattern names a venue; `*` is any run of characters.
-pub(crate) fn venue_matches(pattern: &str, venue: &str) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else { return pattern == venue };
-    let Some(mut rest) = venue.strip_prefix(before) else { return false };
-    let Some((middle, last)) = after.rsplit_once('*') else { return rest.ends_with(after) };
-    for piece in middle.split('*') {
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 /// A seed from the system: the standard library draws one for every hash map.
 fn drawn() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
@@ -445,29 +469,9 @@ fn drawn() -> u64 {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.ending.cancel();
         for link in self.feeds.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
             link.signals.stop();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(pattern: &str, venue: &str, expected: bool) {
-        assert_eq!(venue_matches(pattern, venue), expected, "{pattern} {venue}");
-    }
-
-    #[test]
-    fn venues_match_by_name_or_star() {
-        check("binance", "binance", true);
-        check("binance", "binance-usdm", false);
-        check("*", "binance", true);
-        check("binance*", "binance-usdm", true);
-        check("*-usdm", "binance-usdm", true);
-        check("a*c*e", "abcde", true);
-        check("a*x*e", "abcde", false);
-        check("*nan*", "binance", true);
     }
 }

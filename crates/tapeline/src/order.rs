@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
-use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Peek, Start, Subscribed};
+use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Peek, Records, Start, Subscribed};
 use tapeline_core::outbox::{Subscriber, SubscriberId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -92,6 +92,10 @@ pub(crate) enum Order {
     Status {
         reply: oneshot::Sender<VenueReading>,
     },
+    /// How the topics are served, and were.
+    Records {
+        reply: oneshot::Sender<Box<Records>>,
+    },
     /// What was expected and what came of it, of one topic or of all.
     Ledger {
         only: Option<Topic>,
@@ -171,4 +175,39 @@ impl Signals {
 pub(crate) fn link(venue: &str) -> (Link, mpsc::Receiver<Order>) {
     let (orders, inbox) = mpsc::channel(ORDERS);
     (Link { venue: venue.to_owned(), orders, signals: Arc::default() }, inbox)
+}
+
+/// Whether the first part of a topic or pattern names a venue; `*` is any run of characters.
+pub(crate) fn venue_matches(pattern: &str, venue: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == venue };
+    let Some(mut rest) = venue.strip_prefix(before) else { return false };
+    let Some((middle, last)) = after.rsplit_once('*') else { return rest.ends_with(after) };
+    for piece in middle.split('*') {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, venue: &str, expected: bool) {
+        assert_eq!(venue_matches(pattern, venue), expected, "{pattern} {venue}");
+    }
+
+    #[test]
+    fn venues_match_by_name_or_star() {
+        check("binance", "binance", true);
+        check("binance", "binance-usdm", false);
+        check("*", "binance", true);
+        check("binance*", "binance-usdm", true);
+        check("*-usdm", "binance-usdm", true);
+        check("a*c*e", "abcde", true);
+        check("a*x*e", "abcde", false);
+        check("*nan*", "binance", true);
+    }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, Memory, Stage};
+use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, KeptMark, Memory, Stage};
 use tapeline_core::policy::fault::Fault;
 use tapeline_core::time::{Mono, Time};
 use tapeline_core::venue::{Decoded, LineId, Refusal, Venue, redacted};
@@ -18,10 +18,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::clock::{Clock, unix};
+use crate::journal::Journal;
 use crate::net::{Connected, Net, fetch};
 use crate::order::{Answer, Ask, Order, Signals, VenueReading, Wish};
 use crate::sockets::Sockets;
 use crate::spread::Spread;
+use crate::state::Keeper;
 
 /// Orders handled in one turn.
 const ORDERS_PER_TURN: usize = 64;
@@ -38,6 +40,11 @@ pub(crate) struct Wiring {
     pub(crate) inbox: mpsc::Receiver<Order>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) restarts: u64,
+    /// Where what changes is told, and up to which record it has been.
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) told: u64,
+    /// Where what is used up of the limits is kept, if anywhere.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     /// How long it takes from a socket to the readers.
     pub(crate) through: Arc<Spread>,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Loop {
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to; it may ring early, never late.
     armed: Option<Instant>,
+    /// What was kept last.
+    mark: KeptMark,
 }
 
 enum Done {
@@ -79,6 +88,7 @@ impl Loop {
             dice: tapeline_core::rng::Rng::new(seed),
             timer: Box::pin(sleep_until(Instant::now())),
             armed: None,
+            mark: KeptMark::default(),
         }
     }
 
@@ -110,7 +120,7 @@ impl Loop {
     }
 
     /// Time passes, then whatever is to be done is begun.
-    fn advance(&mut self, wiring: &Wiring) {
+    fn advance(&mut self, wiring: &mut Wiring) {
         let now = wiring.clock.now();
         // By the clock, not by the timer: a busy socket must not starve the deadlines. If we did not run for a
         // while, the feed judges nobody before the sockets have had their turn.
@@ -120,6 +130,24 @@ impl Loop {
         while let Some(action) = self.feed.next_action() {
             self.perform(action, wiring);
         }
+        if self.feed.newest_record() != wiring.told {
+            self.tell(wiring);
+        }
+        let mark = self.feed.kept_mark();
+        if mark != self.mark
+            && let Some(keeper) = &wiring.keeper
+        {
+            self.mark = mark;
+            keeper.keep(self.feed.kept(now));
+        }
+    }
+
+    /// What changed is told to whoever keeps record of it.
+    #[cold]
+    fn tell(&self, wiring: &mut Wiring) {
+        let venue = self.venue.profile().id;
+        self.feed.records_after(wiring.told).for_each(|record| wiring.journal.tell(venue, record));
+        wiring.told = self.feed.newest_record();
     }
 
     /// Takes in whatever is there. Pending if nothing is, with every source asked to wake the task.
@@ -268,6 +296,9 @@ impl Loop {
             Order::Status { reply } => {
                 let feed = Some(self.feed.status(now));
                 let _ = reply.send(VenueReading { feed, restarts: wiring.restarts, halted: false });
+            }
+            Order::Records { reply } => {
+                let _ = reply.send(Box::new(self.feed.records().clone()));
             }
             Order::Ledger { only, reply } => {
                 let _ = reply.send(self.feed.ledger(only.as_ref()));

@@ -54,7 +54,7 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
     let id = venue.profile().id;
     let mut dice = Rng::new(seed);
     let mut restarts = Restarts::default();
-    let mut memory = Memory::default();
+    let mut memory = wiring.keeper.as_ref().map(|keeper| keeper.memory()).unwrap_or_default();
     loop {
         let feed = Feed::new(Arc::clone(&venue), config.clone(), memory, dice.next_u64());
         let mut running = Loop::new(Arc::clone(&venue), feed, dice.next_u64());
@@ -66,6 +66,8 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
         // What panicked once may panic again; then even the wishes are lost, and their readers see the end.
         let remembered = std::panic::catch_unwind(AssertUnwindSafe(|| running.into_memory()));
         memory = remembered.unwrap_or_default();
+        memory.crashed(wiring.clock.now());
+        tell(&memory, id, &mut wiring);
         let subscriptions = memory.subscriptions();
         match restarts.crashed(wiring.clock.now().mono) {
             Some(delay) => {
@@ -89,13 +91,19 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
                     "feed crashed too often, halted"
                 );
                 cut_off(&memory, CutOff::Failed);
-                memory = Memory::default();
-                if !halt(&mut wiring).await {
-                    return;
-                }
+                let Some(forgiven) = halt(&mut wiring, &memory).await else { return };
+                memory = memory.without_wishes(wiring.clock.now().mono, forgiven);
                 restarts = Restarts::default();
             }
         }
+    }
+}
+
+/// What the crash changed is part of the record.
+fn tell(memory: &Memory, venue: &str, wiring: &mut Wiring) {
+    for record in memory.records_after(wiring.told) {
+        wiring.journal.tell(venue, record);
+        wiring.told = record.seq;
     }
 }
 
@@ -111,23 +119,28 @@ fn ends_a_halt(command: &Command) -> bool {
     recover || *command == Command::Reset
 }
 
-/// Waits until an operator resets the venue (`true`) or nobody needs it any more. Subscriptions are
-/// left unanswered, which tells those who ask.
-async fn halt(wiring: &mut Wiring) -> bool {
+/// Waits until an operator begins anew with the venue (and whether everything is forgiven) or nobody needs it any more.
+/// Subscriptions are left unanswered, which tells those who ask.
+async fn halt(wiring: &mut Wiring, memory: &Memory) -> Option<bool> {
     loop {
         let order = tokio::select! {
             order = wiring.inbox.recv() => order,
             () = wiring.signals.stopped() => None,
         };
         match order {
-            None => return false,
+            None => return None,
             Some(Order::Command { command, reply }) if ends_a_halt(&command) => {
                 // Whoever asked may have given up meanwhile.
                 let _ = reply.send(1);
-                return true;
+                return Some(command == Command::Reset);
             }
             Some(Order::Status { reply }) => {
                 let _ = reply.send(VenueReading { feed: None, restarts: wiring.restarts, halted: true });
+            }
+            Some(Order::Records { reply }) => {
+                if let Some(records) = memory.records() {
+                    let _ = reply.send(Box::new(records.clone()));
+                }
             }
             Some(_) => {}
         }

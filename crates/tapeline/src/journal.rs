@@ -1,0 +1,280 @@
+//! What changed and why, of all venues, under one number: the latest of it in memory, and all of it in files if that
+//! is wanted. Whoever tells something never waits for a disk.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tapeline_core::feed::Record;
+use tapeline_core::time::{Mono, Time, Unix};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Records at hand; a file that lags by more loses some.
+const KEPT: usize = 10_000;
+/// The largest file, and how many old ones are kept.
+const FILE_BYTES: u64 = 16 << 20;
+const FILES: u32 = 8;
+/// Records are gathered for so long before they are written.
+const GATHER: Duration = Duration::from_millis(200);
+/// After an error the disk is left alone for so long.
+const REST: Duration = Duration::from_secs(5);
+/// Bytes written at a time, about.
+const BATCH: usize = 1 << 20;
+
+/// One record of what changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Rises by one with every record of the process.
+    pub seq: u64,
+    /// When, in microseconds of a clock that never steps back.
+    pub mono_us: u64,
+    /// When, by the wall clock.
+    pub wall_ns: Unix,
+    /// Whose venue; empty for the process.
+    pub venue: Box<str>,
+    /// Whose: a topic, a line, the venue.
+    pub entity: Box<str>,
+    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `start`, `lost`.
+    pub kind: &'static str,
+    /// The state left.
+    pub from: &'static str,
+    /// The state entered.
+    pub to: &'static str,
+    /// Of `service`: since when that has been so, on the same clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_us: Option<u64>,
+    /// Why.
+    pub cause: Box<str>,
+}
+
+/// All records of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    ring: Mutex<Ring>,
+    news: Notify,
+    /// Whether somebody writes.
+    files: Mutex<Option<Files>>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    records: VecDeque<Arc<Event>>,
+    next: u64,
+}
+
+impl Journal {
+    /// A journal that also writes to `folder`, if one is given.
+    pub(crate) fn new(folder: Option<&Path>) -> Self {
+        let files = folder.map(|folder| Files { folder: folder.to_owned(), ..Files::default() });
+        Self { files: Mutex::new(files), ..Self::default() }
+    }
+
+    /// Takes in a record of a venue's feed.
+    pub(crate) fn tell(&self, venue: &str, record: &Record) {
+        self.push(Event {
+            seq: 0,
+            mono_us: micros(record.at),
+            wall_ns: record.wall,
+            venue: venue.into(),
+            entity: record.entity.clone(),
+            kind: record.kind,
+            from: record.from,
+            to: record.to,
+            since_us: record.since.map(micros),
+            cause: record.cause.clone(),
+        });
+    }
+
+    /// Takes in a record about the process.
+    pub(crate) fn note(&self, now: Time, kind: &'static str, entity: &str, cause: &str) {
+        let (venue, since_us) = (Box::default(), None);
+        let (entity, cause) = (entity.into(), cause.into());
+        let (mono_us, wall_ns) = (micros(now.mono), now.unix);
+        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from: "", to: "", since_us, cause });
+    }
+
+    fn push(&self, event: Event) {
+        let mut ring = lock(&self.ring);
+        ring.next += 1;
+        if ring.records.len() >= KEPT {
+            ring.records.pop_front();
+        }
+        let event = Event { seq: ring.next, ..event };
+        ring.records.push_back(Arc::new(event));
+        drop(ring);
+        self.news.notify_one();
+    }
+
+    /// The records after `seq`, oldest first, at most `most`; those that are no longer at hand are left out.
+    pub(crate) fn after(&self, seq: u64, most: usize) -> Vec<Arc<Event>> {
+        let ring = lock(&self.ring);
+        let first = ring.next - ring.records.len() as u64;
+        let skip = usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX);
+        ring.records.iter().skip(skip).take(most).cloned().collect()
+    }
+
+    /// Whether there are files to write.
+    pub(crate) fn is_written(&self) -> bool {
+        lock(&self.files).is_some()
+    }
+
+    /// Writes what is not written yet. Blocks: not for the threads of the runtime.
+    pub(crate) fn flush(&self) {
+        let mut files = lock(&self.files);
+        let Some(files) = files.as_mut() else { return };
+        loop {
+            let records = self.after(files.written, 4_096);
+            if records.is_empty() || !files.write(&records) {
+                return;
+            }
+        }
+    }
+
+    /// Writes until it is told to stop.
+    pub(crate) async fn write(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = self.news.notified() => {}
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = sleep(GATHER) => {}
+                () = stop.cancelled() => return,
+            }
+            let journal = Arc::clone(&self);
+            if spawn_blocking(move || journal.flush()).await.is_err() {
+                return;
+            }
+            let failed = lock(&self.files).as_ref().is_some_and(|files| files.file.is_none());
+            if failed {
+                tokio::select! {
+                    () = sleep(REST) => self.news.notify_one(),
+                    () = stop.cancelled() => return,
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn micros(at: Mono) -> u64 {
+    at.0 / 1_000
+}
+
+/// The files of a journal.
+#[derive(Debug, Default)]
+struct Files {
+    folder: PathBuf,
+    /// None before the first record, and after an error.
+    file: Option<File>,
+    size: u64,
+    /// Whether this process has begun a file of its own.
+    begun: bool,
+    /// The last record written.
+    written: u64,
+    told: bool,
+}
+
+impl Files {
+    /// Writes some records; whether that worked. What did not is tried again.
+    fn write(&mut self, records: &[Arc<Event>]) -> bool {
+        match self.try_write(records) {
+            Ok(()) => {
+                if std::mem::take(&mut self.told) {
+                    tracing::info!(folder = %self.folder.display(), "the event log is written again");
+                }
+                true
+            }
+            Err(error) => {
+                self.file = None;
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!(folder = %self.folder.display(), %error, "the event log cannot be written");
+                }
+                false
+            }
+        }
+    }
+
+    fn try_write(&mut self, records: &[Arc<Event>]) -> io::Result<()> {
+        let mut text = String::with_capacity(BATCH / 4);
+        let mut last = self.written;
+        for record in records {
+            let missed = record.seq.saturating_sub(last + 1);
+            if missed > 0 {
+                // Their numbers are theirs; this one takes the last of them.
+                let (seq, kind) = (record.seq - 1, "lost");
+                let cause = format!("{missed} records were not written in time").into();
+                let lost =
+                    Event { seq, kind, cause, from: "", to: "", since_us: None, ..Event::clone(record) };
+                line(&mut text, &Event { entity: "log".into(), venue: Box::default(), ..lost });
+            }
+            line(&mut text, record);
+            last = record.seq;
+            if text.len() >= BATCH {
+                self.append(&text, last)?;
+                text.clear();
+            }
+        }
+        self.append(&text, last)
+    }
+
+    fn append(&mut self, text: &str, last: u64) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if !self.begun || self.size >= FILE_BYTES {
+            self.file = None;
+            rotate(&self.folder)?;
+            (self.begun, self.size) = (true, 0);
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let path = self.folder.join("events.jsonl");
+                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                // What an error left half written is taken away: no line is torn, none is there twice.
+                file.set_len(self.size)?;
+                none.insert(file)
+            }
+        };
+        file.write_all(text.as_bytes())?;
+        self.size += text.len() as u64;
+        self.written = last;
+        Ok(())
+    }
+}
+
+fn line(text: &mut String, event: &Event) {
+    // Plain texts and numbers always have a JSON form.
+    text.push_str(&serde_json::to_string(event).unwrap_or_default());
+    text.push('\n');
+}
+
+/// Moves every file on by one; the last one goes.
+fn rotate(folder: &Path) -> io::Result<()> {
+    let name = |number: u32| match number {
+        0 => folder.join("events.jsonl"),
+        number => folder.join(format!("events.{number}.jsonl")),
+    };
+    for number in (0..FILES).rev() {
+        match std::fs::rename(name(number), name(number + 1)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

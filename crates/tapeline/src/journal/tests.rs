@@ -1,0 +1,106 @@
+//! The record of what changed: complete in its files, or it says what is missing.
+
+use tapeline_core::policy::uptime::Transition;
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tapeline-journal-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn record(entity: &str) -> Record {
+    Record {
+        seq: 9,
+        wall: Unix(5),
+        at: Mono(7_000),
+        kind: "service",
+        entity: entity.into(),
+        from: "full",
+        to: "down",
+        since: Some(Mono(6_000)),
+        cause: "\"quoted\"".into(),
+    }
+}
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn records_are_numbered_read_by_number_and_written_so_that_anybody_can_compute_with_them() {
+    let folder = folder("order");
+    std::fs::write(folder.join("events.jsonl"), "of another run\n").unwrap();
+    let journal = Journal::new(Some(&folder));
+    journal.note(Time::default(), "start", "program", "1.0");
+    ["one:trade:A", "one:trade:B"].into_iter().for_each(|topic| journal.tell("one", &record(topic)));
+    journal.flush();
+    journal.tell("one", &record("one:trade:C"));
+    journal.flush();
+    journal.flush();
+    let after = |seq, most| journal.after(seq, most).iter().map(|event| event.seq).collect::<Vec<_>>();
+    assert_eq!(
+        (after(0, 9), after(2, 1), after(4, 9), after(99, 9)),
+        (vec![1, 2, 3, 4], vec![3], vec![], vec![])
+    );
+    let path = folder.join("events.jsonl");
+    assert_eq!(
+        lines(&path).iter().map(|line| line["seq"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    let transitions: Vec<_> = text.lines().filter_map(Transition::from_line).collect();
+    assert_eq!(transitions.len(), 3);
+    assert_eq!((transitions[0].at, transitions[0].since), (Mono(7_000), Mono(6_000)));
+    assert_eq!(std::fs::read_to_string(folder.join("events.1.jsonl")).unwrap(), "of another run\n");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_written_later_whole_or_told_as_lost() {
+    let folder = folder("full");
+    let journal = Journal::new(Some(&folder));
+    journal.tell("one", &record("first"));
+    journal.flush();
+    // The disk fails in the middle of a line.
+    let path = folder.join("events.jsonl");
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":2,\"ha").unwrap();
+    lock(&journal.files).as_mut().unwrap().file = None;
+    journal.tell("one", &record("second"));
+    journal.flush();
+    let entities = |path: &Path| -> Vec<String> {
+        lines(path).iter().map(|line| line["entity"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(entities(&path), ["first", "second"]);
+    for _ in 0..KEPT + 5 {
+        journal.tell("one", &record("flood"));
+    }
+    journal.flush();
+    let all = lines(&path);
+    assert_eq!(all.len(), 2 + 1 + KEPT);
+    let told = ("lost", 7, "5 records were not written in time");
+    let (kind, seq, cause) = (&all[2]["kind"], &all[2]["seq"], &all[2]["cause"]);
+    assert_eq!((kind.as_str().unwrap(), seq.as_u64().unwrap(), cause.as_str().unwrap()), told);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn files_are_bounded_in_size_and_number() {
+    let folder = folder("bound");
+    for round in 0..12 {
+        let journal = Journal::new(Some(&folder));
+        journal.tell("one", &record("a"));
+        journal.flush();
+        if round == 11 {
+            lock(&journal.files).as_mut().unwrap().size = FILE_BYTES;
+            journal.tell("one", &record("b"));
+            journal.flush();
+            assert_eq!(lines(&folder.join("events.jsonl"))[0]["entity"], "b");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1 + FILES as usize);
+    std::fs::remove_dir_all(folder).unwrap();
+}

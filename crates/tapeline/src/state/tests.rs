@@ -1,0 +1,53 @@
+//! The state folder belongs to one process, and is read as it was written.
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tapeline-state-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    folder
+}
+
+fn kept() -> Kept {
+    Kept {
+        at_ms: 1_700_000_000_000,
+        dials_ms: vec![250_000, 3],
+        weight: 7,
+        weight_left_ms: 9,
+        ..Kept::default()
+    }
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = folder("lock");
+    let first = StateDir::open(&folder, false).unwrap();
+    let told = StateDir::open(&folder, false).unwrap_err().to_string();
+    let (before, own) = ("is in use by another process", format!("(process {})", std::process::id()));
+    assert!(told.contains(before) && told.contains(&own), "{told}");
+    drop(first);
+    StateDir::open(&folder, false).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "a file").unwrap();
+    assert!(matches!(StateDir::open(&folder, false), Err(StateError::Unusable { .. })));
+    fs::remove_file(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_is_kept_also_at_the_end() {
+    let folder = folder("keeper");
+    let state = StateDir::open(&folder, false).unwrap();
+    let keeper = Arc::new(Keeper::new(Arc::clone(&state), "a/../venue"));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Arc::clone(&keeper).run(stop.clone()));
+    keeper.keep(Kept::default());
+    keeper.keep(kept());
+    stop.cancel();
+    task.await.unwrap();
+    let path = folder.join("venues").join("a____venue.json");
+    assert_eq!(serde_json::from_slice::<Kept>(&fs::read(&path).unwrap()).unwrap(), kept());
+    fs::write(&path, "{").unwrap();
+    // What cannot be read is told and does no harm.
+    drop(keeper.memory());
+    fs::remove_dir_all(&folder).unwrap();
+}
