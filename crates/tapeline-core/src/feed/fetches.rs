@@ -8,7 +8,7 @@ use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::{Recovery, pause};
 use crate::time::{Mono, Time};
-use crate::venue::{Decoded, Fetch, Item, Refusal, TopicId};
+use crate::venue::{Decoded, Fetch, HttpRequest, Item, Refusal, TopicId};
 
 use super::Feed;
 use super::io::{Action, FetchId};
@@ -87,23 +87,18 @@ impl Feed {
         left: u32,
     ) -> Result<FetchId, NotNow> {
         let Some(entry) = self.topics.get(id) else { return Err(NotNow::Never) };
-        let origin = self.gate.rest.get(self.rest_endpoint).map_or("", |endpoint| &endpoint.origin);
-        let request = self.venue.fetch(why, origin, &entry.topic).ok_or(NotNow::Never)?;
-        let weight = request.weight;
-        let (endpoint, permit) = self.gate.fetch(now, weight, left, self.rest_endpoint).map_err(|until| {
-            // Never at once again: a gate that says "now" and refuses must not spin.
-            NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
-        })?;
-        let request = if endpoint == self.rest_endpoint {
-            Some(request)
-        } else {
-            self.venue.fetch(why, &self.gate.rest[endpoint].origin, &entry.topic)
-        };
-        let Some(request) = request else {
-            self.gate.weight.settle(weight);
-            self.gate.rest[endpoint].breaker.release(permit, now.mono);
-            return Err(NotNow::Never);
-        };
+        let (venue, rest) = (&self.venue, &self.gate.rest);
+        // Not every host has everything.
+        let mut offers: Vec<Option<HttpRequest>> =
+            rest.iter().map(|endpoint| venue.fetch(why, &endpoint.origin, &entry.topic)).collect();
+        let weight = offers.iter().flatten().map(|request| request.weight).max().ok_or(NotNow::Never)?;
+        let has = |index: usize| offers[index].is_some();
+        let (endpoint, permit) =
+            self.gate.fetch(now, weight, left, self.rest_endpoint, has).map_err(|until| {
+                // Never at once again: a gate that says "now" and refuses must not spin.
+                NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
+            })?;
+        let Some(request) = offers[endpoint].take() else { return Err(NotNow::Never) };
         self.fetches.next += 1;
         let fetch = FetchId(self.fetches.next);
         let give_up = now.mono + request.timeout * 2;

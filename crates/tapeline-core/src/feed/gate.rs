@@ -75,7 +75,7 @@ impl Gate {
         if self.dials.available(now) == 0 {
             return Err(self.dials.next(now));
         }
-        let found = acquire(&mut self.streams, now, preferred)?;
+        let found = acquire(&mut self.streams, now, preferred, |_| true)?;
         self.dials.try_take(now, 1);
         Ok(found)
     }
@@ -116,13 +116,15 @@ impl Gate {
         quality.map_or(score::UNKNOWN, |quality| quality.score(now, &self.scores))
     }
 
-    /// The endpoint to ask now for `weight` if as much as `left` remains, or when to ask again.
+    /// The endpoint to ask now for `weight` if as much as `left` remains, of those that have an offer, or when to ask
+    /// again.
     pub(super) fn fetch(
         &mut self,
         now: Time,
         weight: u32,
         left: u32,
         preferred: usize,
+        offers: impl Fn(usize) -> bool,
     ) -> Result<(usize, Permit), Mono> {
         if let Some(until) = self.rest_hold.held(now.mono) {
             return Err(until);
@@ -133,7 +135,7 @@ impl Gate {
         if next > now.mono {
             return Err(next);
         }
-        let found = acquire(&mut self.rest, now.mono, preferred)?;
+        let found = acquire(&mut self.rest, now.mono, preferred, offers)?;
         self.weight.try_take(now, weight);
         Ok(found)
     }
@@ -166,12 +168,16 @@ impl Gate {
     }
 }
 
-/// The first endpoint, from `preferred` on, whose breaker lets an attempt pass.
-fn acquire(endpoints: &mut [Endpoint], now: Mono, preferred: usize) -> Result<(usize, Permit), Mono> {
+/// The first endpoint that `fits`, from `preferred` on, whose breaker lets an attempt pass.
+fn acquire(
+    endpoints: &mut [Endpoint],
+    now: Mono,
+    preferred: usize,
+    fits: impl Fn(usize) -> bool,
+) -> Result<(usize, Permit), Mono> {
     let count = endpoints.len();
     let mut earliest = Mono::NEVER;
-    for step in 0..count {
-        let index = (preferred + step) % count;
+    for index in (0..count).map(|step| (preferred + step) % count).filter(|index| fits(*index)) {
         match endpoints[index].breaker.acquire(now) {
             Ok(permit) => return Ok((index, permit)),
             Err(open) => earliest = earliest.min(open.until),
