@@ -114,7 +114,7 @@ impl Feed {
             Item::Levels { topic, time, last, levels: range, bids } => {
                 self.prove(now, slot);
                 let (bids, asks) = split(levels, &range, bids);
-                self.partial(now, topic, time, last, bids, asks);
+                self.partial(now, topic, Source::Live, (time, last), bids, asks);
             }
             Item::Accepted { request, handle } => self.accepted(now, slot, request, handle),
             Item::Rejected { request, fault, reason } => self.refused(now, slot, request, fault, &reason),

@@ -19,8 +19,9 @@
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
 //!   events that were missed
 //! - `service`: how each topic is served, for the figures of reliability
-//! - `poll`: the fallback ladder, and what is polled while lines do not serve
+//! - `poll`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
+//! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
 
 mod account;
@@ -32,6 +33,7 @@ mod doubt;
 mod early;
 mod events;
 mod fetches;
+mod findings;
 mod gate;
 mod health;
 mod history;
@@ -39,6 +41,7 @@ mod holes;
 mod io;
 mod kept;
 mod lateness;
+mod likely;
 mod line;
 mod lines;
 mod market;
@@ -77,6 +80,7 @@ use crate::venue::{Decoded, LineId, TopicId, Venue};
 
 pub use self::account::{FeedLedger, TopicLedger};
 pub use self::events::Record;
+pub use self::findings::{Finding, Findings, TALLY_WITHIN, Tally};
 pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
 pub use self::kept::{Kept, KeptHold, KeptMark};
 pub use self::line::LineStats;
@@ -194,6 +198,10 @@ struct Counters {
     sweeps: u64,
     /// Lines left to another one that took over.
     rotations: u64,
+    /// Followers that were of no use.
+    failed_rotations: u64,
+    /// Times that we did not run.
+    pauses: u64,
     /// Changes of the rung.
     rung_changes: u64,
     /// Events of which two lines told otherwise.

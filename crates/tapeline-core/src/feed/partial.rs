@@ -13,6 +13,7 @@ use crate::venue::TopicId;
 
 use super::Feed;
 use super::books::{draft, joined};
+use super::history::Draft;
 use super::market::Epochs;
 use super::topics::{Entry, Seen, State};
 
@@ -25,12 +26,13 @@ impl Feed {
         &mut self,
         now: Time,
         id: TopicId,
-        time: Option<Unix>,
-        last: u64,
+        source: Source,
+        (time, last): (Option<Unix>, u64),
         bids: &[Level],
         asks: &[Level],
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
+        entry.polled = source == Source::Poll;
         Seen::of(&mut entry.seen).counts.received += 1;
         match entry.sequence.rise(last, true) {
             Verdict::Duplicate => {
@@ -42,7 +44,7 @@ impl Feed {
             Verdict::Reset => entry.sequence.restart(last),
             Verdict::Next | Verdict::Ahead => {}
         }
-        entry.enter(now, Source::Live);
+        entry.enter(now, source);
         if self.is_cut(id) {
             // The verified book says it better.
             if let Some(entry) = self.topics.get_mut(id) {
@@ -50,7 +52,7 @@ impl Feed {
             }
             return;
         }
-        self.show_top(now, id, (time, last, BookState::Unverified), bids, asks);
+        self.show_top(now, id, source, (time, last, BookState::Unverified), bids, asks);
     }
 
     /// Shows the top of a book, whole, as what changed.
@@ -58,6 +60,7 @@ impl Feed {
         &mut self,
         now: Time,
         id: TopicId,
+        source: Source,
         (time, last, state): (Option<Unix>, u64, BookState),
         bids: &[Level],
         asks: &[Level],
@@ -86,7 +89,8 @@ impl Feed {
                 }
                 let levels = joined(&changed_bids, &changed_asks);
                 let delta = Book { levels, bids: changed_bids.len() as u32, venue_id, state };
-                entry.publish(&mut self.readers, &self.config, draft(now, time, delta));
+                let draft = Draft { source, ..draft(now, time, delta) };
+                entry.publish(&mut self.readers, &self.config, draft);
             }
         }
     }
@@ -153,7 +157,7 @@ impl Feed {
             let levels = levels.unwrap_or(LEVELS);
             let bids: Vec<Level> = book.bids().iter().take(levels).collect();
             let asks: Vec<Level> = book.asks().iter().take(levels).collect();
-            self.show_top(now, top, (time, last, state), &bids, &asks);
+            self.show_top(now, top, Source::Live, (time, last, state), &bids, &asks);
         }
     }
 

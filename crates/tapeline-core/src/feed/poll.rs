@@ -297,8 +297,9 @@ impl Feed {
         if overtaken && !by_id {
             return;
         }
-        let first = !entry.polled && !overtaken;
-        entry.polled |= !overtaken;
+        let (first, book) = (!entry.polled && !overtaken, matches!(entry.state, State::Book(_)));
+        // A book is when the reply is taken.
+        entry.polled |= !overtaken && !book;
         let Decoded { items, levels, .. } = decoded;
         if items.len() >= FULL
             && let Some(poll) = self.fallback.polls.get_mut(&id)
@@ -315,18 +316,24 @@ impl Feed {
                 Item::Levels { time, last, levels: range, bids, .. } => {
                     let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
                     let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
-                    self.polled_book(now, id, time, last, bids, asks);
+                    if book {
+                        self.polled_book(now, id, time, last, bids, asks);
+                    } else if self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks)) {
+                        self.partial(now, id, Source::Poll, (time, last), bids, asks);
+                    }
                 }
                 _ => {}
             }
         }
-        if first {
+        if first && (!book || self.topics.get(id).is_some_and(|entry| entry.polled)) {
             self.tell_topic(now, id);
         }
     }
 
     fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.is_likely_state(&data)) else {
+            return;
+        };
         if let Data::Candle(candle) = &data {
             // The same candles are told again and again; each is closed once, and time does not go back.
             let closed = Seen::of(&mut entry.seen).closed;
@@ -361,13 +368,14 @@ impl Feed {
         if book.last_id().is_some() {
             return;
         }
+        let likely = entry.is_likely(last, bids, asks);
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
         seen.ledger.unverifiable(now, 1);
-        let older = seen.shown.as_ref().and_then(|shown| shown.venue_id).is_some_and(|held| last < held);
-        if older || bids.first().zip(asks.first()).is_some_and(|(bid, ask)| bid.price >= ask.price) {
+        if !likely {
             return;
         }
+        entry.polled = true;
         seen.last_at = Some(now);
         seen.renew(time);
         let (venue_id, state) = (Some(last), BookState::Live);

@@ -27,6 +27,14 @@ impl BookSync {
         }
     }
 
+    /// The id at which it is right, or was right last.
+    pub(crate) const fn told_id(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Synced { id, .. } => Some(id),
+            Phase::Unsynced { resume, .. } => resume,
+        }
+    }
+
     /// The venue's time of the newest delta in the book; `None` if what it shows is a snapshot's, or has no time.
     pub fn time(&self) -> Option<Unix> {
         self.newest.filter(|newest| self.last_id() == Some(newest.last)).and_then(|newest| newest.time)

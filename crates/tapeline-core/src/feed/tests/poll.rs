@@ -1,12 +1,13 @@
 //! What serves while lines do not: REST in turns, then memory, and back again without a seam.
 
 use super::toy::{Bench, SECOND, live, market, read};
+use crate::data::event::Level as PriceLevel;
 use crate::data::update::{Level, Source};
 use crate::feed::{Action, Command, DialError, FetchId, Input, Stage};
 use crate::outbox::{Outbox, Subscriber};
 use crate::policy::fault::Fault;
 use crate::policy::ladder::Rung;
-use crate::venue::{Fetch, LineId, Refusal};
+use crate::venue::{Decoded, Fetch, Item, LineId, Refusal};
 
 /// Everything the feed wants to ask over REST, taken from its actions; every dial is refused.
 pub(super) fn turn(bench: &mut Bench, refuse: bool) -> Vec<(FetchId, Fetch)> {
@@ -192,6 +193,43 @@ fn a_polled_book_is_shown_until_the_streamed_one_is_right() {
     assert_eq!(market(&mut outbox), ["snapshot 0 live 2+1"]);
 }
 
+/// A reply with these levels at update id `last`.
+fn reply(bench: &mut Bench, id: FetchId, last: u64, bid: i64, ask: i64) {
+    let level = |price: i64| PriceLevel { price: price.into(), size: 1.into() };
+    let levels = if bid > 0 { vec![level(bid), level(ask)] } else { Vec::new() };
+    let (end, bids) = (levels.len() as u32, u32::from(bid > 0));
+    let item = Item::Levels { topic: crate::venue::TopicId(0), time: None, last, levels: 0..end, bids };
+    let decoded = Decoded { levels, items: vec![item], ..Decoded::default() };
+    bench.input(Input::Fetched { id, result: Ok(decoded) });
+}
+
+#[test]
+fn a_reply_that_cannot_be_this_book_is_not_shown() {
+    // Another symbol's, with higher ids or with lower ones; empty; older than what was streamed.
+    for (last, bid, ask) in [(7_020, 900, 910), (3, 900, 910), (20, 0, 0), (4_990, 90, 110)] {
+        let (mut bench, line, _who, mut outbox) = live("toy:book:R");
+        bench.hear(line, "d R 5000 5000 95 1");
+        let fetch = bench.fetch();
+        bench.answer(fetch, 5_000);
+        bench.cut(line);
+        market(&mut outbox);
+        let mut polls = 0;
+        for _ in 0..30 {
+            bench.pass(SECOND / 2);
+            for (id, why) in turn(&mut bench, true) {
+                if matches!(why, Fetch::Poll { .. }) {
+                    polls += 1;
+                    reply(&mut bench, id, last, bid, ask);
+                }
+            }
+        }
+        assert!(polls > 0);
+        let told = market(&mut outbox);
+        assert!(told.is_empty(), "{last} {bid}: {told:?}");
+        assert!(bench.feed.status(bench.now).topics[0].level >= Level::Degraded, "{last} {bid}");
+    }
+}
+
 #[test]
 fn what_was_polled_once_is_not_called_polled_for_ever() {
     let (mut bench, line, _who, mut outbox) = live("toy:book:R");
@@ -230,7 +268,7 @@ fn what_was_polled_once_is_not_called_polled_for_ever() {
 #[test]
 fn a_state_without_an_id_is_taken_and_what_is_streamed_since_wins() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
-    bench.hear(line, "q R 900 1");
+    bench.hear(line, "q R 900 5");
     bench.cut(line);
     let mut asked = Vec::new();
     for _ in 0..16 {
@@ -239,14 +277,14 @@ fn a_state_without_an_id_is_taken_and_what_is_streamed_since_wins() {
     }
     let quote = |bench: &mut Bench, id: FetchId, bid: i64| bench.quote(id, bid);
     quote(&mut bench, asked[0].0, 7);
-    assert_eq!(market(&mut outbox), ["snapshot 0 bid=1", "snapshot 0 bid=7"]);
+    assert_eq!(market(&mut outbox), ["snapshot 0 bid=5", "snapshot 0 bid=7"]);
     bench.pass(5 * SECOND);
     let late = turn(&mut bench, true);
     let line = back(&mut bench);
-    bench.hear(line, "q R 901 2");
+    bench.hear(line, "q R 901 6");
     if let Some((id, _)) = late.first() {
         quote(&mut bench, *id, 8);
     }
     let told = market(&mut outbox);
-    assert!(told[told.len() - 1].ends_with("bid=2"), "{told:?}");
+    assert!(told[told.len() - 1].ends_with("bid=6"), "{told:?}");
 }
