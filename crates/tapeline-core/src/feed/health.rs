@@ -395,6 +395,11 @@ impl Feed {
         (shown.level(), wall(now, shown.since()), why)
     }
 
+    /// What is wrong with a topic beside its line, in figures.
+    pub(super) fn own_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
+        reasons(&self.topic_sample(now, id, entry), &self.health_rules, now.mono)
+    }
+
     /// What is wrong with a topic, in figures.
     pub(super) fn topic_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
         let rules: &Rules = &self.health_rules;

@@ -52,6 +52,7 @@ impl Feed {
         if self.memory.is_none() {
             match self.lateness.of(now.mono, self.due()) {
                 Some(late) if self.lateness.put_off(now.mono) => {
+                    self.counters.pauses += 1;
                     let cause = format!(
                         "late by {} ms: what waits is read before anything is judged",
                         late.as_millis()

@@ -20,6 +20,8 @@ use super::topics::{Entry, Held};
 const IN_FLIGHT: usize = 2;
 /// For so long it is tried to fill what was declared missing.
 const LATE_WITHIN: Duration = Duration::from_secs(300);
+/// So many requests in vain are worth telling somebody.
+const OFTEN: u32 = 3;
 /// What an event that is held back takes beside itself.
 const OVERHEAD: usize = 64;
 
@@ -62,6 +64,15 @@ impl Feed {
             Some(_) => {}
             None => drop(self.repairs.0.insert(id, Repair { at, until, tries: 0 })),
         }
+    }
+
+    /// Topics whose missed events were asked for in vain, and how often.
+    pub(super) fn failing_repairs(&self) -> impl Iterator<Item = (TopicId, u32)> {
+        self.repairs
+            .0
+            .iter()
+            .filter(|(_, repair)| repair.tries >= OFTEN)
+            .map(|(id, repair)| (*id, repair.tries))
     }
 
     fn is_repairable(&self, entry: &Entry) -> bool {

@@ -183,6 +183,7 @@ impl Feed {
 
     /// A follower is of no use; the line goes on, and another one is tried later.
     fn give_up_heir(&mut self, now: Time, heir: usize, cause: &str) {
+        self.counters.failed_rotations += 1;
         if let Role::Heir { of: old, .. } = self.lines[heir].role {
             self.lines[old].role = Role::Own;
             if let Phase::Live(live) = &mut self.lines[old].phase {

@@ -2,6 +2,7 @@
 
 mod account;
 mod doubt;
+mod findings;
 mod health;
 mod kept;
 mod lateness;

@@ -1,0 +1,209 @@
+//! What is wrong with a feed now, for alerts: only that, so that asking every second costs little.
+
+use std::time::Duration;
+
+use crate::data::event::BookState;
+use crate::data::update::Level;
+use crate::policy::alert::Rule;
+use crate::policy::breaker::State as Breaker;
+use crate::policy::fault::Fault;
+use crate::policy::health::{Dimension, Reason};
+use crate::policy::ladder::Rung;
+use crate::time::Time;
+use crate::venue::redacted;
+
+use super::Feed;
+use super::line::{Line, Phase};
+use super::rotate::Role;
+use super::topics;
+
+/// What is wrong now.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// How well the feed does, as shown.
+    pub level: Level,
+    /// Everything that is wrong.
+    pub all: Vec<Finding>,
+    /// Whether something is wanted, and no line stands for a reason of this machine.
+    pub local: bool,
+    /// Whether anything is wanted.
+    pub wanted: bool,
+    /// What only a rise of tells something.
+    pub counts: Tally,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule it falls under.
+    pub rule: Rule,
+    /// Which part of the venue; empty = all of it.
+    pub part: Box<str>,
+    /// How bad.
+    pub level: Level,
+    /// The figures.
+    pub evidence: String,
+}
+
+/// What only a rise of tells something, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events of which two lines told different things.
+    pub mismatches: u64,
+    /// Books that were crossed.
+    pub crossed: u64,
+    /// Lines whose follower was of no use.
+    pub failed_rotations: u64,
+    /// Times that we did not run.
+    pub pauses: u64,
+}
+
+impl Feed {
+    /// What is wrong now.
+    pub fn findings(&mut self, now: Time) -> Findings {
+        let (level, ..) = self.verdict(now);
+        let mut found = Findings { level, counts: self.tally(), ..Findings::default() };
+        let wanted = |line: &&Line| !line.wishes.is_empty() && line.role == Role::Own;
+        let lines: Vec<usize> = self.lines.iter().filter(wanted).map(|line| line.id.slot as usize).collect();
+        found.wanted = !lines.is_empty();
+        let local = |slot: &usize| {
+            let line = &self.lines[*slot];
+            !line.is_live() && matches!(line.fault, Some((Fault::Local, _)))
+        };
+        found.local = found.wanted && lines.iter().all(local);
+        self.find_in_ladder(&mut found.all);
+        self.find_in_gate(now, &mut found.all);
+        for slot in lines {
+            self.find_in_line(now, slot, &mut found.all);
+        }
+        self.find_in_topics(now, &mut found.all);
+        found
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            mismatches: self.counters.mismatches,
+            crossed: self.counters.resyncs.get("crossed").copied().unwrap_or(0),
+            failed_rotations: self.counters.failed_rotations,
+            pauses: self.counters.pauses,
+        }
+    }
+
+    fn find_in_ladder(&self, all: &mut Vec<Finding>) {
+        let ladder = &self.fallback.ladder;
+        let (rule, level) = match ladder.rung() {
+            Rung::Primary | Rung::Alternate => return,
+            Rung::Poll => (Rule::Fallback, Level::Degraded),
+            Rung::Partial => (Rule::Fallback, Level::Unhealthy),
+            Rung::Cache => (Rule::VenueDown, Level::Critical),
+        };
+        let evidence = format!("served from {}: {}", ladder.rung().name(), ladder.reason().text());
+        all.push(Finding { rule, part: "".into(), level, evidence });
+    }
+
+    fn find_in_gate(&self, now: Time, all: &mut Vec<Finding>) {
+        let holds = [("dials", &self.gate.dial_hold), ("REST requests", &self.gate.rest_hold)];
+        for (what, hold) in holds {
+            let (Some(until), Some(Fault::RateLimited { banned, .. })) =
+                (hold.held(now.mono), hold.why(now.mono))
+            else {
+                continue;
+            };
+            let (rule, level) =
+                if banned { (Rule::Banned, Level::Critical) } else { (Rule::RateLimited, Level::Degraded) };
+            let evidence = format!("no {what} for {} s", until.since(now.mono).as_secs());
+            let part: Box<str> = if banned { "".into() } else { what.into() };
+            if !all.iter().any(|found| found.rule == rule && found.part == part) {
+                all.push(Finding { rule, part, level, evidence });
+            }
+        }
+        for endpoint in self.gate.streams.iter().chain(&self.gate.rest) {
+            if matches!(endpoint.breaker.state(now.mono), Breaker::Open | Breaker::ForcedOpen) {
+                let (rule, level) = (Rule::BreakerOpen, Level::Degraded);
+                let left =
+                    endpoint.breaker.until(now.mono).map_or(0, |until| until.since(now.mono).as_secs());
+                let part = redacted(&endpoint.origin).into_owned().into();
+                all.push(Finding { rule, part, level, evidence: format!("left alone for {left} s more") });
+            }
+        }
+    }
+
+    fn find_in_line(&self, now: Time, slot: usize, all: &mut Vec<Finding>) {
+        let line = &self.lines[slot];
+        let mut add = |rule, level, evidence: String| {
+            all.push(Finding { rule, part: format!("line {slot}").into(), level, evidence });
+        };
+        let why = line.fault.as_ref().map_or("", |(_, detail)| detail).to_owned();
+        let refused = matches!(line.fault, Some((Fault::Authentication, _)));
+        match line.phase {
+            Phase::Halted { .. } if refused => add(Rule::Authentication, Level::Critical, why),
+            Phase::Halted { .. } => add(Rule::LineHalted, Level::Critical, why),
+            _ if refused => add(Rule::Authentication, Level::Degraded, why),
+            Phase::Live(_) => {}
+            _ if self.is_doubled(slot) => add(Rule::LineLost, Level::Warning, why),
+            _ => {}
+        }
+        let (_, _, reasons) = self.line_verdict(now, slot);
+        for Reason { dimension, level, detail } in reasons {
+            let rule = match dimension {
+                Dimension::Undecodable => Rule::Undecodable,
+                Dimension::Reconnects => Rule::Unstable,
+                Dimension::Silence if line.is_live() => Rule::Stale,
+                _ => continue,
+            };
+            add(rule, level, detail);
+        }
+    }
+
+    /// Whether another line, of the other side, carries the same and stands.
+    fn is_doubled(&self, slot: usize) -> bool {
+        let line = &self.lines[slot];
+        let twin = |other: &&Line| other.group == line.group && other.side != line.side;
+        self.lines.iter().filter(twin).any(Line::is_live)
+    }
+
+    fn find_in_topics(&self, now: Time, all: &mut Vec<Finding>) {
+        let ids = self.ailing.iter().chain(self.periodic.keys().filter(|id| !self.ailing.contains(id)));
+        for id in ids {
+            let Some(entry) = self.topics.get(*id).filter(|entry| entry.is_wanted()) else { continue };
+            let part = || entry.topic.as_str().into();
+            for Reason { dimension, level, detail } in self.own_reasons(now, *id, entry) {
+                let rule = match dimension {
+                    Dimension::Gaps => Rule::Gaps,
+                    Dimension::Silence => Rule::Stale,
+                    _ => continue,
+                };
+                all.push(Finding { rule, part: part(), level, evidence: detail });
+            }
+            let mute = entry.ailment.as_ref().is_some_and(|ailment| ailment.mute);
+            if mute
+                && !all.iter().any(|found| found.rule == Rule::Stale && *found.part == *entry.topic.as_str())
+            {
+                let evidence = "mute while others of its line flow".to_owned();
+                all.push(Finding { rule: Rule::Stale, part: part(), level: Level::Warning, evidence });
+            }
+            if let topics::State::Book(book) = &entry.state
+                && book.state() == BookState::Stale
+                && let Some(tries) = self.repair_tries(*id)
+            {
+                let evidence = format!("asked {tries} times for its snapshot");
+                all.push(Finding { rule: Rule::RepairFailed, part: part(), level: Level::Warning, evidence });
+            }
+        }
+        for (id, tries) in self.failing_repairs() {
+            if let Some(entry) = self.topics.get(id) {
+                let evidence = format!("asked {tries} times for what was missed");
+                let (rule, part) = (Rule::RepairFailed, entry.topic.as_str().into());
+                all.push(Finding { rule, part, level: Level::Warning, evidence });
+            }
+        }
+    }
+
+    /// How often a book's snapshot was asked for in vain, if that is often.
+    fn repair_tries(&self, id: crate::venue::TopicId) -> Option<u32> {
+        Some(self.snapshots.tries(id)).filter(|tries| *tries >= 3)
+    }
+}
+
+/// How long what was counted once speaks.
+pub const TALLY_WITHIN: Duration = Duration::from_secs(600);

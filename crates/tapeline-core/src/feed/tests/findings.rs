@@ -1,0 +1,76 @@
+//! What is wrong with a feed, as alerts are told of it.
+
+use super::pair::pair;
+use super::poll::{fallen, turn};
+use super::toy::{Bench, SECOND, live};
+use crate::data::update::Level;
+use crate::feed::{DialError, Findings, Input, Stage};
+use crate::outbox::Overflow;
+use crate::policy::alert::Rule;
+use crate::policy::fault::Fault;
+use crate::venue::Refusal;
+
+fn found(bench: &mut Bench) -> Vec<(Rule, String, Level)> {
+    let Findings { all, .. } = bench.feed.findings(bench.now);
+    all.into_iter().map(|found| (found.rule, found.part.into(), found.level)).collect()
+}
+
+fn has(bench: &mut Bench, rule: Rule, part: &str) -> bool {
+    found(bench).iter().any(|(found, at, _)| (*found, at.as_str()) == (rule, part))
+}
+
+#[test]
+fn nothing_is_wrong_with_a_feed_that_serves() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    bench.hear(line, "t A 1 1");
+    assert_eq!(found(&mut bench), []);
+    let findings = bench.feed.findings(bench.now);
+    assert!(findings.wanted && !findings.local);
+}
+
+#[test]
+fn the_rung_tells_whether_it_is_polled_or_down() {
+    let (mut bench, first, _who, _outbox) = fallen();
+    assert!(found(&mut bench).contains(&(Rule::Fallback, String::new(), Level::Degraded)));
+    bench.input(Input::Fetched { id: first, result: Err(Refusal::new(Fault::Server, "503")) });
+    for _ in 0..80 {
+        bench.pass(SECOND / 2);
+        for (id, _) in turn(&mut bench, true) {
+            bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "503")) });
+        }
+    }
+    assert!(found(&mut bench).contains(&(Rule::VenueDown, String::new(), Level::Critical)));
+    assert!(!has(&mut bench, Rule::Fallback, ""));
+}
+
+#[test]
+fn one_of_two_lines_gaps_and_bans_are_named_with_their_part() {
+    let (mut bench, [a, b], _who, _outbox) = pair("toy:trade:A");
+    bench.hear(a, "t A 1 1");
+    bench.hear(b, "t A 1 1");
+    bench.cut(a);
+    assert!(has(&mut bench, Rule::LineLost, "line 0"));
+    bench.hear(b, "t A 5 1");
+    bench.pass(3 * SECOND);
+    assert!(has(&mut bench, Rule::Gaps, "toy:trade:A"));
+    let (mut bench, line, _who, _outbox) = live("toy:book:A");
+    bench.hear(line, "d A 1 1 95 1");
+    let id = bench.fetch();
+    let fault = Fault::RateLimited { retry_after: Some(120 * SECOND), banned: true };
+    bench.input(Input::Fetched { id, result: Err(Refusal::new(fault, "418")) });
+    assert!(has(&mut bench, Rule::Banned, ""));
+}
+
+#[test]
+fn a_line_that_stopped_for_good_and_a_machine_without_a_network_are_told_apart() {
+    for (fault, halted, local) in [(Fault::Configuration, true, false), (Fault::Local, false, true)] {
+        let mut bench = Bench::new();
+        let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+        bench.subscribe("toy:trade:A", &who);
+        let line = bench.dial();
+        let (stage, detail) = (Stage::Dns, "no such host".into());
+        bench.input(Input::Failed { line, why: DialError { stage, fault, detail } });
+        assert_eq!(has(&mut bench, Rule::LineHalted, "line 0"), halted);
+        assert_eq!(bench.feed.findings(bench.now).local, local);
+    }
+}
