@@ -35,6 +35,7 @@ use crate::spread::Spread;
 use crate::state::Keeper;
 use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
 use crate::supervise::supervise;
+use crate::watch::{Watch, watch};
 
 /// How long a shutdown may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ struct Inner {
     handlers: Handlers,
     stopping: std::sync::atomic::AtomicBool,
     journal: Arc<Journal>,
+    watch: Watch,
     /// Ends what runs beside the feeds.
     ending: CancellationToken,
     through: Arc<Spread>,
@@ -94,6 +96,7 @@ impl Hub {
         let journal = Arc::new(Journal::new(state.and_then(|state| state.event_log())));
         let hub = Self(Arc::new(Inner {
             journal: Arc::clone(&journal),
+            watch: Watch::default(),
             ending: CancellationToken::new(),
             clock: Clock::new(),
             runtime: Handle::current(),
@@ -108,6 +111,8 @@ impl Hub {
         if journal.is_written() {
             hub.spawn(journal.write(hub.0.ending.clone()));
         }
+        // Not among the tasks that a hub is said to have: it does nothing for anybody.
+        hub.0.runtime.spawn(watch(hub.downgrade(), hub.0.ending.clone()));
         for (venue, settings) in &hub.0.config.venues {
             if !settings.feed.warm.is_empty()
                 && let Err(error) = hub.link(venue)
@@ -395,6 +400,10 @@ impl Hub {
 
     pub(crate) fn now(&self) -> Time {
         self.0.clock.now()
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     pub(crate) fn journal(&self) -> &Journal {

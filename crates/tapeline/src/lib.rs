@@ -38,6 +38,7 @@ mod spread;
 mod state;
 mod subscribe;
 mod supervise;
+mod watch;
 
 pub use tapeline_core as core;
 pub use tapeline_core::config::{FeedConfig, Limits, Timing};
@@ -48,6 +49,7 @@ pub use tapeline_core::feed::{
     Command, FeedLedger, FeedStatus, Peek, Start, Subscribed, SubscriberStatus, TopicLedger, TopicStatus,
 };
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
+pub use tapeline_core::policy::alert::{Alert, Notification};
 pub use tapeline_core::policy::ladder::Rung;
 pub use tapeline_core::policy::recovery::Recovery;
 pub use tapeline_core::venue::Venue;
@@ -64,3 +66,4 @@ pub use reliability::{Reliability, TopicReliability, VenueReliability};
 pub use spread::{Spread, SpreadReading};
 pub use state::{StateDir, StateError};
 pub use subscribe::{Subscribe, SubscribeError, Wishes};
+pub use watch::{AlertList, History, HistoryMinute, Pattern as HealthPattern};

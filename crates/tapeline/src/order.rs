@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
-use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Peek, Records, Start, Subscribed};
+use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Findings, Peek, Records, Start, Subscribed};
 use tapeline_core::outbox::{Subscriber, SubscriberId};
 use tokio::sync::{mpsc, oneshot};
 
@@ -91,6 +91,10 @@ pub(crate) enum Order {
     },
     Status {
         reply: oneshot::Sender<VenueReading>,
+    },
+    /// What is wrong now (nothing is said of a feed that is halted), and how often it was restarted.
+    Findings {
+        reply: oneshot::Sender<(Option<Findings>, u64)>,
     },
     /// How the topics are served, and were.
     Records {

@@ -297,6 +297,9 @@ impl Loop {
                 let feed = Some(self.feed.status(now));
                 let _ = reply.send(VenueReading { feed, restarts: wiring.restarts, halted: false });
             }
+            Order::Findings { reply } => {
+                let _ = reply.send((Some(self.feed.findings(now)), wiring.restarts));
+            }
             Order::Records { reply } => {
                 let _ = reply.send(Box::new(self.feed.records().clone()));
             }

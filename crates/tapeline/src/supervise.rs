@@ -137,6 +137,9 @@ async fn halt(wiring: &mut Wiring, memory: &Memory) -> Option<bool> {
             Some(Order::Status { reply }) => {
                 let _ = reply.send(VenueReading { feed: None, restarts: wiring.restarts, halted: true });
             }
+            Some(Order::Findings { reply }) => {
+                let _ = reply.send((None, wiring.restarts));
+            }
             Some(Order::Records { reply }) => {
                 if let Some(records) = memory.records() {
                     let _ = reply.send(Box::new(records.clone()));

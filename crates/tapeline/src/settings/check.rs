@@ -1,6 +1,6 @@
 //! Checks across keys, after everything is read: contradictions, and files that must exist.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::keys::{self, Key, ORDERED};
@@ -26,8 +26,12 @@ pub(crate) fn check(settings: &mut Settings, problems: &mut Vec<Problem>) {
     path(settings, problems, "gateway.admin_token_file", "a file", folder);
     path(settings, problems, "state.dir", "a folder", file);
     token(settings, problems);
+    open_files(settings, problems);
     bind(settings, problems);
 }
+
+/// A token shorter than this is guessed.
+const SHORTEST_TOKEN: usize = 12;
 
 /// A token file that is named must hold a token, as far as we can see it.
 fn token(settings: &mut Settings, problems: &mut Vec<Problem>) {
@@ -42,28 +46,73 @@ fn token(settings: &mut Settings, problems: &mut Vec<Problem>) {
             let got = format!("\"{}\" with blanks or other characters in it", file.display());
             problems.push(problem(settings, NAME, expected, got));
         }
-        Ok(_) if secret::is_open(&file) => {
-            settings.warnings.push(format!("{NAME}: others can read \"{}\"; `chmod 600` it", file.display()));
+        Ok(text) if text.len() < SHORTEST_TOKEN => {
+            let expected = format!("a token of at least {SHORTEST_TOKEN} characters");
+            let got = format!("\"{}\" with {}", file.display(), text.len());
+            problems.push(problem(settings, NAME, expected, got));
         }
         Ok(_) => {}
     }
 }
 
-/// Whoever serves others says so: there is neither TLS nor are there tokens for clients yet.
-fn bind(settings: &Settings, problems: &mut Vec<Problem>) {
+/// Files that hold secrets are read by nobody else, unless that is said to be meant.
+fn open_files(settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let mut held: Vec<(String, PathBuf)> = Vec::new();
+    if let Some(file) = &settings.gateway.admin_token_file {
+        held.push(("gateway.admin_token_file".to_owned(), file.clone()));
+    }
+    for (id, venue) in &settings.venues {
+        let secret = venue.secret.as_ref();
+        let proxy = venue.proxy.as_ref().filter(|url| url.contains('@'));
+        // A secret without a file of its own stands in the configuration, which is the file with a secret then.
+        for (name, file) in [
+            ("secret", secret.map(|secret| secret.file().map(Path::to_owned))),
+            ("proxy", proxy.map(|_| None)),
+        ] {
+            let Some(file) = file else { continue };
+            let path = format!("venues.{id}.{name}");
+            let own = || match settings.origin(&path) {
+                Origin::File { file, .. } => Some(PathBuf::from(file)),
+                _ => None,
+            };
+            held.extend(file.or_else(own).map(|file| (path.clone(), file)));
+        }
+    }
+    for (path, file) in held {
+        let Some(mode) = secret::open_to_all(&file).filter(|_| file.is_file()) else { continue };
+        let got = format!("\"{}\" with mode {mode:04o}", file.display());
+        if settings.gateway.insecure_secrets {
+            let warning = format!("{path}: everybody on this machine has access to {got} (insecure_secrets)");
+            settings.warnings.push(warning);
+            continue;
+        }
+        let expected =
+            "a file that others have no access to (`chmod 600`), or `insecure_secrets = true` in [gateway]";
+        problems.push(problem(settings, &path, expected.to_owned(), got));
+    }
+}
+
+/// Whoever serves others says so, and is reminded: there is neither TLS nor are there tokens for clients yet.
+fn bind(settings: &mut Settings, problems: &mut Vec<Problem>) {
     let gateway = &settings.gateway;
     if gateway.listen.ip().to_canonical().is_loopback() {
         return;
     }
-    let mut refuse = |allowed: bool, key: &str, lacking: &str| {
-        if !allowed {
-            let expected = format!("a loopback address, or `{key} = true` in [gateway] ({lacking})");
-            let got = format!("\"{}\"", gateway.listen);
-            problems.push(problem(settings, "gateway.listen", expected, got));
+    let mut warnings = Vec::new();
+    for (allowed, key, lacking) in [
+        (gateway.insecure_plaintext, "insecure_plaintext", "connections are not encrypted yet"),
+        (gateway.insecure_no_tokens, "insecure_no_tokens", "clients need no token yet"),
+    ] {
+        if allowed {
+            warnings
+                .push(format!("gateway.listen: others can reach {}, and {lacking} ({key})", gateway.listen));
+            continue;
         }
-    };
-    refuse(gateway.insecure_plaintext, "insecure_plaintext", "connections are not encrypted yet");
-    refuse(gateway.insecure_no_tokens, "insecure_no_tokens", "clients need no token yet");
+        let expected = format!("a loopback address, or `{key} = true` in [gateway] ({lacking})");
+        let got = format!("\"{}\"", gateway.listen);
+        problems.push(problem(settings, "gateway.listen", expected, got));
+    }
+    settings.warnings.extend(warnings);
 }
 
 fn problem(settings: &Settings, path: &str, expected: String, got: String) -> Problem {

@@ -106,6 +106,11 @@ pub const KEYS: &[Key] = &[
         "Whether an address that others reach may be listened on without asking clients for tokens."
     ),
     global!(
+        gateway.insecure_secrets,
+        Kind::Switch,
+        "Whether everybody on this machine may have access to files that hold secrets."
+    ),
+    global!(
         gateway.allowed_origins,
         Kind::Pages,
         "Web pages that may connect, besides those of this machine."

@@ -68,6 +68,8 @@ pub struct Gateway {
     pub insecure_plaintext: bool,
     /// Whether others than this machine may be served without a token.
     pub insecure_no_tokens: bool,
+    /// Whether everybody on this machine may have access to files that hold secrets.
+    pub insecure_secrets: bool,
     /// Web pages that may connect, besides those from this machine.
     pub allowed_origins: Vec<String>,
     /// Names by which we may be called, besides our address and those of loopback.
@@ -108,6 +110,7 @@ impl Default for Gateway {
             admin_token_file: None,
             insecure_plaintext: false,
             insecure_no_tokens: false,
+            insecure_secrets: false,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             connections: 20_000,

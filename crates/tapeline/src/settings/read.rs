@@ -45,6 +45,17 @@ impl<'a> Text<'a> {
         Origin::File { file: self.file.to_owned(), line, column }
     }
 
+    /// A key that stands at a place, with the section in which that is.
+    fn full_name(&self, at: usize, key: &str) -> String {
+        let before = self.text.get(..at).unwrap_or("");
+        let header = |line: &'a str| line.split('#').next()?.trim().strip_prefix('[')?.strip_suffix(']');
+        // A section that is there twice is named in its own line.
+        let own = before.rsplit('\n').next().unwrap_or("");
+        let section = before.lines().rev().find_map(header).filter(|_| !own.trim_start().starts_with('['));
+        let key = key.trim();
+        section.map_or_else(|| key.to_owned(), |section| format!("{}.{key}", section.trim()))
+    }
+
     /// The folder to which the file's paths are relative.
     fn folder(&self) -> &'a Path {
         Path::new(self.file).parent().unwrap_or(Path::new(""))
@@ -106,9 +117,9 @@ impl Reader {
     fn syntax(&mut self, place: &Text<'_>, error: &toml::de::Error) {
         let span = error.span().unwrap_or(0..0);
         let there = place.text.get(span.clone()).unwrap_or("");
-        let origin = place.origin(span);
+        let origin = place.origin(span.clone());
         if error.message().contains("duplicate key") {
-            return self.problem(origin, there.trim(), "each key once", "it again");
+            return self.problem(origin, &place.full_name(span.start, there), "each key once", "it again");
         }
         self.problem(origin, "", "valid TOML", error.message().replace('\n', ", "));
     }
@@ -209,9 +220,12 @@ impl Reader {
         let kind = if from_file { Kind::Path } else { key.kind };
         let value = match kind.read(given) {
             Ok(value) => value,
-            Err(wrong) => {
-                let at = place.zip(wrong.span).map_or(origin, |(place, span)| place.origin(span));
-                return self.problem(at, shown_path, wrong.expected, wrong.got);
+            Err(all) => {
+                for wrong in all {
+                    let at = place.zip(wrong.span).map(|(place, span)| place.origin(span));
+                    self.problem(at.unwrap_or(origin.clone()), shown_path, wrong.expected, wrong.got);
+                }
+                return;
             }
         };
         let value = match (value, place) {

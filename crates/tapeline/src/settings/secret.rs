@@ -61,15 +61,16 @@ pub fn read(file: &Path) -> Result<String, Cow<'static, str>> {
     }
 }
 
-/// Whether others than its owner may read a file.
+/// The rights of everybody to a file, if it has any: 4 = read, 2 = write. Its group is its owner's affair.
 #[cfg(unix)]
-pub(crate) fn is_open(file: &Path) -> bool {
+pub(crate) fn open_to_all(file: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    (mode & 0o007 != 0).then_some(mode & 0o777)
 }
 
-/// Whether others than its owner may read a file; unknown here.
+/// The rights of everybody to a file; unknown here.
 #[cfg(not(unix))]
-pub(crate) fn is_open(_: &Path) -> bool {
-    false
+pub(crate) fn open_to_all(_: &Path) -> Option<u32> {
+    None
 }

@@ -105,14 +105,21 @@ const MOST_TOPICS: usize = 10_000;
 const LONGEST_TEXT: usize = 4_096;
 
 impl Kind {
-    /// Reads a value.
-    pub(crate) fn read(self, given: Given<'_>) -> Result<Value, Wrong> {
+    /// Reads a value; of a list everything that is wrong is told.
+    pub(crate) fn read(self, given: Given<'_>) -> Result<Value, Vec<Wrong>> {
         match self {
             Self::Streams => self.texts(given, MOST_ORIGINS, |text| url::check_origin(text, url::STREAMS)),
             Self::Rest => self.texts(given, MOST_ORIGINS, |text| url::check_origin(text, url::REST)),
             Self::Pages => self.texts(given, MOST_NAMES, url::check_page),
             Self::Hosts => self.texts(given, MOST_NAMES, url::check_host),
             Self::Topics => self.topics(given),
+            _ => self.single(given).map_err(|wrong| vec![wrong]),
+        }
+    }
+
+    /// A value that is no list.
+    fn single(self, given: Given<'_>) -> Result<Value, Wrong> {
+        match self {
             Self::Switch => given.switch().map(Value::Switch).ok_or_else(|| self.wrong(given)),
             Self::Count(..) | Self::Share => self.number(given),
             Self::Size(least, most) => {
@@ -164,7 +171,7 @@ impl Kind {
         given: Given<'_>,
         most: usize,
         check: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<Value, Wrong> {
+    ) -> Result<Value, Vec<Wrong>> {
         let mut seen = HashSet::new();
         self.each(given, most, |text| {
             check(text)?;
@@ -173,7 +180,7 @@ impl Kind {
         .map(Value::Texts)
     }
 
-    fn topics(self, given: Given<'_>) -> Result<Value, Wrong> {
+    fn topics(self, given: Given<'_>) -> Result<Value, Vec<Wrong>> {
         let mut seen = HashSet::new();
         self.each(given, MOST_TOPICS, |text| {
             if text.contains('*') {
@@ -191,22 +198,22 @@ impl Kind {
         given: Given<'_>,
         most: usize,
         mut read: impl FnMut(&str) -> Result<T, String>,
-    ) -> Result<Vec<T>, Wrong> {
+    ) -> Result<Vec<T>, Vec<Wrong>> {
         let parsed;
         let list = match given {
             Given::Toml(value) => value,
             Given::Plain(text) => {
                 // A list in the environment is written as in a file.
-                parsed = DeValue::parse(text).map_err(|_| self.wrong(given))?;
+                parsed = DeValue::parse(text).map_err(|_| vec![self.wrong(given)])?;
                 parsed.get_ref()
             }
         };
-        let items = list.as_array().ok_or_else(|| self.wrong(given))?;
+        let items = list.as_array().ok_or_else(|| vec![self.wrong(given)])?;
         if items.len() > most {
             let (expected, got) = (format!("at most {most} entries"), items.len().to_string());
-            return Err(Wrong { expected, got, span: None });
+            return Err(vec![Wrong { expected, got, span: None }]);
         }
-        let one = |item: &toml::Spanned<DeValue<'_>>| {
+        let mut one = |item: &toml::Spanned<DeValue<'_>>| {
             let span = matches!(given, Given::Toml(_)).then(|| item.span());
             let wrong = |expected| Wrong { expected, got: self.got(item.get_ref()), span };
             match item.get_ref().as_str() {
@@ -214,7 +221,14 @@ impl Kind {
                 _ => Err(wrong(self.expected())),
             }
         };
-        items.iter().map(one).collect()
+        let (mut right, mut wrong) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            match one(item) {
+                Ok(entry) => right.push(entry),
+                Err(entry) => wrong.push(entry),
+            }
+        }
+        if wrong.is_empty() { Ok(right) } else { Err(wrong) }
     }
 
     fn wrong(self, given: Given<'_>) -> Wrong {

@@ -47,10 +47,16 @@ fn a_token_file_that_is_named_must_hold_one_token() {
     for (text, why) in
         [("", "empty"), (" \n", "empty"), ("s3cr3t a\ns3cr3t b", "lines"), ("s3cr3t a", "blanks")]
     {
-        std::fs::write(&file, text).unwrap();
+        write_private(&file, text);
         refused(why);
     }
-    std::fs::write(&file, "s3cr3t\n").unwrap();
+    write_private(&file, "s3cr3t\n");
+    let told = read("", &variable, &[]).unwrap_err().to_string();
+    assert!(
+        told.contains("expected a token of at least 12 characters") && !told.contains("s3cr3t"),
+        "{told}"
+    );
+    write_private(&file, "s3cr3t-and-long\n");
     let settings = good("", &variable, &[]);
     assert_eq!(settings.gateway.admin_token_file.as_deref(), Some(file.as_path()));
     std::fs::remove_file(&file).unwrap();
@@ -89,4 +95,63 @@ fn two_configurations_are_compared_key_by_key_and_shown_without_secrets() {
         shown["venues"].get("binance-usdm").is_none() && !shown.to_string().contains("s3cr3t"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_public_address_is_told_at_each_start() {
+    let settings = good(&format!("[gateway]\nlisten = \"0.0.0.0:8480\"\n{BOTH}"), &[], &[]);
+    assert_eq!(
+        settings.warnings,
+        [
+            "gateway.listen: others can reach 0.0.0.0:8480, and connections are not encrypted yet (insecure_plaintext)",
+            "gateway.listen: others can reach 0.0.0.0:8480, and clients need no token yet (insecure_no_tokens)",
+        ]
+    );
+    assert!(
+        good(&format!("[gateway]\n{BOTH}"), &[], &[]).warnings.is_empty(),
+        "on loopback nobody needs them"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_secret_that_everybody_can_read_is_refused() {
+    let folder = std::env::temp_dir().join(format!("tapeline-open-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (secret, config) = (folder.join("secret"), folder.join("t.toml"));
+    write_private(&secret, "s3cr3t-and-long");
+    let path = secret.to_str().unwrap();
+    let inline = "[venues.binance]\nsecret = \"s3cr3t-and-long\"\nproxy = \"http://u:s3cr3t@proxy:1\"\n";
+    write_private(&config, inline);
+    let with = |more: &str| {
+        let file = Some((config.display().to_string(), format!("{inline}{more}").into_bytes()));
+        Settings::read(&Sources { file, ..Sources::default() })
+    };
+    let variables =
+        [("TAPELINE_GATEWAY__ADMIN_TOKEN_FILE", path), ("TAPELINE_VENUES__BINANCE__SECRET_FILE", path)];
+    for mode in [0o644, 0o604, 0o602, 0o777] {
+        set_mode(&secret, mode);
+        set_mode(&config, mode);
+        for variable in variables {
+            let told = read("", &[variable], &[]).unwrap_err().to_string();
+            let expected =
+                format!("environment {}: expected a file that others have no access to", variable.0);
+            assert!(told.starts_with(&expected) && told.contains(&format!("mode {mode:04o}")), "{told}");
+        }
+        let told = with("").unwrap_err().to_string();
+        let places: Vec<&str> = told.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+        assert_eq!(places, ["venues.binance.secret", "venues.binance.proxy"], "{told}");
+        assert!(!told.contains("s3cr3t"), "{told}");
+        let warnings = with("[gateway]\ninsecure_secrets = true\n").unwrap().warnings;
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+    }
+    for mode in [0o600, 0o400, 0o640] {
+        set_mode(&secret, mode);
+        set_mode(&config, mode);
+        for variable in variables {
+            assert!(good("", &[variable], &[]).warnings.is_empty());
+        }
+        with("").unwrap();
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -41,6 +41,19 @@ fn check_variable(name: &str, text: &str, expected: &str) {
     assert_eq!(message, format!("environment {name}: {expected}"));
 }
 
+/// Writes a file that only its owner may read.
+pub(super) fn write_private(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    #[cfg(unix)]
+    set_mode(file, 0o600);
+}
+
+#[cfg(unix)]
+pub(super) fn set_mode(file: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn nothing_at_all_is_a_configuration() {
     let settings = good("", &[], &[]);
@@ -138,6 +151,31 @@ fn messages_name_place_key_expectation_and_what_is_there() {
         "[limits]\nlog_bytes = \"64KB\"",
         "t.toml:2:13: limits.log_bytes: expected a size from \"4KiB\" to \"1GiB\", for example \"64KiB\", got \"64KB\"",
     );
+}
+
+#[test]
+fn of_a_list_everything_that_is_wrong_is_told() {
+    check(
+        "[venues.binance]\nstreams = [\"http://a\", 5, \"wss://ok\", \"wss://\"]\nwarm = [\"binance:trade\",\n \"nope:a:b\"]",
+        "t.toml:2:12: venues.binance.streams: expected wss:// (unencrypted ws:// is allowed for loopback hosts only), got \"http://a\"\n\
+         t.toml:2:24: venues.binance.streams: expected a list of wss:// origins, for example [\"wss://stream.example.com:9443\"], got the number 5\n\
+         t.toml:2:39: venues.binance.streams: expected a host, got \"wss://\"\n\
+         t.toml:3:9: venues.binance.warm: expected a topic (topic `binance:trade` is not of the form venue:channel:symbol, for example binance:trade:BTCUSDT), got \"binance:trade\"\n\
+         t.toml:4:2: venues.binance.warm: expected a topic (unknown channel `a` in `nope:a:b`), got \"nope:a:b\"",
+    );
+    let told = read("", &[("TAPELINE_VENUES__BINANCE__REST", "['ftp://a', 'ftp://b']")], &[]);
+    assert_eq!(told.unwrap_err().0.len(), 2);
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_named_with_its_section() {
+    let twice = "[gateway]\nlisten = \"127.0.0.1:1\" # [log]\nallowed_hosts = [\n]\nlisten = \"127.0.0.1:2\"";
+    check(twice, "t.toml:5:1: gateway.listen: expected each key once, got it again");
+    check(
+        "[venues.binance] # the house\nlines = 1\nlines = 2",
+        "t.toml:3:1: venues.binance.lines: expected each key once, got it again",
+    );
+    check("[log]\n[timing]\n[log]", "t.toml:3:2: log: expected each key once, got it again");
 }
 
 #[test]
@@ -249,7 +287,7 @@ fn the_variable_of_the_tests_and_those_of_others_are_left_alone() {
 #[test]
 fn secrets_are_read_but_never_told() {
     let file = std::env::temp_dir().join(format!("tapeline-secret-{}", std::process::id()));
-    std::fs::write(&file, "from-file\n").unwrap();
+    write_private(&file, "from-file\n");
     let path = file.to_str().unwrap();
     let settings = good("", &[("TAPELINE_VENUES__BINANCE__SECRET_FILE", path)], &[]);
     assert_eq!(settings.feed("binance").unwrap().keys.unwrap().secret, "from-file");

@@ -1,0 +1,120 @@
+//! What is told, and when; what is kept of it.
+
+use tapeline_core::feed::Finding;
+
+use super::*;
+
+fn at(seconds: u64) -> Time {
+    Time::default().later(Duration::from_secs(100_000 + seconds))
+}
+
+fn look(found: &[(Rule, &str, Level)]) -> Look {
+    let one = |(rule, part, level): &(Rule, &str, Level)| Finding {
+        rule: *rule,
+        part: (*part).into(),
+        level: *level,
+        evidence: "figures".into(),
+    };
+    let level = found.iter().map(|(.., level)| *level).max().unwrap_or_default();
+    let all = found.iter().map(one).collect();
+    let findings = Findings { level, all, wanted: true, ..Findings::default() };
+    Look { venue: "one".into(), findings: Some(findings), ..Look::default() }
+}
+
+/// Looks every second; what was told, as (second, why, rule of the worst).
+fn run(
+    watch: &Watch,
+    seconds: std::ops::Range<u64>,
+    look: impl Fn(u64) -> Look,
+) -> Vec<(u64, Why, &'static str)> {
+    let mut told = Vec::new();
+    for second in seconds {
+        for notification in watch.look(at(second), &[look(second)]) {
+            let rule = notification.alerts.first().map_or("", |alert| alert.rule.name());
+            told.push((second, notification.why, rule));
+        }
+    }
+    told
+}
+
+#[test]
+fn what_lasts_is_told_once_and_its_end_too() {
+    let watch = Watch::default();
+    let told = run(&watch, 0..200, |second| match second {
+        10..70 => look(&[(Rule::VenueDown, "", Level::Critical), (Rule::LineLost, "line 1", Level::Warning)]),
+        _ => look(&[]),
+    });
+    assert_eq!(told, [(10, Why::Firing, "venue_down"), (100, Why::Resolved, "")]);
+    assert_eq!(watch.desk().told.len(), 2);
+    assert_eq!(watch.desk().alerts.past().count(), 2);
+}
+
+#[test]
+fn one_cause_over_a_thousand_topics_is_told_in_at_most_three_messages() {
+    let watch = Watch::default();
+    let topics: Vec<String> = (0..1_000).map(|n| format!("one:trade:{n}")).collect();
+    let told = run(&watch, 0..600, |second| match second {
+        60..300 => {
+            let mut found: Vec<_> =
+                topics.iter().map(|topic| (Rule::Stale, topic.as_str(), Level::Unhealthy)).collect();
+            if second >= 75 {
+                found.push((Rule::VenueDown, "", Level::Critical));
+            }
+            look(&found)
+        }
+        _ => look(&[]),
+    });
+    assert!((2..=3).contains(&told.len()), "{told:?}");
+}
+
+#[test]
+fn what_is_counted_tells_something_when_it_rises() {
+    let watch = Watch::default();
+    let with = |crossed: u64, restarts: u64| {
+        let mut look = look(&[]);
+        look.restarts = restarts;
+        if let Some(findings) = &mut look.findings {
+            findings.counts.crossed = crossed;
+        }
+        look
+    };
+    assert_eq!(run(&watch, 0..100, |_| with(1, 1)), []);
+    let told = run(&watch, 100..200, |_| with(2, 1));
+    assert_eq!(
+        told.iter().map(|(_, why, rule)| (*why, *rule)).collect::<Vec<_>>(),
+        [(Why::Firing, "book_broken")]
+    );
+    let halted = |_| Look { venue: "one".into(), findings: None, restarts: 6, halted: true };
+    assert_eq!(run(&watch, 200..203, halted), [(200, Why::Firing, "restarts")]);
+}
+
+#[test]
+fn a_machine_without_a_network_explains_all_venues() {
+    let watch = Watch::default();
+    let told = run(&watch, 0..60, |_| {
+        let mut look = look(&[(Rule::VenueDown, "", Level::Critical)]);
+        if let Some(findings) = &mut look.findings {
+            findings.local = true;
+        }
+        look
+    });
+    assert_eq!(told, [(0, Why::Firing, "local_network")]);
+}
+
+#[test]
+fn a_day_is_kept_and_what_comes_at_a_steady_pace_is_named() {
+    let watch = Watch::default();
+    for second in (0..90_000).step_by(10) {
+        let ill = second % 3_600 < 20;
+        let rules: &[_] = if ill { &[(Rule::Unstable, "line 0", Level::Degraded)] } else { &[] };
+        watch.look(at(second), &[look(rules)]);
+    }
+    let history = watch.desk().past.read();
+    assert_eq!(history.minutes.len(), 1_440);
+    let ill = history.minutes.iter().filter(|minute| minute.venues["one"] == Level::Degraded).count();
+    assert!((24..=48).contains(&ill), "{ill}");
+    let [pattern] = &history.patterns[..] else { panic!("{:?}", history.patterns) };
+    assert_eq!((pattern.rule, pattern.every_s, pattern.times), (Rule::Unstable, 3_600, 12));
+    watch.look(at(90_005), &[look(&[(Rule::Unstable, "line 0", Level::Degraded)])]);
+    assert_eq!(watch.desk().past.read().patterns, [], "one that does not fit");
+}
