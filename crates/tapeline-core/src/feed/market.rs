@@ -229,7 +229,8 @@ impl Feed {
         Seen::of(&mut entry.seen).renew(time);
         entry.enter(now, from.source);
         let catching_up = entry.outage;
-        entry.outage &= entry.sequence.held() > 0;
+        // Only a line can tell that nothing is missing behind what REST has told meanwhile.
+        entry.outage &= entry.sequence.held() > 0 || from.slot.is_none();
         self.decoded.see(topic, id);
         let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {

@@ -101,6 +101,23 @@ fn without_a_line_the_venue_is_polled_and_nothing_is_lost_at_either_seam() {
 }
 
 #[test]
+fn what_comes_between_the_last_poll_and_the_line_is_waited_for_as_after_a_cut() {
+    let (mut bench, first, _who, mut outbox) = fallen();
+    bench.give(first, 4..=6);
+    let line = back(&mut bench);
+    bench.todo.clear();
+    bench.hear(line, "t R 10 1");
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (7, 9), "at once");
+    for _ in 0..6 {
+        bench.pass(SECOND / 2);
+    }
+    bench.give(fetch, 7..=9);
+    let told = market(&mut outbox);
+    assert_eq!(told[told.len() - 1], "event 10 id=10", "nothing was given up: {told:?}");
+}
+
+#[test]
 fn its_source_and_reason_are_told() {
     let (mut bench, first, _who, mut outbox) = fallen();
     read(&mut outbox);
