@@ -1,40 +1,24 @@
-//! The way of everything that leaves a process or reaches it: dials, messages, requests and their answers.
+//! The way of everything that leaves a process or reaches it on a socket: dials, messages and their answers.
 
 use bytes::Bytes;
-use tapeline_core::data::topic::Topic;
-use tapeline_core::feed::{Action, Closed, DialError, FetchId, Input, Stage};
+use tapeline_core::feed::{Action, Closed, DialError, Input, Stage};
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal};
+use tapeline_core::venue::{DialRequest, LineId};
 
 use super::clock::SEC;
 use super::edge;
 use super::host::{Down, Link, Up, text_of};
-use super::oracle::{Plea, contains};
+use super::oracle::Plea;
 use super::reader::Habit;
 use super::trace::Deed;
-use super::weather::{Errand, Fate, Passage, Spoil, broken};
+use super::weather::{Fate, Passage, broken};
 use super::{Event, World};
-use crate::house::{Kind, Reply, Say, SocketId, nanos};
+use crate::house::{Kind, Reply, Say, SocketId};
 
 /// So many messages of a connection are taken in before the feed is driven again: about what a socket's buffer holds.
 pub(super) const BATCH: usize = 64;
 /// A line that the venue or the way ended is not missed before so long.
 const LOST: u64 = 20 * SEC;
-
-/// A request on its way.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) host: usize,
-    pub(crate) life: u32,
-    pub(crate) id: FetchId,
-    topic: Topic,
-    why: Fetch,
-    request: HttpRequest,
-    spoil: Spoil,
-    more: u64,
-    /// When nobody waits for the reply any more.
-    until: u64,
-}
 
 impl World {
     /// Begins what a feed wants done.
@@ -376,84 +360,12 @@ impl World {
             format!("host {host} line {line} closed: {:?} {:?} {}", why.code, why.fault, why.detail),
         );
         let beside = self.hosts[host].has_beside(line);
+        let covered = self.covered(host, line.slot);
         self.oracles.ended(now, host, line, why.fault, beside);
         self.oracles.disturb(host, now + LOST);
         self.let_go(host, number, Up::Gone);
         self.hosts[host].with(|feed| feed.handle(time, Input::Closed { line, why }));
-    }
-
-    fn fetch(&mut self, host: usize, id: FetchId, topic: Topic, why: Fetch, request: HttpRequest) {
-        self.figures.fetches += 1;
-        let (now, place) = (self.now, &mut self.hosts[host]);
-        let until = now + nanos(request.timeout);
-        match place.weather.errand(now) {
-            Errand::Open { more, spoil } => {
-                let at = now + place.weather.request(now);
-                let life = place.life;
-                let asked = Asked { host, life, id, topic, why, request, spoil, more, until };
-                self.agenda.plan(at, Event::Ask(Box::new(asked)));
-            }
-            Errand::Fails(after, fault, detail) => {
-                let result = Box::new(Err(Refusal::new(fault, detail)));
-                self.agenda.plan((now + after).min(until), Event::Fetched(host, place.life, id, result));
-            }
-        }
-    }
-
-    /// A request reaches the venue.
-    pub(super) fn ask(&mut self, asked: Asked) {
-        let (now, place) = (self.now, &mut self.hosts[asked.host]);
-        let reply = self.houses[place.house].request(now, place.address(), &asked.request.url);
-        // A ban that was ordered goes on for others that were on their way.
-        let ordered = |kind| self.houses[place.house].strikes(kind);
-        let kinds: &[Kind] =
-            if reply.status == 418 { &[Kind::Teapot] } else { &[Kind::TooMany, Kind::TooManyUnsaid] };
-        let spent = contains(&reply.body, b"current limit is");
-        let ordered = !spent && kinds.iter().any(|kind| ordered(*kind) > 0);
-        self.oracles.answered(asked.host, &reply, ordered);
-        let back = now + place.weather.delay(now) + nanos(reply.after) + asked.more;
-        if back > asked.until {
-            let result = Box::new(Err(Refusal::new(Fault::Transient, "timed out")));
-            self.agenda.plan(asked.until, Event::Fetched(asked.host, asked.life, asked.id, result));
-        } else {
-            self.agenda.plan(back, Event::Reply(Box::new(asked), reply));
-        }
-    }
-
-    /// A reply reaches the process and is translated there.
-    pub(super) fn reply(&mut self, asked: Asked, mut reply: Reply) {
-        let Asked { host, life, id, .. } = asked;
-        match asked.spoil {
-            Spoil::Nothing => {}
-            Spoil::Half => reply.body = reply.body.slice(..reply.body.len() / 2),
-            Spoil::Page => reply.body = Bytes::from_static(b"<html><body>Please log in</body></html>"),
-            Spoil::Cut => reply.cut = true,
-        }
-        if self.hosts[host].life == life && !reply.cut {
-            self.oracles.asked(self.now, host, Plea::of_reply(&reply), true);
-        }
-        let venue = &*self.hosts[host].venue;
-        let result = edge::fetched(venue, (asked.why, &asked.topic), &reply, self.time().unix);
-        self.fetched(host, life, id, result);
-    }
-
-    /// What a request came to is put into the feed that asked.
-    pub(super) fn fetched(&mut self, host: usize, life: u32, id: FetchId, result: Result<Decoded, Refusal>) {
-        if self.hosts[host].life != life {
-            return;
-        }
-        if self.hosts[host].paused_until > self.now {
-            let until = self.hosts[host].paused_until;
-            return self.agenda.plan(until, Event::Fetched(host, life, id, Box::new(result)));
-        }
-        let (now, time) = (self.now, self.time());
-        let came = match &result {
-            Ok(_) => "a snapshot".to_owned(),
-            Err(why) => format!("{:?} {}", why.fault, why.detail),
-        };
-        self.trace.tell(now, format!("host {host} fetch {} brought {came}", id.0));
-        self.oracles.watches[host].pace.came_back();
-        self.hosts[host].with(|feed| feed.handle(time, Input::Fetched { id, result }));
+        self.still_covered(host, &covered);
     }
 }
 

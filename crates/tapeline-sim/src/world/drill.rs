@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tapeline_core::config::FeedConfig;
 use tapeline_core::data::channel::Channel::{self, Candle, MarkPrice, MiniTicker, Ticker};
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
@@ -34,6 +35,8 @@ pub struct Drill {
     pub jumpy: bool,
     /// Jumps of the wall clock are left out; everything else stays as it is.
     pub still_clock: bool,
+    /// Every feed has one line, the venue's own endpoints and the usual settings.
+    pub plain: bool,
     /// So many lines of what happened last are shown with a violation.
     pub lines: usize,
     /// A mistake planted in every feed; it takes the feature `defects`.
@@ -43,7 +46,12 @@ pub struct Drill {
 impl Drill {
     /// The drill of a seed, with its faults.
     pub const fn new(seed: u64, seconds: u64) -> Self {
-        Self { seed, seconds, calm: false, jumpy: false, still_clock: false, lines: 30, defect: None }
+        let (calm, jumpy, still_clock, plain) = (false, false, false, false);
+        Self { seed, seconds, calm, jumpy, still_clock, plain, lines: 30, defect: None }
+    }
+
+    fn plain_or(&self, config: &FeedConfig) -> FeedConfig {
+        if self.plain { Plan::config() } else { config.clone() }
     }
 }
 
@@ -96,12 +104,11 @@ pub fn drill(drill: Drill) -> Outcome {
     tapeline_core::defect::plant(drill.defect);
     let mut world = World::new(drill);
     world.run();
-    let violation = world.oracles.verdict.take().map(|(oracle, words)| Violation {
-        oracle: oracle.name(),
-        words,
-        seed: drill.seed,
-        at: Moment(world.now).to_string(),
-        lines: world.trace.last(drill.lines),
+    let violation = world.oracles.verdict.take().map(|(oracle, words)| {
+        let mut lines = world.trace.last(drill.lines);
+        lines.extend(world.records(drill.lines / 3));
+        let at = Moment(world.now).to_string();
+        Violation { oracle: oracle.name(), words, seed: drill.seed, at, lines }
     });
     Outcome {
         seed: drill.seed,
@@ -133,19 +140,27 @@ pub fn twins(ask: Drill, first: &Outcome) -> Option<Violation> {
 
 impl World {
     fn new(drill: Drill) -> Self {
-        let Drill { seed, seconds, calm, still_clock, .. } = drill;
+        let Drill { seed, seconds, calm, .. } = drill;
         let end = seconds * SEC;
         let mut plan = Plan::draw(seed, end, calm);
         if drill.jumpy {
             plan.add_jumps(seed, end);
         }
+        Self::of(drill, plan)
+    }
+
+    /// The world of a plan that somebody has made.
+    pub(super) fn of(drill: Drill, plan: Plan) -> Self {
+        let Drill { seed, seconds, still_clock, .. } = drill;
+        let end = seconds * SEC;
         let houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
         let hosts: Vec<Host> = (0..MARKETS.len())
             .map(|place| {
                 let (latency, jitter) = plan.ways[place];
                 let weather = Weather::new(latency, jitter, Rng::new(seed, 20 + place as u64));
                 let venue = Arc::new(Binance::new(MARKETS[place]));
-                Host::new(place, venue, Plan::config(), seed.wrapping_add(place as u64), weather)
+                let config = drill.plain_or(&plan.configs[place]);
+                Host::new(place, venue, config, seed.wrapping_add(place as u64), weather)
             })
             .collect();
         let habits = (0..hosts.len()).flat_map(|host| Habit::ALL.map(|habit| (host, habit)));
@@ -175,6 +190,7 @@ impl World {
             still_clock,
         };
         world.introduce();
+        world.tell_settings();
         world.prepare();
         world
     }
@@ -191,6 +207,35 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Notes what kind of feeds these are.
+    fn tell_settings(&mut self) {
+        for (host, place) in self.hosts.iter().enumerate() {
+            let FeedConfig { lines, limits, timing, .. } = &place.config;
+            let (places, lifetime) = (place.streams.len(), timing.line_lifetime.as_secs());
+            let repair = if limits.repair { "asked for" } else { "not asked for" };
+            let text = format!(
+                "host {host}: {} lines at {places} endpoints, replaced after {lifetime} s, missed events are {repair}",
+                (*lines).max(1)
+            );
+            self.trace.tell(0, text);
+        }
+    }
+
+    /// What each feed has recorded last.
+    fn records(&mut self, count: usize) -> Vec<String> {
+        let time = self.clock.read(self.now);
+        let mut lines = Vec::new();
+        for (number, host) in self.hosts.iter_mut().enumerate() {
+            let Some(status) = host.status(time) else { continue };
+            let skip = status.events.len().saturating_sub(count);
+            lines.extend(status.events.iter().skip(skip).map(|record| {
+                let (at, entity, to, cause) = (Moment(record.at.0), &record.entity, record.to, &record.cause);
+                format!("{at} host {number} records: {entity} is {to}: {cause}")
+            }));
+        }
+        lines
     }
 
     /// Plans what is known from the beginning.

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use tapeline_core::data::channel::Channel;
-use tapeline_core::data::update::Level;
+use tapeline_core::data::update::{Level, Source};
 use tapeline_core::feed::{FeedStatus, LineStatus, TopicStatus};
 
 use super::World;
 use super::clock::SEC;
-use super::oracle::{Alive, Look, Oracle, is_live_by, is_well_by, readers, table};
+use super::oracle::{Alive, Look, Oracle, Side, is_live_by, is_well_by, readers, table};
 use super::reader::Habit;
 use crate::exchange::Temper;
 
 /// What a feed was told has reached its readers after this long.
 const ANSWERED: u64 = 5 * SEC;
+/// Where data comes from is told within this time.
+const ANNOUNCED: u64 = 2 * SEC;
 /// A change of what is wanted has reached the venue after this long.
 const SETTLED: u64 = 10 * SEC;
 
@@ -46,18 +48,16 @@ impl World {
         let Some(status) = self.hosts[host].status(time) else { return };
         let watch = &mut self.oracles.watches[host];
         let pings = watch.pace.inspect(now);
-        let mut records = Ok(());
-        for record in &status.events {
-            records = records.and(watch.phases.record(record.seq, &record.entity, record.from, record.to));
-        }
         self.oracles.mind(Oracle::Pace, host, pings);
-        self.oracles.mind(Oracle::Phases, host, records);
+        self.inspect_records(host, &status);
+        self.oracles.watches[host].rested.retain(|slot, _| status.lines.iter().any(|line| line.id == *slot));
         for line in &status.lines {
             self.inspect_line(host, line);
         }
         for topic in &status.topics {
             self.inspect_topic(host, &status, topic);
         }
+        self.inspect_sources(host, &status);
         self.inspect_tables(host, &status);
         if status.decode_panics > 0 {
             self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
@@ -72,6 +72,56 @@ impl World {
         if status.log_bytes > self.hosts[host].config.limits.logs_bytes * 9 / 8 {
             self.oracles.object(Oracle::Memory, format!("host {host}: logs of {} bytes", status.log_bytes));
         }
+    }
+
+    /// What a feed has recorded since.
+    pub(super) fn inspect_records(&mut self, host: usize, status: &FeedStatus) {
+        let watch = &mut self.oracles.watches[host];
+        let (mut phases, mut rungs, mut pairs) = (Ok(()), Ok(()), Ok(()));
+        let seen = watch.phases.seen();
+        for record in &status.events {
+            phases = phases.and(watch.phases.record(record.seq, &record.entity, record.from, record.to));
+            if record.seq <= seen {
+                continue;
+            }
+            if &*record.entity == "venue" {
+                rungs = rungs.and(watch.rungs.record(record.at.0, record.from, record.to));
+            }
+            if let Some(slot) = left_slot(&record.entity, &record.cause) {
+                watch.rested.insert(slot, self.now);
+            }
+            pairs = pairs.and(watch.pairs.record(&record.entity, &record.cause));
+        }
+        self.figures.rotations += std::mem::take(&mut watch.pairs.rotations);
+        self.oracles.mind(Oracle::Phases, host, phases);
+        self.oracles.mind(Oracle::Authority, host, rungs);
+        self.oracles.mind(Oracle::Cover, host, pairs);
+    }
+
+    /// Where the data comes from, and which lines bring it.
+    fn inspect_sources(&mut self, host: usize, status: &FeedStatus) {
+        let now = self.now;
+        let place = &self.hosts[host];
+        let sides: Vec<Side<'_>> = status.lines.iter().map(side_of).collect();
+        let apart = self.oracles.watches[host].pairs.look(&sides, place.streams.len());
+        let strays: Vec<u32> = place.open_links().map(|(_, link)| link.line.slot).collect();
+        let stray = strays.iter().find(|slot| !sides.iter().any(|side| side.slot == **slot));
+        let watcher = self.reader_of(host, Habit::Watcher);
+        let serves = |line: &LineStatus| {
+            line.wanted == 0 || line.phase == "live" && line.proven && line.confirmed == line.wanted
+        };
+        let ready = |topic: &TopicStatus| {
+            let book = topic.topic.channel() == Channel::Book;
+            !book || topic.phase == "rejected" || self.oracles.is_live(watcher, &topic.topic)
+        };
+        let calm = is_live_by(now, self.calm_since(host, true).max(place.changed));
+        let serves =
+            calm && status.lines.iter().all(serves) && status.topics.iter().all(ready) && stray.is_none();
+        let (rung, polled) = (status.fallback.rung, status.fallback.polled);
+        let stray = stray.map(|slot| format!("line {slot} is open, and nobody knows of it"));
+        let rungs = self.oracles.watches[host].rungs.look(now, rung, polled, serves);
+        self.oracles.mind(Oracle::Authority, host, rungs);
+        self.oracles.mind(Oracle::Cover, host, apart.and(stray.map_or(Ok(()), Err)));
     }
 
     /// Since when nothing is wrong with a host, and neither dials nor (if asked) requests are held.
@@ -98,13 +148,19 @@ impl World {
             short.remove(&line.id);
         }
         let short_since = *short.entry(line.id).or_insert(now);
+        // A line that is to follow another comes in the midst of the greatest calm.
+        let rested = self.oracles.watches[host].rested.entry(line.id).or_insert(now);
+        if line.phase == "idle" {
+            *rested = now;
+        }
+        let rested = *rested;
         let alive = Alive {
             short_since,
             slot: line.id,
             phase: line.phase,
             wanted: line.wanted,
             confirmed: line.confirmed,
-            calm_since: calm_since.max(self.hosts[host].changed),
+            calm_since: calm_since.max(self.hosts[host].changed).max(rested),
         };
         let watch = &mut self.oracles.watches[host];
         let looked = watch.phases.look(now, look);
@@ -127,14 +183,8 @@ impl World {
         let Some(sight) = self.oracles.sights[watcher].get(&topic.topic) else { return };
         let (level, data_at) = (sight.level.unwrap_or(Level::Critical), sight.data_at);
         let live = self.oracles.is_live(watcher, &topic.topic);
-        let open = self.hosts[host].open_links().any(|(_, link)| link.line.slot == line.id);
-        let silent = self.oracles.watches[host].fresh.is_silent(now, line.id);
-        if (!open || silent) && (level < Level::Degraded || live) {
-            let why = if open { "silent" } else { "down" };
-            let words = format!(
-                "host {host}: line {} is {why}, and {name} is called {level:?} (live: {live})",
-                line.id
-            );
+        let open = self.is_carried(host, topic, false);
+        if let Err(words) = self.judge_source(host, topic, open) {
             return self.oracles.object(Oracle::Staleness, words);
         }
         let steady = self.is_steady(host, topic.topic.symbol().as_ref());
@@ -168,6 +218,44 @@ impl World {
             return;
         };
         self.oracles.object(Oracle::Liveness, format!("host {host}: {words}"));
+    }
+
+    /// Whether a line that carries a topic is open, and (if asked) not silent for too long.
+    fn is_carried(&self, host: usize, topic: &TopicStatus, speaks: bool) -> bool {
+        let fresh = &self.oracles.watches[host].fresh;
+        let open = |slot: u32| self.hosts[host].open_links().any(|(_, link)| link.line.slot == slot);
+        topic.lines.iter().any(|slot| open(*slot) && !(speaks && fresh.is_silent(self.now, *slot)))
+    }
+
+    /// What no line brings is not called well; what REST brings is told to be of REST, and asked for again.
+    fn judge_source(&self, host: usize, topic: &TopicStatus, open: bool) -> Result<(), String> {
+        let (now, watcher) = (self.now, self.reader_of(host, Habit::Watcher));
+        let Some(sight) = self.oracles.sights[watcher].get(&topic.topic) else { return Ok(()) };
+        let (level, live) =
+            (sight.level.unwrap_or(Level::Critical), self.oracles.is_live(watcher, &topic.topic));
+        let (source, told_at) = sight.source;
+        let name = topic.topic.as_str();
+        let polled = source == Source::Poll && self.oracles.watches[host].polled.is_fresh(now, &topic.topic);
+        if !self.is_carried(host, topic, true) && (level < Level::Degraded || live && !polled) {
+            let why = if open { "silent" } else { "down" };
+            let lines = &topic.lines;
+            return Err(format!(
+                "host {host}: lines {lines:?} are {why}, and {name} is called {level:?} (live: {live}, {source:?})"
+            ));
+        }
+        let other = match (sight.came_from, source) {
+            // While a line is tried both may bring it.
+            (Source::Poll, Source::Live) => !open,
+            (Source::Live, Source::Poll) => true,
+            _ => false,
+        };
+        if other && sight.data_at >= told_at && now > sight.data_at + ANNOUNCED {
+            let came = sight.came_from;
+            return Err(format!(
+                "host {host}: {name} comes from {came:?}, and is said to come from {source:?}"
+            ));
+        }
+        Ok(())
     }
 
     /// Whether a symbol is traded without long pauses.
@@ -207,10 +295,29 @@ impl World {
                 allowed.insert(route.stream.to_string());
             }
         }
-        let sockets = place.open_links().filter_map(|(_, link)| link.socket);
+        if status.lines.iter().any(|line| line.heir.is_some()) {
+            // Two lines carry everything of one of them.
+            return;
+        }
         let house = &self.houses[place.house];
-        let held: Vec<String> = sockets.flat_map(|socket| house.subscriptions(socket).to_vec()).collect();
-        let found = table(&wanted, &allowed, &held);
-        self.oracles.mind(Oracle::Table, host, found);
+        for side in ["a", "b"].into_iter().take(usize::from(place.config.lines.max(1))) {
+            let on = |slot: u32| status.lines.iter().any(|line| line.id == slot && line.side == side);
+            let links = place.open_links().filter(|(_, link)| on(link.line.slot));
+            let sockets = links.filter_map(|(_, link)| link.socket);
+            let held: Vec<String> = sockets.flat_map(|socket| house.subscriptions(socket).to_vec()).collect();
+            let found = table(&wanted, &allowed, &held).map_err(|words| format!("side {side}: {words}"));
+            self.oracles.mind(Oracle::Table, host, found);
+        }
     }
+}
+
+/// The line that is at rest since it was left, or given up, as another's follower.
+fn left_slot(entity: &str, cause: &str) -> Option<u32> {
+    let left = cause.contains("its follower") && !cause.contains("is to follow it");
+    entity.strip_prefix("line ").filter(|_| left)?.parse().ok()
+}
+
+fn side_of(line: &LineStatus) -> Side<'_> {
+    let live = line.phase == "live";
+    Side { slot: line.id, side: line.side, endpoint: &line.endpoint, live, heir: line.heir }
 }

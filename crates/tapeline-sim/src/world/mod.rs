@@ -2,10 +2,10 @@
 //! every habit, and judges who watch all of it. One seed, one course of events.
 //!
 //! - `agenda`, `clock`, `trace`: what happens when, and the record of it
-//! - `pipe`, `weather`, `carry`, `edge`: the way between a process and its venue
+//! - `pipe`, `weather`, `carry`, `errand`, `edge`: the way between a process and its venue
 //! - `host`, `reader`, `reading`: a process with its feed, and those who read it
 //! - `kinds`, `plan`, `strike`, `aim`: what goes wrong, when, and how it is done
-//! - `oracle`, `inspect`: the judges, and when they look
+//! - `oracle`, `inspect`, `cover`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
 //! - `figures`: how soon, how often and how reliably a feed does what it promises
 //!
@@ -16,8 +16,10 @@ mod agenda;
 mod aim;
 mod carry;
 mod clock;
+mod cover;
 mod drill;
 mod edge;
+mod errand;
 pub mod figures;
 mod host;
 mod inspect;
@@ -40,9 +42,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::Shared;
-use tapeline_core::feed::{Action, DialError, FetchId};
+use tapeline_core::feed::{Action, DialError};
 use tapeline_core::time::Time;
-use tapeline_core::venue::{Decoded, Refusal};
 
 use self::agenda::Agenda;
 use self::clock::{Clock, SEC};
@@ -75,11 +76,11 @@ enum Event {
     /// The refusal of an upgrade arrives; its class depends on the wall clock there.
     Refusal(usize, u64, Box<Reply>),
     /// A request arrives at the venue.
-    Ask(Box<carry::Asked>),
+    Ask(Box<errand::Asked>),
     /// A reply arrives at the process.
-    Reply(Box<carry::Asked>, Reply),
+    Reply(Box<errand::Asked>, Reply),
     /// What a request came to is put into the feed.
-    Fetched(usize, u32, FetchId, Box<Result<Decoded, Refusal>>),
+    Fetched(Box<errand::Asked>, Box<errand::Brought>),
     /// A reader reads.
     Read(usize),
     /// A reader subscribes.
@@ -156,6 +157,16 @@ pub struct Figures {
     pub dials: u64,
     /// REST requests.
     pub fetches: u64,
+    /// Events that had been missed and were asked for.
+    pub repaired: u64,
+    /// Those of them that came late.
+    pub late: u64,
+    /// Ids declared missing, whether or not they came later.
+    pub declared: u64,
+    /// Updates that were polled.
+    pub polled: u64,
+    /// Lines left to a follower.
+    pub rotations: u64,
 }
 
 impl World {
@@ -217,7 +228,7 @@ impl World {
             Event::Refusal(host, link, reply) => self.refuse(host, link, &reply),
             Event::Ask(asked) => self.ask(*asked),
             Event::Reply(asked, reply) => self.reply(*asked, reply),
-            Event::Fetched(host, life, id, result) => self.fetched(host, life, id, *result),
+            Event::Fetched(asked, result) => self.fetched(*asked, *result),
             Event::Read(reader) => self.read_in_turn(reader),
             Event::Subscribe(reader, topic) => self.want(reader, topic),
             Event::Strike(number) => self.strike(number),
@@ -275,6 +286,9 @@ impl World {
         };
         self.trace.tell(self.now, text);
         self.oracles.acted(self.now, host, &self.hosts[host], action);
+        if let Action::Close { line, .. } = action {
+            self.note_close(host, *line);
+        }
     }
 }
 

@@ -21,6 +21,12 @@ const QUIET_END: u64 = 140 * SEC;
 /// The markets of a world, one house and one process each.
 pub(crate) const MARKETS: [Market; 2] = [Market::Spot, Market::UsdM];
 
+/// Where each of them may be dialled; some of the names are made up.
+const ENDPOINTS: [[&str; 3]; 2] = [
+    ["wss://stream.binance.com:9443", "wss://stream.binance.com:443", "wss://data-stream.binance.vision"],
+    ["wss://fstream.binance.com", "wss://fstream.second.example", "wss://fstream.third.example"],
+];
+
 /// One fault of the plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strike {
@@ -42,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) strikes: Vec<Strike>,
     /// One way to each venue, and how much that varies.
     pub(crate) ways: Vec<(u64, u64)>,
+    /// By host.
+    pub(crate) configs: Vec<FeedConfig>,
 }
 
 impl Plan {
@@ -53,7 +61,9 @@ impl Plan {
         let topics = MARKETS.map(|market| topics(market, &names(market), &mut dice)).to_vec();
         let ways = MARKETS.map(|_| (5 * MS + dice.below(80 * MS), 2 * MS + dice.below(20 * MS))).to_vec();
         let strikes = if calm { Vec::new() } else { strikes(seed, length, &mut dice) };
-        Self { houses, topics, strikes, ways }
+        let mut dice = Rng::new(seed, 8);
+        let configs = MARKETS.map(|market| settings(market, &mut dice)).to_vec();
+        Self { houses, topics, strikes, ways, configs }
     }
 
     /// The wall clock is set again and again, and all else stays as it is.
@@ -66,7 +76,7 @@ impl Plan {
         }
     }
 
-    /// The settings of every feed: the real ones, but for topics that are let go sooner.
+    /// What is the same for every feed: the real settings, but for topics that are let go sooner.
     pub(crate) fn config() -> FeedConfig {
         let secs = Duration::from_secs;
         FeedConfig {
@@ -75,6 +85,21 @@ impl Plan {
             ..FeedConfig::default()
         }
     }
+}
+
+/// The settings of one feed: one line or two, one endpoint or several, lines that are replaced before the venue cuts
+/// them or not, missed events that are asked for or not.
+fn settings(market: Market, dice: &mut Rng) -> FeedConfig {
+    let mut config = Plan::config();
+    config.lines = 1 + dice.below(2) as u8;
+    let places = ENDPOINTS[MARKETS.iter().position(|known| *known == market).unwrap_or(0)];
+    let count = 1 + dice.below(places.len() as u64) as usize;
+    config.streams = places.iter().take(count).map(ToString::to_string).collect();
+    if dice.below(2) == 0 {
+        config.timing.line_lifetime = Duration::from_secs(150 + dice.below(600));
+    }
+    config.limits.repair = dice.below(4) != 0;
+    config
 }
 
 /// The symbols of a house, upper case.
@@ -202,6 +227,19 @@ mod tests {
         let draw = |seed| format!("{:?}", Plan::draw(seed, 600 * SEC, false));
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
+    }
+
+    #[test]
+    fn over_many_seeds_feeds_of_every_kind_run() {
+        let configs: Vec<FeedConfig> =
+            (0..32).flat_map(|seed| Plan::draw(seed, 600 * SEC, false).configs).collect();
+        for (lines, endpoints) in [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)] {
+            let fits = |config: &&FeedConfig| (config.lines, config.streams.len()) == (lines, endpoints);
+            assert!(configs.iter().any(|config| fits(&config)), "{lines} lines, {endpoints} endpoints");
+        }
+        assert!(configs.iter().any(|config| config.limits.repair));
+        assert!(configs.iter().any(|config| !config.limits.repair));
+        assert!(configs.iter().any(|config| config.timing.line_lifetime < Duration::from_secs(800)));
     }
 
     #[test]

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use tapeline_core::defect::Defect;
 
+use super::Figures;
 use super::drill::{Drill, Outcome, Violation, drill, twins};
 use super::kinds::fault_names;
 
 const USAGE: &str =
-    "usage: prove [--seeds FROM..TO] [--minutes N] [--calm] [--twice] [--threads N] [--lines N] [--for SECONDS] [--defect NAME|all] [--known]
+    "usage: prove [--seeds FROM..TO] [--minutes N] [--calm] [--plain] [--twice] [--threads N] [--lines N] [--for SECONDS] [--defect NAME|all] [--known]
   --seeds    the seeds to run (0..64)
   --minutes  how long each world lasts (30)
   --calm     nothing goes wrong
+  --plain    every feed has one line and the usual settings
   --twice    the wall clock is set all the time, and every seed runs again, and again without that: all must be equal
   --lines    how much of what happened is shown with a violation (30)
   --defect   plant this mistake (or all, one by one) and say by whom and which seed it is caught
@@ -51,6 +53,7 @@ struct Task {
     to: u64,
     minutes: u64,
     calm: bool,
+    plain: bool,
     twice: bool,
     threads: usize,
     lines: usize,
@@ -69,6 +72,7 @@ impl Task {
             to: 64,
             minutes: 30,
             calm: false,
+            plain: false,
             twice: false,
             threads,
             lines: 30,
@@ -90,6 +94,7 @@ impl Task {
                 }
                 "--known" => (task.known, task.defects) = (true, Defect::ALL.to_vec()),
                 "--calm" => task.calm = true,
+                "--plain" => task.plain = true,
                 "--twice" => task.twice = true,
                 "--seeds" => {
                     let range = words.next()?;
@@ -112,6 +117,8 @@ struct Account {
     busy: Duration,
     frames: u64,
     updates: u64,
+    /// What the lines missed, and what REST brought.
+    others: [u64; 5],
     struck: BTreeMap<&'static str, u64>,
     ordered: BTreeMap<&'static str, u64>,
     violations: Vec<(&'static str, u64)>,
@@ -124,6 +131,10 @@ impl Account {
         self.busy += took;
         self.frames += outcome.figures.frames;
         self.updates += outcome.figures.updates;
+        let Figures { repaired, late, declared, polled, rotations, .. } = outcome.figures;
+        for (sum, count) in self.others.iter_mut().zip([repaired, late, declared, polled, rotations]) {
+            *sum += count;
+        }
         for (all, these) in [(&mut self.struck, &outcome.struck), (&mut self.ordered, &outcome.ordered)] {
             for (name, count) in these {
                 *all.entry(name).or_default() += count;
@@ -216,6 +227,7 @@ fn work(task: &Task, next: &AtomicU64, begun: Instant, account: &Mutex<Account>)
         }
         let ask = Drill {
             calm: task.calm,
+            plain: task.plain,
             jumpy: task.twice,
             lines: task.lines,
             ..Drill::new(seed, task.minutes * 60)
@@ -270,6 +282,11 @@ fn report(account: &Account, took: Duration) {
         account.speed(),
         account.updates,
         account.violations.len(),
+    ));
+    let [repaired, late, declared, polled, rotations] = account.others;
+    text.push_str(&format!(
+        "missed events told {repaired}, of them late {late}, ids declared {declared}, updates polled {polled}, \
+         lines left to followers {rotations}\n"
     ));
     let mut by_oracle: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (oracle, seed) in &account.violations {

@@ -108,7 +108,7 @@ impl Reader {
     pub(crate) const fn most(&self, topics: usize) -> usize {
         let (rule, bounds) = self.habit.rule();
         // Who blocks gets what had been read of the lines when it was found full.
-        let read = if matches!(rule, Overflow::Block) { LINES * BATCH } else { 0 };
+        let read = if matches!(rule, Overflow::Block) { LINES * BATCH + HELD } else { 0 };
         bounds.messages * 5 / 2 + topics + 2 + read
     }
 
@@ -121,7 +121,9 @@ impl Reader {
 }
 
 /// Lines that a process has open at a time, counting those that replace others.
-const LINES: usize = 4;
+const LINES: usize = 12;
+/// What a topic holds back while missed events are asked for comes at once when they are there: half a minute's.
+const HELD: usize = 3_000;
 /// State may take so many times the bytes of what waits one by one.
 const STATE_FACTOR: usize = 16;
 /// A snapshot of the deepest book of a world takes no more. They are not counted; there is one for each epoch.

@@ -3,7 +3,8 @@
 use std::task::Waker;
 
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Position, Shared};
+use tapeline_core::data::update::{Data, GapKind, Position, Shared, Source};
+use tapeline_core::venue::Fetch;
 
 use super::clock::SEC;
 use super::oracle::Oracle;
@@ -116,10 +117,30 @@ impl World {
         self.figures.updates += updates.len() as u64;
         for update in updates.drain(..) {
             self.oracles.delivered(self.now, reader, at, &self.houses[at], &update);
+            if self.readers[reader].habit == Habit::Watcher {
+                self.count(host, &update);
+            }
             self.trace.note(self.now, Deed::Delivered(reader, update));
         }
         self.basket = updates;
         self.unblock(host);
+    }
+
+    /// Counts what was missed, and what REST brought.
+    fn count(&mut self, host: usize, update: &Shared) {
+        self.figures.repaired += u64::from(update.source == Source::Repair);
+        self.figures.polled += u64::from(update.source == Source::Poll);
+        self.figures.late += u64::from(update.late);
+        let Data::Gap(gap) = &update.data else { return };
+        if gap.kind != GapKind::Venue {
+            return;
+        }
+        self.figures.declared += gap.to - gap.from + 1;
+        let place = &self.hosts[host];
+        let ask = Fetch::Backfill { from: gap.from, to: gap.to };
+        if place.config.limits.repair && place.venue.fetch(ask, "", &update.topic).is_some() {
+            self.oracles.declared(self.now, host, &update.topic, gap);
+        }
     }
 
     /// Lines that a full reader kept from being read may be read again.

@@ -331,6 +331,10 @@ impl World {
 
     fn crash(&mut self, host: usize, dice: &mut Rng) {
         let now = self.now;
+        let time = self.time();
+        if let Some(status) = self.hosts[host].status(time) {
+            self.inspect_records(host, &status);
+        }
         let Some(feed) = self.hosts[host].feed.take() else { return };
         self.hit(Own::Crash);
         self.hosts[host].memory = Some(feed.into_memory());

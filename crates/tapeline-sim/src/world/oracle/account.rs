@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use tapeline_core::data::update::{Data, GapKind};
+use tapeline_core::data::update::{Data, GapKind, Source};
 
 use super::seen::Seen;
 
@@ -75,6 +75,10 @@ impl Account {
     /// Judges the next update; `unused` says whether the venue spent an id without an event.
     pub(crate) fn judge(&mut self, update: &Seen<'_>, unused: impl Fn(u64) -> bool) -> Result<(), String> {
         if let Some(id) = Self::id(update) {
+            if update.source != Source::Live {
+                // It did not come from a line.
+                self.heard(id, true);
+            }
             return if update.late { self.repaired(id) } else { self.delivered(id, unused) };
         }
         let Data::Gap(gap) = update.data else { return Ok(()) };
@@ -156,7 +160,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
-    use super::super::seen::samples::{Sample, gap, late, missing, trade};
+    use super::super::seen::samples::{Sample, gap, late, missing, repaired, trade};
     use super::*;
 
     fn check(updates: &[Sample], expected: &[bool]) {
@@ -209,6 +213,14 @@ mod tests {
         account.heard(7, true);
         assert!(account.judge(&trade(6).seen(), |_| false).is_err());
         assert!(account.judge(&trade(7).seen(), |_| false).is_ok());
+    }
+
+    #[test]
+    fn what_came_spoilt_on_a_line_may_come_whole_over_rest() {
+        let mut account = Account::default();
+        assert!(account.judge(&trade(5).seen(), |_| false).is_ok());
+        account.heard(6, false);
+        assert!(account.judge(&repaired(6).seen(), |_| false).is_ok());
     }
 
     #[test]

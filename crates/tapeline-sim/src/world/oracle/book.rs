@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{Book, BookState, Level};
-use tapeline_core::data::update::{Data, Kind};
+use tapeline_core::data::update::{Data, Kind, Source};
 
 use super::ledger::{Ledger, Spot};
 use super::seen::Seen;
@@ -52,6 +52,10 @@ impl Copy {
             self.edges = [edge(book.bids(), scales), edge(book.asks(), scales)];
         }
         let told = self.take(book, scales)?;
+        if seen.source == Source::Poll {
+            // A whole reply lies behind what it changes, and reaches as far as that.
+            self.edges = [true, false].map(|bid| self.far(bid));
+        }
         let before = self.id;
         self.id = book.venue_id.or(self.id);
         self.state = Some(book.state);
@@ -133,6 +137,16 @@ impl Copy {
             self.same(*spot, id, truth)?;
         }
         truth.book(id).try_for_each(|(spot, _)| self.same(spot, id, truth))
+    }
+
+    /// The price up to which a side of this many levels is surely known.
+    fn far(&self, bid: bool) -> Option<u64> {
+        let side = if bid { (true, 0)..=(true, u64::MAX) } else { (false, 0)..=(false, u64::MAX) };
+        let side = self.levels.range(side).map(|((_, tick), _)| *tick);
+        if side.clone().count() < FULL {
+            return None;
+        }
+        if bid { side.rev().nth(INSIDE) } else { side.clone().nth(INSIDE) }
     }
 
     fn is_beyond(&self, (bid, tick): Spot) -> bool {

@@ -179,24 +179,24 @@ fn top(truth: &Truth, quote: &Quote) -> Result<(), String> {
 }
 
 /// The field is this decimal.
-fn is(value: &Value, key: &str, given: Decimal) -> Option<()> {
+pub(super) fn is(value: &Value, key: &str, given: Decimal) -> Option<()> {
     let text = value.get(key)?.as_str()?;
     (digits(text)? == digits(&given.to_string())?).then_some(())
 }
 
 /// The field is this decimal, or neither is there.
-fn may(value: &Value, key: &str, given: Option<Decimal>) -> Option<()> {
+pub(super) fn may(value: &Value, key: &str, given: Option<Decimal>) -> Option<()> {
     match given {
         Some(given) => is(value, key, given),
         None => value.get(key).is_none().then_some(()),
     }
 }
 
-fn number(value: &Value, key: &str, given: Option<i64>) -> Option<()> {
+pub(super) fn number(value: &Value, key: &str, given: Option<i64>) -> Option<()> {
     (value.get(key)?.as_i64() == given).then_some(())
 }
 
-fn moment(value: &Value, key: &str, given: Option<Unix>) -> Option<()> {
+pub(super) fn moment(value: &Value, key: &str, given: Option<Unix>) -> Option<()> {
     number(value, key, given.map(|time| time.0 / 1_000_000))
 }
 
@@ -211,7 +211,7 @@ fn digits(text: &str) -> Option<(bool, &str, &str)> {
 }
 
 /// An id, or the venue's word for none.
-fn id(value: &Value, key: &str, given: Option<u64>) -> Option<()> {
+pub(super) fn id(value: &Value, key: &str, given: Option<u64>) -> Option<()> {
     number(value, key, Some(given.map_or(-1, |id| i64::try_from(id).unwrap_or(i64::MIN))))
 }
 

@@ -6,6 +6,12 @@ pub(super) fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
     rest.split(|byte| *byte == b'"').next()
 }
 
+/// One number for a message.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    let fold = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
+}
+
 /// Whether a message is JSON and yet bears the mark of a trouble that makes it unreadable.
 pub(super) fn is_odd(bytes: &[u8]) -> bool {
     let marks: [&[u8]; 4] = [b"{\"not\":", b"fortuneTold", b":null", b"[null"];

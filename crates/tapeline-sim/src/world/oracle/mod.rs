@@ -9,36 +9,42 @@ mod ledger;
 mod message;
 mod order;
 mod pace;
+mod pairs;
 mod phases;
 mod plea;
+mod polled;
+mod rungs;
 mod seen;
+mod told;
 mod truth;
 mod weight;
 
 pub(crate) use self::alive::{Alive, is_live_by, is_well_by, readers, table};
 pub(crate) use self::message::contains;
+pub(crate) use self::pairs::Side;
 pub(crate) use self::phases::Look;
 pub(crate) use self::plea::Plea;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tapeline_core::data::channel::Channel;
-use tapeline_core::data::event::AggTrade;
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Data, Level, Position, Shared};
+use tapeline_core::data::update::{Level, Position, Source};
 use tapeline_core::feed::{Action, Subscribed};
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::venue::{LineId, Map};
+use tapeline_core::venue::{Fetch, LineId, Map};
 
 use self::account::Account;
 use self::book::Copy;
 use self::content::{Published, Right, Shallow};
 use self::fresh::{Flow, Fresh};
-use self::message::{is_odd, number_after, stream_of};
+use self::message::{hash, is_odd, number_after, stream_of};
 use self::order::Place;
 use self::pace::Pace;
+use self::pairs::Pairs;
 use self::phases::Phases;
-use self::seen::Seen;
+use self::polled::{Polled, Streamed};
+use self::rungs::Rungs;
 use self::truth::Truth;
 use super::host::Host;
 use crate::house::{House, Reply};
@@ -56,6 +62,8 @@ pub(crate) enum Oracle {
     Memory,
     Refcount,
     Table,
+    Authority,
+    Cover,
     Panic,
     Determinism,
     Clock,
@@ -75,6 +83,8 @@ impl Oracle {
             Self::Memory => "I9 bounded memory",
             Self::Refcount => "I10 refcount",
             Self::Table => "I11 wanted is actual",
+            Self::Authority => "I12 one authority",
+            Self::Cover => "U14 one of two is enough",
             Self::Panic => "I18 no panic",
             Self::Determinism => "I19 determinism",
             Self::Clock => "I20 clock independence",
@@ -95,8 +105,16 @@ pub(crate) struct Sight {
     pub(crate) unanswered: Option<u64>,
     /// How well it is served, as the reader was last told.
     pub(crate) level: Option<Level>,
+    /// Where it comes from, as the reader was last told, and when.
+    pub(crate) source: (Source, u64),
+    /// Where data last came from.
+    pub(crate) came_from: Source,
     /// When data last came.
     pub(crate) data_at: u64,
+    /// How new what was streamed is.
+    streamed: Streamed,
+    /// The latest messages of it, as hashes: a copy on another line is no news.
+    heard: VecDeque<u64>,
     /// How fast it comes.
     pub(crate) flow: Flow,
 }
@@ -117,7 +135,17 @@ pub(crate) struct Watch {
     pub(crate) spoilt: u64,
     /// Until then some of them may be JSON.
     pub(crate) odd_until: u64,
+    pub(crate) rungs: Rungs,
+    pub(crate) pairs: Pairs,
+    pub(crate) polled: Polled,
+    /// When REST last failed to answer at once.
+    pub(crate) rest_hurt: u64,
+    /// When each line was last seen at rest.
+    pub(crate) rested: BTreeMap<u32, u64>,
 }
+
+/// Messages of a topic remembered, to know a copy of one.
+const HEARD: usize = 64;
 
 /// By name: the topic of a stream, and its number at the house.
 type Streams = BTreeMap<Box<[u8]>, (Topic, u32)>;
@@ -217,9 +245,12 @@ impl Oracles {
                 watch.pace.forget(*line);
                 Ok(())
             }
-            Action::Fetch { request, .. } => {
+            Action::Fetch { request, why, .. } => {
                 let url = &request.url;
-                watch.pace.fetched(now, weight::of(url), weight::borne(url))
+                if matches!(why, Fetch::Poll { .. }) {
+                    watch.rungs.asked(now);
+                }
+                watch.pace.fetched(now, *why, weight::of(url), weight::borne(url))
             }
         };
         self.mind(Oracle::Pace, index, found);
@@ -230,6 +261,7 @@ impl Oracles {
         let watch = &mut self.watches[host];
         watch.pace.opened(now, line);
         watch.fresh.opened(now, line.slot);
+        watch.pairs.opened(now, line.slot);
         watch.proven.insert(line.slot, false);
     }
 
@@ -237,6 +269,7 @@ impl Oracles {
     pub(crate) fn ended(&mut self, now: u64, host: usize, line: LineId, fault: Fault, beside: bool) {
         let watch = &mut self.watches[host];
         watch.pace.ended(now, line, fault, beside);
+        watch.pairs.ended();
         watch.pace.forget(line);
     }
 
@@ -264,7 +297,14 @@ impl Oracles {
                 && let Some((topic, _)) = self.streams[at].get(stream)
                 && let Some(sight) = self.sights[watcher].get_mut(topic)
             {
-                sight.unanswered.get_or_insert(now);
+                let hash = hash(bytes);
+                if !sight.heard.contains(&hash) {
+                    if sight.heard.len() >= HEARD {
+                        sight.heard.pop_front();
+                    }
+                    sight.heard.push_back(hash);
+                    sight.unanswered.get_or_insert(now);
+                }
             }
         }
         let key: &[u8] = match stream.rsplit(|byte| *byte == b'@').next() {
@@ -338,6 +378,10 @@ impl Oracles {
             stream,
             unanswered: None,
             level: None,
+            source: (Source::Live, 0),
+            came_from: Source::Live,
+            streamed: Streamed::default(),
+            heard: VecDeque::new(),
             data_at: 0,
             flow: Flow::default(),
         });
@@ -359,68 +403,14 @@ impl Oracles {
         self.sights[reader].get(topic).map(|sight| sight.place.position())
     }
 
-    /// An update reached a reader of house `at`.
-    pub(crate) fn delivered(&mut self, now: u64, reader: usize, at: usize, house: &House, update: &Shared) {
-        let Some(sight) = self.sights[reader].get_mut(&update.topic) else {
-            let words = format!("reader {reader} gets {}, which it does not read", update.topic.as_str());
-            return self.object(Oracle::Order, words);
-        };
-        let seen = Seen::from(&**update);
-        let told = |words: String| format!("reader {reader}, {}: {words}", update.topic.as_str());
-        if let Err(words) = sight.place.judge(&seen) {
-            return self.object(Oracle::Order, told(words));
-        }
-        match seen.data {
-            Data::Status(status) => sight.level = Some(status.level),
-            Data::Empty {} => {}
-            _ => {
-                sight.flow.pass(now, sight.data_at);
-                (sight.data_at, sight.unanswered) = (now, None);
-            }
-        }
-        let symbol = update.topic.symbol();
-        let Some(truth) = self.truths[at].get_mut(&*symbol) else { return };
-        let found = match seen.data {
-            Data::Book(book) => {
-                truth.follow(house, &symbol);
-                let found = match update.topic.channel() {
-                    Channel::Depth => sight.shallow.judge(update, book, truth),
-                    _ => sight.copy.judge(&seen, truth.scales, &truth.ledger),
-                };
-                found.map_err(|words| (Oracle::BookTruth, words))
-            }
-            Data::Empty {} | Data::Status(_) | Data::Gap(_) => Ok(()),
-            _ if self.right.holds(update) => Ok(()),
-            _ => {
-                if matches!(seen.data, Data::Quote(_)) {
-                    truth.follow(house, &symbol);
-                }
-                let published = (&self.published[at], sight.stream);
-                let found = content::judge(update, house, truth, published);
-                self.right.add(update);
-                found
-            }
-        };
-        if let Err((oracle, words)) = found {
-            return self.object(oracle, told(words));
-        }
-        let counted = matches!(seen.data, Data::Trade(_) | Data::AggTrade(AggTrade { .. }) | Data::Gap(_));
-        if counted {
-            let trades = update.topic.channel() == Channel::Trade;
-            let unused = |id: u64| {
-                let real = house.trades(&symbol, id.saturating_sub(1)).and_then(|mut all| all.next());
-                trades && real.is_none_or(|real| real.id != id || real.lots == 0)
-            };
-            if let Err(words) = sight.account.judge(&seen, unused) {
-                self.object(Oracle::Accounting, told(words));
-            }
-        }
-    }
-
     /// The ids of a symbol have started over.
     pub(crate) fn restarted(&mut self, at: usize, house: &House, symbol: &str) {
         if let Some(truth) = self.truths[at].get_mut(symbol) {
             truth.restart(house, symbol);
+        }
+        // Its ids are compared with those of before no more.
+        for (_, sight) in self.sights.iter_mut().flatten().filter(|(topic, _)| *topic.symbol() == *symbol) {
+            sight.streamed = Streamed::default();
         }
     }
 
@@ -440,6 +430,9 @@ impl Oracles {
         watch.proven.clear();
         watch.spoilt = 0;
         watch.short.clear();
+        watch.rested.clear();
+        watch.rungs.restart();
+        watch.pairs.restart();
         watch.pace.restart();
     }
 

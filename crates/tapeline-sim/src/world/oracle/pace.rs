@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tapeline_core::policy::fault::Fault;
-use tapeline_core::venue::LineId;
+use tapeline_core::venue::{Fetch, LineId};
 
 use super::super::clock::{MS, SEC};
 use super::plea::Plea;
@@ -23,8 +23,8 @@ const OPEN: u64 = 30 * SEC;
 const PROOF: u64 = 5 * SEC;
 /// So much service makes everything good.
 const STABLE: u64 = 59 * SEC;
-/// Requests on their way at a time.
-const IN_FLIGHT: usize = 3;
+/// Requests on their way at a time: snapshots, repairs, polls.
+const IN_FLIGHT: [usize; 3] = [3, 2, 3];
 const MINUTE: u64 = 60 * SEC;
 /// A ping waits no longer for its answer, whatever else is said.
 const ANSWER: u64 = 3 * SEC;
@@ -36,9 +36,11 @@ pub(crate) struct Pace {
     dials: VecDeque<u64>,
     no_dial_before: u64,
     no_fetch_before: u64,
-    in_flight: usize,
+    in_flight: [usize; 3],
     /// A minute, and what was asked for in it.
     weight: (u64, u32),
+    /// When it last was more than half of what the venue bears.
+    heavy: Option<u64>,
     endpoints: BTreeMap<usize, Endpoint>,
     lines: BTreeMap<u32, Line>,
     /// Where each connection was dialled, and when, as long as it is not open: a dial that hangs is part of the
@@ -119,14 +121,18 @@ impl Pace {
     }
 
     /// A request of so much weight goes out, to a venue that bears `most` a minute.
-    pub(crate) fn fetched(&mut self, now: u64, weight: u32, most: u32) -> Result<(), String> {
-        self.in_flight += 1;
+    pub(crate) fn fetched(&mut self, now: u64, why: Fetch, weight: u32, most: u32) -> Result<(), String> {
+        let kind = kind_of(why);
+        self.in_flight[kind] += 1;
         if self.weight.0 != now / MINUTE {
             self.weight = (now / MINUTE, 0);
         }
         self.weight.1 += weight;
-        if self.in_flight > IN_FLIGHT {
-            return Err(format!("{} requests are on their way", self.in_flight));
+        if self.weight.1 > most / 2 {
+            self.heavy = Some(now);
+        }
+        if self.in_flight[kind] > IN_FLIGHT[kind] {
+            return Err(format!("{} requests like {why:?} are on their way", self.in_flight[kind]));
         }
         if self.weight.1 > most {
             return Err(format!("requests of weight {} within a minute", self.weight.1));
@@ -141,8 +147,9 @@ impl Pace {
     }
 
     /// A request has come back, or nobody waits for it any more.
-    pub(crate) fn came_back(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    pub(crate) fn came_back(&mut self, why: Fetch) {
+        let count = &mut self.in_flight[kind_of(why)];
+        *count = count.saturating_sub(1);
     }
 
     /// Data came on a line.
@@ -206,7 +213,7 @@ impl Pace {
         self.lines.clear();
         self.pings.clear();
         self.said.clear();
-        self.in_flight = 0;
+        self.in_flight = Default::default();
     }
 
     /// The venue asks for a pause, of dials or (`rest`) of requests.
@@ -218,6 +225,12 @@ impl Pace {
         if rest || plea.banned {
             self.no_fetch_before = self.no_fetch_before.max(until);
         }
+    }
+
+    /// Whether requests have lately been held, or so many went out that others may have to wait.
+    pub(crate) fn is_spent(&self, now: u64) -> bool {
+        self.no_fetch_before > 0 && now < self.no_fetch_before + MINUTE
+            || self.heavy.is_some_and(|at| now < at + MINUTE)
     }
 
     /// Until when dials and requests are held.
@@ -267,6 +280,15 @@ impl Pace {
     }
 }
 
+/// The place of a kind of request in a table.
+const fn kind_of(why: Fetch) -> usize {
+    match why {
+        Fetch::Snapshot => 0,
+        Fetch::Backfill { .. } => 1,
+        Fetch::Poll { .. } => 2,
+    }
+}
+
 /// What service leaves of failures, rounded in the line's favour: only the line knows when it thinks data began.
 fn made_good(failures: u32, lived: u64) -> u32 {
     if lived >= STABLE { 0 } else { failures.saturating_sub(((lived / SEC) as u32 + 2) / 15) }
@@ -307,8 +329,8 @@ mod tests {
     fn a_dial_or_a_request_inside_a_hold_is_seen() {
         let mut pace = Pace::default();
         let asks = |pace: &mut Pace, at: u64| {
-            let found = pace.fetched(at * SEC, 1, 100);
-            pace.came_back();
+            let found = pace.fetched(at * SEC, Fetch::Snapshot, 1, 100);
+            pace.came_back(Fetch::Snapshot);
             found.is_ok()
         };
         pace.hold(0, Plea { wait: 60 * SEC, banned: false }, true);
@@ -322,12 +344,15 @@ mod tests {
     #[test]
     fn too_many_requests_at_a_time_or_in_a_minute_are_seen() {
         let mut pace = Pace::default();
-        let found: Vec<bool> = (0..4).map(|_| pace.fetched(0, 1, 100).is_ok()).collect();
+        let asked = |pace: &mut Pace, why| (0..4).map(|_| pace.fetched(0, why, 1, 100).is_ok()).collect();
+        let found: Vec<bool> = asked(&mut pace, Fetch::Snapshot);
         assert_eq!(found, [true, true, true, false]);
+        let found: Vec<bool> = asked(&mut pace, Fetch::Backfill { from: 1, to: 2 });
+        assert_eq!(found, [true, true, false, false], "each kind by itself");
         pace.restart();
         let mut heavy = |at: u64| {
-            let found = pace.fetched(at * SEC, 40, 100);
-            pace.came_back();
+            let found = pace.fetched(at * SEC, Fetch::Snapshot, 40, 100);
+            pace.came_back(Fetch::Snapshot);
             found.is_ok()
         };
         assert_eq!([heavy(60), heavy(61), heavy(119), heavy(120)], [true, true, false, true]);

@@ -49,9 +49,14 @@ pub(crate) struct Look<'a> {
 }
 
 impl Phases {
-    /// The feed is a new one: its record begins anew.
+    /// The feed is a new one: its lines begin anew, its record goes on.
     pub(crate) fn restart(&mut self) {
-        *self = Self::default();
+        *self = Self { seq: self.seq, ..Self::default() };
+    }
+
+    /// The last record read.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seq
     }
 
     /// Judges one record of a change.

@@ -1,6 +1,6 @@
 //! An update as the judges see it, and made-up ones for their tests.
 
-use tapeline_core::data::update::{Data, Epoch, Kind, Update};
+use tapeline_core::data::update::{Data, Epoch, Kind, Source, Update};
 
 /// What of an update matters to a judge.
 #[derive(Debug, Clone, Copy)]
@@ -9,14 +9,16 @@ pub(crate) struct Seen<'a> {
     pub(crate) offset: u64,
     pub(crate) kind: Kind,
     pub(crate) merged: u32,
+    pub(crate) source: Source,
     pub(crate) late: bool,
     pub(crate) data: &'a Data,
 }
 
 impl<'a> From<&'a Update> for Seen<'a> {
     fn from(update: &'a Update) -> Self {
-        let Update { epoch, offset, kind, merged, late, data, .. } = update;
-        Self { epoch: *epoch, offset: *offset, kind: *kind, merged: *merged, late: *late, data }
+        let Update { epoch, offset, kind, merged, source, late, data, .. } = update;
+        let (epoch, offset, kind, merged) = (*epoch, *offset, *kind, *merged);
+        Self { epoch, offset, kind, merged, source: *source, late: *late, data }
     }
 }
 
@@ -33,20 +35,21 @@ pub(crate) mod samples {
         pub(crate) offset: u64,
         pub(crate) kind: Kind,
         pub(crate) merged: u32,
+        pub(crate) source: Source,
         pub(crate) late: bool,
         pub(crate) data: Data,
     }
 
     impl Sample {
         pub(crate) fn seen(&self) -> Seen<'_> {
-            let Self { epoch, offset, kind, merged, late, data } = self;
-            let epoch = Epoch::new(*epoch);
-            Seen { epoch, offset: *offset, kind: *kind, merged: *merged, late: *late, data }
+            let Self { epoch, offset, kind, merged, source, late, data } = self;
+            let (epoch, offset, kind, merged) = (Epoch::new(*epoch), *offset, *kind, *merged);
+            Seen { epoch, offset, kind, merged, source: *source, late: *late, data }
         }
     }
 
     pub(crate) fn sample(epoch: u128, offset: u64, kind: Kind, data: Data) -> Sample {
-        Sample { epoch, offset, kind, merged: 0, late: false, data }
+        Sample { epoch, offset, kind, merged: 0, source: Source::Live, late: false, data }
     }
 
     pub(crate) fn trade(id: u64) -> Sample {
@@ -55,7 +58,11 @@ pub(crate) mod samples {
     }
 
     pub(crate) fn late(id: u64) -> Sample {
-        Sample { late: true, ..trade(id) }
+        Sample { late: true, ..repaired(id) }
+    }
+
+    pub(crate) fn repaired(id: u64) -> Sample {
+        Sample { source: Source::Repair, ..trade(id) }
     }
 
     fn lost(kind: GapKind, from: u64, to: u64) -> Data {
