@@ -202,6 +202,8 @@ impl Feed {
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
         let verdict = judge(entry, now.mono, id, time, data.as_ref());
+        let verdict = self.mistake(from, topic, verdict);
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         if verdict != Verdict::Duplicate {
             let seen = Seen::of(&mut entry.seen);
             seen.last_at = Some(now);
@@ -232,7 +234,6 @@ impl Feed {
         // Only a line can tell that nothing is missing behind what REST has told meanwhile.
         entry.outage &= entry.sequence.held() > 0 || from.slot.is_none();
         self.decoded.see(topic, id);
-        let epoch = Epochs(&mut self.rng);
         if let Some(data) = data {
             if let Data::Candle(candle) = &data
                 && candle.closed
@@ -240,7 +241,7 @@ impl Feed {
                 Seen::of(&mut entry.seen).closed = Some(candle.start);
             }
             let draft = brought(entry.shape, from.source, (time, now.unix), data);
-            entry.event(&mut self.readers, &self.config, draft, epoch);
+            entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
         if entry.sequence.held() > 0 {
             self.release(now, topic);
@@ -248,6 +249,21 @@ impl Feed {
         if catching_up {
             self.note_service(now, topic);
         }
+    }
+
+    /// What a feed with a defect takes an event for.
+    #[inline(always)]
+    fn mistake(&self, from: Origin, topic: TopicId, verdict: Verdict) -> Verdict {
+        let several = || self.topics.get(topic).is_some_and(|entry| entry.carriers.several());
+        let wrong = match verdict {
+            Verdict::Duplicate if from.source == Source::Live => {
+                planted(Defect::DeliverSecondCopy) && several()
+            }
+            Verdict::Duplicate if from.source == Source::Poll => planted(Defect::PolledBeforeStreamed),
+            Verdict::Ahead if from.source == Source::Repair => planted(Defect::RepairOutOfOrder),
+            _ => false,
+        };
+        if wrong { Verdict::Next } else { verdict }
     }
 
     /// An id that was here before, or that was declared missing and comes after all: late, and so marked.
@@ -275,7 +291,8 @@ impl Feed {
         counts.repaired += 1;
         ledger.late(now, id);
         if let Some(data) = data {
-            let draft = Draft { late: true, ..brought(entry.shape, from.source, (time, now.unix), data) };
+            let late = !planted(Defect::LateUnmarked);
+            let draft = Draft { late, ..brought(entry.shape, from.source, (time, now.unix), data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
     }
@@ -323,7 +340,7 @@ impl Feed {
     pub(super) fn interrupt(&mut self, now: Time, slot: usize) {
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
-            if self.is_covered(id, slot) {
+            if self.is_covered(id, slot) && !planted(Defect::BreakWhatIsCovered) {
                 continue;
             }
             self.settle_early(now, id);

@@ -49,11 +49,12 @@ impl Meter {
 
     /// Every entity as it stands, each in a meter of its own with nothing summed up before `from`.
     pub(super) fn apart(&self, from: Mono) -> BTreeMap<Box<str>, Self> {
-        let alone = |(name, entity): (&Box<str>, &Entity)| {
+        let mut meters = BTreeMap::new();
+        for (name, entity) in &self.entities {
             let entities = BTreeMap::from([(name.clone(), *entity)]);
-            (name.clone(), Self { entities, fed: self.fed, ..Self::new(from) })
-        };
-        self.entities.iter().map(alone).collect()
+            meters.insert(name.clone(), Self { entities, fed: self.fed, ..Self::new(from) });
+        }
+        meters
     }
 
     /// Forgets every entity but one.
