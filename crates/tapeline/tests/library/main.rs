@@ -8,5 +8,6 @@ mod crashes;
 mod edge;
 mod handlers;
 mod network;
+mod record;
 mod subscriptions;
 mod tls;

@@ -1,0 +1,152 @@
+//! What the hub records, tells and keeps: ledgers, transitions, alerts, and the limits over a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tapeline::core::policy::uptime::{Transition, figures};
+use tapeline::core::time::Mono;
+use tapeline::{Hub, HubConfig, Level, Recovery, Rung, StateDir, SubscribeError, Target};
+
+use crate::plain_venue::exchange::Exchange;
+use crate::plain_venue::venue::Plain;
+use crate::plain_venue::{data, hub_at, settings, until};
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tapeline-record-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+fn hub_on(exchange: &Exchange, state: Arc<StateDir>) -> Hub {
+    let mut config = HubConfig { state: Some(state), seed: Some(7), ..HubConfig::default() };
+    config.adapters.insert("plain".to_owned(), Arc::new(Plain::default()));
+    config.venues.insert("plain".to_owned(), settings(&exchange.url));
+    Hub::new(config)
+}
+
+async fn dials_left(hub: &Hub) -> usize {
+    hub.status().await.venues[0].feed.as_ref().unwrap().dials_left
+}
+
+#[tokio::test]
+async fn what_is_told_of_reliability_follows_from_what_is_written() {
+    let mut exchange = Exchange::open().await;
+    let folder = folder("written");
+    let hub = hub_on(&exchange, StateDir::open(&folder, true).unwrap());
+    let mut trades = hub.trades("plain", "BTC").await.unwrap();
+    exchange.hears("trade.BTC").await;
+    exchange.send("trade BTC 1 1");
+    data(&mut trades).await;
+    exchange.cut();
+    exchange.hears("trade.BTC").await;
+    exchange.send("trade BTC 2 1");
+    data(&mut trades).await;
+    let told = hub.reliability(None).await;
+    let full = &told.report.full;
+    assert_eq!((full.failures, full.repaired), (1, 1));
+    assert_eq!((told.tolerance.faults.lines, told.tolerance.faults.felt), (1, 1));
+    assert_eq!((told.tolerance.tolerated, told.tolerance.recovered), (Some(0.0), Some(1.0)));
+    assert_eq!(&*told.venues[0].topics[0].topic, "plain:trade:BTC");
+    let minute = hub.reliability(Some(Duration::from_secs(60))).await;
+    assert_eq!((minute.report.window_s, minute.report.full.failures), (Some(60.0), 1));
+    let events = hub.events(0, 1_000);
+    assert!(events.iter().any(|event| event.kind == "line" && event.to == "live"));
+    assert_eq!(hub.events(events[3].seq, 1)[0].seq, events[4].seq);
+    hub.shutdown().await;
+    let text = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    let written: Vec<Transition> = text.lines().filter_map(Transition::from_line).collect();
+    let end = Mono(events.last().unwrap().mono_us * 1_000);
+    let again = figures(&written, Mono::default(), end).full;
+    assert_eq!((again.failures, again.repaired), (1, 1));
+    // The file tells microseconds.
+    assert!((again.mttr_s.unwrap() - full.mttr_s.unwrap()).abs() < 1e-5);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_dialled_counts_for_the_next_process() {
+    let mut exchange = Exchange::open().await;
+    let folder = folder("dials");
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        let hub = hub_on(&exchange, StateDir::open(&folder, false).unwrap());
+        let _trades = hub.trades("plain", "BTC").await.unwrap();
+        exchange.hears("trade.BTC").await;
+        left.push(dials_left(&hub).await);
+        // Without a goodbye: what counts has been written by then, or is soon.
+        let file = folder.join("venues").join("plain.json");
+        let dials = left[0] + 1 - left[left.len() - 1];
+        until(async || {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let kept: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            kept["dials_ms"].as_array().is_some_and(|ages| ages.len() == dials)
+        })
+        .await;
+        drop(_trades);
+        drop(hub);
+        until(async || StateDir::open(&folder, false).is_ok()).await;
+    }
+    assert_eq!(left, [left[0], left[0] - 1, left[0] - 2, left[0] - 3]);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_orders_everything_a_venue_or_a_line() {
+    let mut exchange = Exchange::open().await;
+    let hub = hub_at(&exchange);
+    assert!(hub.recover(&Target::All, Recovery::Immediate).await.unwrap().is_empty(), "nothing runs yet");
+    let mut trades = hub.trades("plain", "BTC").await.unwrap();
+    exchange.hears("trade.BTC").await;
+    exchange.send("trade BTC 1 1");
+    data(&mut trades).await;
+    let rung = async || hub.status().await.venues[0].feed.as_ref().unwrap().fallback.clone();
+    let plain: Target = "plain".parse().unwrap();
+    assert_eq!(hub.pin(&plain, Rung::Cache).await.unwrap()[0].touched, 1);
+    assert!(rung().await.pinned);
+    assert_eq!(hub.unpin(&Target::All).await.unwrap()[0].touched, 1);
+    assert_eq!(hub.unpin(&plain).await.unwrap()[0].touched, 0);
+    exchange.hears("trade.BTC").await;
+    assert_eq!(hub.reconnect(&"plain/0".parse().unwrap()).await.unwrap()[0].touched, 1);
+    exchange.hears("trade.BTC").await;
+    assert_eq!(hub.rotate(&"plain/7".parse().unwrap()).await.unwrap()[0].touched, 0);
+    let unknown = hub.reset(&Target::Venue("nobody".to_owned())).await.unwrap_err();
+    assert_eq!(unknown, SubscribeError::Unavailable { venue: "nobody".to_owned() });
+    let orders: Vec<_> = hub.events(0, 10_000).into_iter().filter(|event| event.kind == "order").collect();
+    let names: Vec<&str> = orders.iter().map(|order| order.to).collect();
+    assert_eq!(names, ["pin", "unpin", "unpin", "reconnect", "rotate"]);
+}
+
+#[tokio::test]
+async fn the_ledger_tells_what_came() {
+    let mut exchange = Exchange::open().await;
+    let hub = hub_at(&exchange);
+    let mut trades = hub.trades("plain", "BTC").await.unwrap();
+    exchange.hears("trade.BTC").await;
+    for id in [1, 2, 2, 3] {
+        exchange.send(format!("trade BTC {id} 1"));
+    }
+    for _ in 0..3 {
+        data(&mut trades).await;
+    }
+    for of in ["", "plain", "plain:trade:BTC"] {
+        let ledger = hub.ledger(of).await.unwrap();
+        assert_eq!((ledger.total.expected, ledger.total.received, ledger.total.duplicate), (3, 3, 1), "{of}");
+        assert_eq!((ledger.completeness, ledger.venues[0].topics.len()), (Some(1.0), 1));
+    }
+    assert!(hub.ledger("nobody").await.is_err());
+    assert!(hub.ledger("plain:nonsense").await.is_err());
+}
+
+#[tokio::test]
+async fn an_application_reports_errors_of_its_own() {
+    let exchange = Exchange::open().await;
+    let hub = hub_at(&exchange);
+    assert!(hub.report("strategy", Level::Critical, "positions do not match"));
+    until(async || hub.alerts().notifications.len() == 1).await;
+    let told = &hub.alerts().notifications[0];
+    assert_eq!((&*told.alerts[0].part, &*told.alerts[0].evidence), ("strategy", "positions do not match"));
+    assert!(!hub.history().minutes.is_empty());
+    assert!(hub.report("strategy", Level::Healthy, ""));
+    assert!(!hub.report("strategy", Level::Healthy, ""));
+}
