@@ -157,9 +157,9 @@ fn messages_name_place_key_expectation_and_what_is_there() {
 fn of_a_list_everything_that_is_wrong_is_told() {
     check(
         "[venues.binance]\nstreams = [\"http://a\", 5, \"wss://ok\", \"wss://\"]\nwarm = [\"binance:trade\",\n \"nope:a:b\"]",
-        "t.toml:2:12: venues.binance.streams: expected wss:// (unencrypted ws:// is allowed for loopback hosts only), got \"http://a\"\n\
+        "t.toml:2:12: venues.binance.streams: expected a wss:// URL without query, for example \"wss://stream.example.com:9443\", got \"http://a\"\n\
          t.toml:2:24: venues.binance.streams: expected a list of wss:// origins, for example [\"wss://stream.example.com:9443\"], got the number 5\n\
-         t.toml:2:39: venues.binance.streams: expected a host, got \"wss://\"\n\
+         t.toml:2:39: venues.binance.streams: expected a wss:// URL without query, for example \"wss://stream.example.com:9443\", got \"wss://\"\n\
          t.toml:3:9: venues.binance.warm: expected a topic (topic `binance:trade` is not of the form venue:channel:symbol, for example binance:trade:BTCUSDT), got \"binance:trade\"\n\
          t.toml:4:2: venues.binance.warm: expected a topic (unknown channel `a` in `nope:a:b`), got \"nope:a:b\"",
     );
