@@ -36,6 +36,12 @@ fn what_the_example_leaves_off_can_be_turned_on() {
     let file = folder.join("tapeline.toml");
     std::fs::write(&file, on).unwrap();
     std::fs::write(folder.join("admin-token"), "a-token-of-more-than-thirty-two-characters\n").unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(
+        folder.join("admin-token"),
+        <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600),
+    )
+    .unwrap();
     std::fs::write(folder.join("ca.pem"), PEM).unwrap();
     let answer = check(&file);
     std::fs::remove_dir_all(&folder).unwrap();

@@ -34,10 +34,11 @@ pub(crate) fn logs(global: &Global, settings: &Settings) {
 }
 
 /// What changes at once. Whatever else changed needs a restart.
-const AT_ONCE: [&str; 19] = [
+const AT_ONCE: [&str; 20] = [
     "gateway.admin_token_file",
     "gateway.insecure_plaintext",
     "gateway.insecure_no_tokens",
+    "gateway.insecure_secrets",
     "gateway.allowed_origins",
     "gateway.allowed_hosts",
     "gateway.connections",
