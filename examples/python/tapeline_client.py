@@ -171,7 +171,7 @@ class Client:
             except InvalidStatus as refusal:
                 status = refusal.response.status_code
                 self.counts.closes[f"HTTP {status}"] += 1
-                if status in (400, 403, 404):
+                if status in (400, 403, 404, 421, 426):
                     raise Refused(f"HTTP {status}: {refusal.response.body!r}") from refusal
             except (OSError, InvalidHandshake, TimeoutError) as error:
                 self.counts.closes[type(error).__name__] += 1

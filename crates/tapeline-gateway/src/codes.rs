@@ -36,6 +36,7 @@ codes! {
     NotSubscribed "not_subscribed" "the topic or pattern is not subscribed here";
     NotConfigured "not_configured" "this gateway was given no token for that";
     Unauthorized "unauthorized" "the token is missing or wrong";
+    Version "version" "only HTTP/1.1 is spoken";
     Host "host" "the gateway is not known by that `Host`";
     Origin "origin" "pages of that `Origin` may not use it";
     Subprotocol "subprotocol" "none of the offered subprotocols is spoken";

@@ -12,6 +12,7 @@ use super::Face;
 use super::refusal::Refusal;
 use crate::codes::Code;
 use crate::config::GatewayConfig;
+use crate::server::{Breach, Caller};
 
 /// The names by which we are called. A page of somebody else's whose name has been made to lead to us
 /// (DNS rebinding) still calls us by its own name.
@@ -63,14 +64,14 @@ impl Door {
     }
 
     fn check(&self, request: &Request) -> Result<(), Refusal> {
+        check_form(request)?;
         let mut called = request.headers().get_all(header::HOST).iter();
-        let (first, second) = (called.next(), called.next());
-        // Only programs leave it out, and only in the old version.
-        let nameless = first.is_none() && request.version() <= Version::HTTP_10;
-        let known = |name: &HeaderValue| name.to_str().is_ok_and(|name| self.knows(name));
-        if second.is_some() || !(nameless || first.is_some_and(known)) || !self.knows_target(request.uri()) {
+        let (Some(name), None) = (called.next(), called.next()) else {
+            return Err(Refusal::bad("a request has one Host, no less and no more"));
+        };
+        if !name.to_str().is_ok_and(|name| self.knows(name)) || !self.knows_target(request.uri()) {
             let message = "this gateway is not known by that Host; add it to `gateway.allowed_hosts`";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Host, message));
+            return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, Code::Host, message));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
         if !origins.all(|origin| origin.to_str().is_ok_and(|origin| self.welcomes(origin))) {
@@ -84,6 +85,21 @@ impl Door {
     fn knows_target(&self, uri: &Uri) -> bool {
         uri.authority().is_none_or(|authority| self.knows(authority.as_str()))
     }
+}
+
+/// Refuses what another server in front of us may have read differently, and those who speak an older language.
+fn check_form(request: &Request) -> Result<(), Refusal> {
+    if request.version() != Version::HTTP_11 {
+        let message = "only HTTP/1.1 is spoken here; behind nginx set `proxy_http_version 1.1`";
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, Code::Version, message));
+    }
+    let breach = request.extensions().get::<Caller>().and_then(|caller| caller.breach);
+    let Some(breach) = breach else { return Ok(()) };
+    Err(Refusal::bad(match breach {
+        Breach::BareLine => "every line of a request ends with a carriage return and a line feed",
+        Breach::TwoLengths => "a request has either a Content-Length or a Transfer-Encoding",
+        Breach::Pipelined => "a request is sent once the one before has been answered",
+    }))
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -101,7 +117,15 @@ pub(crate) async fn guard(State(face): State<Arc<Face>>, request: Request, next:
     let allowed = checked.is_ok();
     let mut response = match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            let mut response = refusal.into_response();
+            // Whoever comes like this is not listened to any longer.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if response.status() == StatusCode::UPGRADE_REQUIRED {
+                response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+            }
+            response
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in &HEADERS {

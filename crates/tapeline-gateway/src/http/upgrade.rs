@@ -30,7 +30,8 @@ const SPOKEN: &[&str] = &["tapeline.v1.json"];
     responses(
         (status = 101, description = "the connection is a WebSocket now"),
         (status = 400, description = "only unknown subprotocols were offered", body = ErrorBody),
-        (status = 403, description = "the Host or Origin is not on the list", body = ErrorBody),
+        (status = 403, description = "the Origin is not on the list", body = ErrorBody),
+        (status = 421, description = "the Host is not on the list", body = ErrorBody),
         (status = 426, description = "this is no upgrade", body = ErrorBody),
     )
 )]
@@ -46,7 +47,8 @@ pub(crate) async fn stream(
         Ok(accepted) => accepted,
         Err(refused) => {
             let refusal = Refusal::new(refused.status, Code::Upgrade, refused.why);
-            return Ok((refused.headers, refusal).into_response());
+            let close = [(header::CONNECTION, "close")];
+            return Ok((refused.headers, close, refusal).into_response());
         }
     };
     let upgrade = hyper::upgrade::on(&mut request);

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use http::Request;
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
+use super::head::Breach;
 use super::pulse::{Felt, Pulse};
 use super::seats::Seat;
 use super::{HEAD_LEAST, Shared};
@@ -29,6 +30,8 @@ const HEADERS: usize = 100;
 pub(crate) struct Caller {
     /// Its address.
     pub(crate) peer: SocketAddr,
+    /// What is wrong with how this request came.
+    pub(crate) breach: Option<Breach>,
     /// Its leave to be here, until the connection becomes a stream.
     seat: Arc<Mutex<Option<Seat>>>,
 }
@@ -44,15 +47,25 @@ impl Caller {
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, seat: Seat, shared: Arc<Shared>) {
     let config = shared.config();
     let pulse = Pulse::new(config.timing.header_within, config.timing.idle);
-    let caller = Caller { peer, seat: Arc::new(Mutex::new(Some(seat))) };
+    let caller = Caller { peer, breach: None, seat: Arc::new(Mutex::new(Some(seat))) };
     let router = TowerToHyperService::new(shared.router.clone());
     let service = service_fn(|mut request: Request<Incoming>| {
         pulse.begin();
-        request.extensions_mut().insert(caller.clone());
+        let length = request.body().size_hint().exact();
+        // Behind an upgrade it is another protocol.
+        let body = length.filter(|_| !request.headers().contains_key(header::UPGRADE));
+        let breach = pulse.breach(body);
+        request.extensions_mut().insert(Caller { breach, ..caller.clone() });
         let answer = router.call(request);
         let pulse = pulse.clone();
         async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
+            // Who did not wait for the answer gets no further one; nor is a body waited for that was not wanted.
+            let unread = length != Some(0) && !answer.status().is_success();
+            let upgraded = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if !upgraded && (unread || pulse.breach(length).is_some()) {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(answer.map(|body| Answer { body, pulse }))
         }
     });

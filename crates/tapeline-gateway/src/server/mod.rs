@@ -2,10 +2,12 @@
 
 mod accept;
 mod connection;
+mod head;
 mod pulse;
 mod seats;
 
 pub(crate) use connection::Caller;
+pub(crate) use head::Breach;
 pub(crate) use pulse::Felt;
 pub(crate) use seats::{Full, Seats};
 

@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::head::{Breach, Head};
+
 /// What a connection is doing, and until when it may.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse(Arc<Mutex<State>>);
@@ -19,6 +21,8 @@ struct State {
     phase: Phase,
     /// Until when the client must have read something, if it lets us wait.
     stalled: Option<Instant>,
+    /// The request that is arriving or being answered.
+    head: Head,
     head_within: Duration,
     idle: Duration,
 }
@@ -37,7 +41,8 @@ impl Pulse {
     /// Of a connection that has just been opened: its first head is due.
     pub(crate) fn new(head_within: Duration, idle: Duration) -> Self {
         let phase = Phase::Head(Instant::now() + head_within);
-        Self(Arc::new(Mutex::new(State { phase, stalled: None, head_within, idle })))
+        let head = Head::default();
+        Self(Arc::new(Mutex::new(State { phase, stalled: None, head, head_within, idle })))
     }
 
     /// A request's head is complete.
@@ -49,6 +54,13 @@ impl Pulse {
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.phase = Phase::Idle(Instant::now() + state.idle);
+        state.head = Head::default();
+    }
+
+    /// What is wrong with how the request came, as far as that is to be seen by now; `body` = the bytes of its body,
+    /// where they are known.
+    pub(super) fn breach(&self, body: Option<u64>) -> Option<Breach> {
+        self.lock().head.breach(body)
     }
 
     /// Whether a request is being answered, or its answer has not left yet.
@@ -67,8 +79,9 @@ impl Pulse {
         phase.into_iter().chain(state.stalled).min()
     }
 
-    fn heard(&self) {
+    fn heard(&self, bytes: &[u8]) {
         let mut state = self.lock();
+        state.head.take(bytes);
         if matches!(state.phase, Phase::Idle(_)) {
             state.phase = Phase::Head(Instant::now() + state.head_within);
         }
@@ -116,7 +129,7 @@ impl AsyncRead for Felt {
         let before = into.filled().len();
         let result = Pin::new(&mut self.socket).poll_read(context, into);
         if into.filled().len() > before {
-            self.pulse.heard();
+            self.pulse.heard(into.filled().get(before..).unwrap_or_default());
         }
         result
     }
@@ -164,7 +177,7 @@ mod tests {
         let pulse = Pulse::new(secs(5), secs(60));
         let start = Instant::now();
         assert_eq!(pulse.deadline(), Some(start + secs(5)));
-        pulse.heard();
+        pulse.heard(b"G");
         assert_eq!(pulse.deadline(), Some(start + secs(5)), "a byte at a time gains nothing");
         pulse.begin();
         assert_eq!(pulse.deadline(), None);
@@ -176,7 +189,7 @@ mod tests {
         assert!(!pulse.is_busy());
         assert_eq!(pulse.deadline(), Some(start + secs(60)));
         tokio::time::advance(secs(50)).await;
-        pulse.heard();
+        pulse.heard(b"G");
         assert_eq!(pulse.deadline(), Some(start + secs(55)));
     }
 }

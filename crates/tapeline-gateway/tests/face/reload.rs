@@ -33,14 +33,14 @@ async fn other_hosts_and_origins_hold_at_once() {
     let bench = Bench::new().await;
     let host = async || bench.ask("GET /livez", &[("host", "feed.example")]).await.status;
     let origin = async || bench.ask("GET /livez", &[("origin", "https://desk.example")]).await.status;
-    assert_eq!((host().await, origin().await), (403, 403));
+    assert_eq!((host().await, origin().await), (421, 403));
     apply(&bench, |config| {
         config.allowed_hosts = vec!["feed.example".to_owned()];
         config.allowed_origins = vec!["https://desk.example".to_owned()];
     });
     assert_eq!((host().await, origin().await), (200, 200));
     apply(&bench, |_| {});
-    assert_eq!((host().await, origin().await), (403, 403));
+    assert_eq!((host().await, origin().await), (421, 403));
 }
 
 #[tokio::test]
