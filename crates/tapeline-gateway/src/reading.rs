@@ -1,16 +1,19 @@
 //! One reading of the hub for everybody who asks at that time, and what it says of the whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use tapeline::{Hub, Level, Status, VenueStatus};
-use tapeline_core::feed::EndpointStatus;
+use tapeline_core::feed::{EndpointStatus, TopicStatus};
+use tapeline_core::outbox::SubscriberId;
 use tapeline_core::policy::health::of_parts;
 use tapeline_core::time::Unix;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+
+use crate::stream::{Audience, OWN};
 
 /// A hub that takes longer to tell how it is will not tell.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -86,6 +89,21 @@ impl Readings {
     }
 }
 
+/// The subscribers through which the network clients read.
+pub(crate) fn own(status: &Status) -> BTreeSet<SubscriberId> {
+    let feeds = status.venues.iter().filter_map(|venue| venue.feed.as_ref());
+    feeds.flat_map(|feed| &feed.subscribers).filter(|one| one.name == OWN).map(|one| one.id).collect()
+}
+
+/// How many read anything at all: subscribers inside the process, and clients over the network.
+pub(crate) fn subscribers(status: &Status, audience: &Audience) -> usize {
+    let feeds = status.venues.iter().filter_map(|venue| venue.feed.as_ref());
+    // One that reads several venues is in the list of each.
+    let inside: BTreeSet<SubscriberId> =
+        feeds.flat_map(|feed| &feed.subscribers).filter(|one| one.name != OWN).map(|one| one.id).collect();
+    inside.len() + audience.clients
+}
+
 /// How well everything does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Whole {
@@ -98,12 +116,14 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// What a reading says; `started` stands where nothing runs yet.
-    pub(crate) fn of(status: &Status, started: Unix) -> Self {
+    /// What a reading says; a topic weighs as much as it has readers. `started` stands where nothing runs yet.
+    pub(crate) fn of(status: &Status, audience: &Audience, started: Unix) -> Self {
         let feeds = status.venues.iter().filter_map(|venue| venue.feed.as_ref());
         // What a venue refuses is the affair of those who asked for it.
         let topics = feeds.flat_map(|feed| &feed.topics).filter(|topic| topic.phase != "rejected");
-        let parts = topics.map(|topic| (topic.subscribers.len(), topic.level));
+        let own = own(status);
+        let inside = |topic: &TopicStatus| topic.subscribers.iter().filter(|id| !own.contains(id)).count();
+        let parts = topics.map(|topic| (inside(topic) + audience.of(&topic.topic), topic.level));
         let worst = status.venues.iter().map(venue_level).max().unwrap_or_default();
         let mut level = of_parts(parts).max(worst.min(Level::Warning));
         if status.venues.iter().any(is_down) {
@@ -139,14 +159,20 @@ pub(crate) fn venue_since(venue: &VenueStatus) -> Option<Unix> {
     venue.feed.as_ref().map(|feed| feed.since)
 }
 
+/// Why a level is shown of which nothing is left to be told: levels improve one at a time, each after a while.
+pub(crate) const RECOVERING: &str = "recovering: nothing is wrong now; called healthy when that has lasted";
+
 /// Why a venue is not healthy, in words.
 pub(crate) fn venue_reasons(venue: &VenueStatus) -> Vec<String> {
     let name = &venue.venue;
     if is_down(venue) {
         return vec![format!("{name}: its feed has failed too often; reset it")];
     }
-    let feed = venue.feed.iter();
-    feed.flat_map(|feed| &feed.reasons).map(|reason| format!("{name}: {}", reason.detail)).collect()
+    let Some(feed) = &venue.feed else { return Vec::new() };
+    if feed.reasons.is_empty() && feed.level != Level::Healthy {
+        return vec![format!("{name}: {RECOVERING}")];
+    }
+    feed.reasons.iter().map(|reason| format!("{name}: {}", reason.detail)).collect()
 }
 
 /// Why a configured venue is not ready: something is wanted of it that no line carries. A venue of which
@@ -182,10 +208,11 @@ mod tests {
     #[test]
     fn nothing_that_runs_is_healthy_and_a_dead_feed_is_critical() {
         let nothing = Status { venues: Vec::new(), handlers: Vec::new() };
-        let whole = Whole::of(&nothing, Unix(7));
+        let nobody = Audience::default();
+        let whole = Whole::of(&nothing, &nobody, Unix(7));
         assert_eq!(whole, Whole { level: Level::Healthy, since: Unix(7), reasons: Vec::new() });
         let dead = Status { venues: vec![down("plain")], handlers: Vec::new() };
-        let whole = Whole::of(&dead, Unix(7));
+        let whole = Whole::of(&dead, &nobody, Unix(7));
         assert!(!whole.serves() && whole.reasons[0].contains("plain"), "{whole:?}");
     }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
 use crate::metrics::{CLASSIC, OPENMETRICS, Sources, classic, families, openmetrics};
-use crate::reading::Whole;
+use crate::reading::{Whole, subscribers};
 
 /// All figures, as OpenMetrics for those who accept it, else in the older format.
 #[utoipa::path(
@@ -30,10 +30,12 @@ pub(crate) async fn metrics(State(face): State<Arc<Face>>, headers: HeaderMap) -
 }
 
 async fn text(face: &Face) -> Result<String, Refusal> {
-    let status = face.reading().await?;
+    let (status, audience) = tokio::join!(face.reading(), face.audience());
+    let status = status?;
     Ok(openmetrics(families(Sources {
         version: &face.about.version,
         status: &status,
+        audience: &audience,
         counters: face.streams.counters(),
         seats: &face.seats,
         through: face.hub.through(),
@@ -82,23 +84,31 @@ pub(crate) async fn ws_metrics(
 }
 
 async fn json(face: &Face) -> Result<Response, Refusal> {
-    let status = face.reading().await?;
+    let (status, audience) = tokio::join!(face.reading(), face.audience());
+    let status = status?;
     let feeds = || status.venues.iter().filter_map(|venue| venue.feed.as_ref());
     let lines = || feeds().flat_map(|feed| &feed.lines);
     let counters = face.streams.counters();
+    // Its alerts look for what goes on during an outage: dials that fail, not only lines that came back.
+    let endpoints = || feeds().flat_map(|feed| &feed.endpoints);
+    let dials_failed = endpoints().map(|endpoint| endpoint.dials_failed).sum::<u64>();
+    let reconnects = lines().map(|line| line.stats.reconnects).sum::<u64>();
+    let lost = lines().map(|line| line.stats.drops).sum::<u64>();
+    let fetches_failed = feeds().map(|feed| feed.snapshots_failed).sum::<u64>();
+    let undecodable = feeds().flat_map(|feed| feed.decode_errors.values()).sum::<u64>();
     let body = json!({
-        "status": Whole::of(&status, face.started).level,
+        "status": Whole::of(&status, &audience, face.started).level,
         "metrics": {
             "implementation": "tapeline",
             "activeConnections": lines().filter(|line| line.phase == "live").count(),
             "activeStreams": feeds().map(|feed| feed.topics.len()).sum::<usize>(),
-            "subscribers": feeds().map(|feed| feed.subscribers.len()).sum::<usize>(),
+            "subscribers": subscribers(&status, &audience),
             "clients": counters.clients.load(Relaxed),
             "messagesReceived": lines().map(|line| line.stats.frames).sum::<u64>(),
             "bytesReceived": lines().map(|line| line.stats.bytes).sum::<u64>(),
             "connectionAttempts": lines().map(|line| line.stats.dials).sum::<u64>(),
-            "retryCount": lines().map(|line| line.stats.reconnects).sum::<u64>(),
-            "errors": feeds().flat_map(|feed| feed.decode_errors.values()).sum::<u64>(),
+            "retryCount": dials_failed + reconnects,
+            "errors": dials_failed + lost + fetches_failed + undecodable,
         },
     });
     Ok(Json(body).into_response())
@@ -112,7 +122,7 @@ async fn json(face: &Face) -> Result<Response, Refusal> {
     responses((status = 200, description = "it serves"), (status = 503, description = "hardly of use to anybody"))
 )]
 pub(crate) async fn ws_health(State(face): State<Arc<Face>>) -> Result<StatusCode, Refusal> {
-    let serves = Whole::of(&*face.reading().await?, face.started).serves();
+    let serves = face.whole().await?.serves();
     Ok(if serves { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
 }
 

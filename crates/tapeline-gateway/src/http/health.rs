@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Face;
 use super::refusal::Refusal;
-use crate::reading::{Whole, not_ready};
+use crate::reading::not_ready;
 
 /// Whether the process answers at all. Never looks at venues: a dead venue must not cause restarts.
 #[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "it answers")))]
@@ -17,34 +17,20 @@ pub(crate) async fn livez() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// How well everything does, with the reasons if asked for.
+/// How well everything does, since when, and why.
 #[utoipa::path(
     get,
     path = "/healthz",
     tag = "health",
-    params(("verbose" = Option<bool>, Query, description = "list the reasons")),
     responses(
         (status = 200, description = "healthy, warning or degraded: it serves"),
         (status = 503, description = "unhealthy or critical: hardly of use to anybody"),
     )
 )]
-pub(crate) async fn healthz(
-    State(face): State<Arc<Face>>,
-    RawQuery(query): RawQuery,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let whole = Whole::of(&*face.reading().await?, face.started);
-    let mut body = json!({"level": whole.level, "since": whole.since});
-    if is_verbose(query.as_deref()) {
-        body["reasons"] = json!(whole.reasons);
-    }
+pub(crate) async fn healthz(State(face): State<Arc<Face>>) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let whole = face.whole().await?;
     let status = if whole.serves() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(body)))
-}
-
-/// `?verbose`, with or without a value that says yes.
-fn is_verbose(query: Option<&str>) -> bool {
-    let pairs = query.unwrap_or_default().split('&');
-    pairs.into_iter().any(|pair| matches!(pair, "verbose" | "verbose=" | "verbose=1" | "verbose=true"))
+    Ok((status, Json(json!(whole))))
 }
 
 /// Whether clients should be sent here: it listens, the configuration is loaded, and every configured venue

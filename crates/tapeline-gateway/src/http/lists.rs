@@ -1,6 +1,6 @@
 //! What runs, as lists: venues, topics, subscribers, lines, breakers, transitions, and the settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,13 +8,15 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tapeline::{Level, VenueStatus};
-use tapeline_core::feed::{EndpointStatus, FeedStatus};
+use tapeline_core::feed::{EndpointStatus, FeedStatus, LineStatus, TopicStatus};
+use tapeline_core::outbox::SubscriberId;
 use tapeline_core::policy::breaker;
 use tapeline_core::time::Unix;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
-use crate::reading::{Whole, breaker_id, venue_level, venue_reasons, venue_since};
+use crate::reading::{RECOVERING, Whole, breaker_id, own, venue_level, venue_reasons, venue_since};
+use crate::stream::{Audience, NAMED, OWN};
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -27,8 +29,9 @@ type Answer = Result<Json<Value>, Refusal>;
 )]
 pub(crate) async fn status(State(face): State<Arc<Face>>) -> Answer {
     use std::sync::atomic::Ordering::Relaxed;
-    let status = face.reading().await?;
-    let whole = Whole::of(&status, face.started);
+    let (status, audience) = tokio::join!(face.reading(), face.audience());
+    let status = status?;
+    let whole = Whole::of(&status, &audience, face.started);
     let counters = face.streams.counters();
     Ok(Json(json!({
         "level": whole.level,
@@ -43,11 +46,12 @@ pub(crate) async fn status(State(face): State<Arc<Face>>) -> Answer {
         "client_bytes_sent": counters.sent_bytes.load(Relaxed),
         "client_messages_received": counters.received.load(Relaxed),
         "handlers": status.handlers,
-        "items": status.venues.iter().map(venue_item).collect::<Vec<_>>(),
+        "subscribers": crate::reading::subscribers(&status, &audience),
+        "items": status.venues.iter().map(|venue| venue_item(venue, &audience)).collect::<Vec<_>>(),
     })))
 }
 
-fn venue_item(venue: &VenueStatus) -> Value {
+fn venue_item(venue: &VenueStatus, audience: &Audience) -> Value {
     let mut item = json!({
         "id": venue.venue,
         "level": venue_level(venue),
@@ -58,9 +62,11 @@ fn venue_item(venue: &VenueStatus) -> Value {
     });
     if let Some(feed) = &venue.feed {
         let live = feed.lines.iter().filter(|line| line.phase == "live").count();
+        let inside = feed.subscribers.iter().filter(|one| one.name != OWN).count();
+        let outside = audience.venues.get(&venue.venue).copied().unwrap_or(0);
         let more = json!({
             "topics": feed.topics.len(),
-            "subscribers": feed.subscribers.len(),
+            "subscribers": inside + outside,
             "lines": feed.lines.len(),
             "lines_live": live,
             "decode_errors": feed.decode_errors,
@@ -81,11 +87,29 @@ fn venue_item(venue: &VenueStatus) -> Value {
     item
 }
 
-/// The topics that run, each with its level, since when, its position and its figures.
+/// The topics that run, each with its level, since when, its position and its figures. `subscribers` names the
+/// first hundred of those who read it, as `/api/v1/subscribers` does; `subscriber_count` counts all.
 #[utoipa::path(get, path = "/api/v1/topics", tag = "status", responses((status = 200, description = "`items`")))]
 pub(crate) async fn topics(State(face): State<Arc<Face>>) -> Answer {
-    let status = face.reading().await?;
-    items(feeds(&status.venues).flat_map(|feed| &feed.topics).map(plain))
+    let (status, audience) = tokio::join!(face.reading(), face.audience());
+    let status = status?;
+    let own = own(&status);
+    items(feeds(&status.venues).flat_map(|feed| &feed.topics).map(|topic| topic_item(topic, &own, &audience)))
+}
+
+fn topic_item(topic: &TopicStatus, own: &BTreeSet<SubscriberId>, audience: &Audience) -> Value {
+    let inside: Vec<_> = topic.subscribers.iter().filter(|id| !own.contains(id)).collect();
+    let outside = audience.topics.get(&topic.topic);
+    let clients = outside.into_iter().flat_map(|readers| &readers.named).map(|id| format!("client/{id}"));
+    let named = inside.iter().map(|id| format!("hub/{}", id.0)).chain(clients).take(NAMED);
+    let count = inside.len() + outside.map_or(0, |readers| readers.count);
+    let mut item = plain(topic);
+    merge(&mut item, json!({"subscribers": named.collect::<Vec<_>>(), "subscriber_count": count}));
+    if let Some(book) = &topic.book {
+        // By field, not by value: an id of the venue is a text.
+        item["book"]["venue_id"] = json!(book.venue_id.map(|id| id.to_string()));
+    }
+    item
 }
 
 /// Who reads what: subscribers inside the process (`hub/…`) and clients over the network (`client/…`).
@@ -120,8 +144,8 @@ pub(crate) async fn subscribers(State(face): State<Arc<Face>>) -> Answer {
 pub(crate) async fn lines(State(face): State<Arc<Face>>) -> Answer {
     let status = face.reading().await?;
     let of_feed = |feed: &FeedStatus| {
-        let line = |line| {
-            let mut item = plain(line);
+        let line = |line: &LineStatus| {
+            let mut item = line_item(line);
             let slot = item["id"].take();
             merge(
                 &mut item,
@@ -132,6 +156,22 @@ pub(crate) async fn lines(State(face): State<Arc<Face>>) -> Answer {
         feed.lines.iter().map(line).collect::<Vec<_>>()
     };
     items(feeds(&status.venues).flat_map(of_feed))
+}
+
+/// Clocks further apart say nothing of how long anything takes.
+const CLOCKS_AGREE: u64 = 60_000_000_000;
+
+fn line_item(line: &LineStatus) -> Value {
+    let mut item = plain(line);
+    if line.reasons.is_empty() && line.level != Level::Healthy {
+        item["reasons"] = json!([{"dimension": "recovering", "level": line.level, "detail": RECOVERING}]);
+    }
+    if line.stats.latency_ns.is_some_and(|latency| latency.unsigned_abs() > CLOCKS_AGREE)
+        && let Value::Object(fields) = &mut item
+    {
+        fields.remove("latency_ns");
+    }
+    item
 }
 
 /// The breakers of all endpoints. A breaker's level says what it takes away, not why. `since` is when it was last

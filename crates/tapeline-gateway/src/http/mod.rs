@@ -31,9 +31,9 @@ use utoipa_axum::routes;
 use crate::about::About;
 use crate::codes::Code;
 use crate::live::{Controls, Journal, Live};
-use crate::reading::{Readings, breaker_id, wall};
+use crate::reading::{Readings, Whole, breaker_id, wall};
 use crate::server::Seats;
-use crate::stream::{ClientStatus, Streams};
+use crate::stream::{Audience, ClientStatus, Streams};
 use refusal::Refusal;
 
 /// Streams that take longer to tell their clients will not tell.
@@ -85,6 +85,17 @@ impl Face {
     /// Since when a breaker is closed or is not, as far as anybody has looked.
     fn breaker_since(&self, venue: &str, endpoint: &EndpointStatus) -> Unix {
         self.readings.breaker_since(&breaker_id(venue, endpoint)).unwrap_or(self.started)
+    }
+
+    /// Who reads what over the network; nobody, if the streams do not tell in time: health does not wait for that.
+    async fn audience(&self) -> Audience {
+        timeout(CLIENTS_WITHIN, self.streams.audience()).await.unwrap_or_default()
+    }
+
+    /// How well everything does.
+    async fn whole(&self) -> Result<Whole, Refusal> {
+        let (status, audience) = tokio::join!(self.reading(), self.audience());
+        Ok(Whole::of(&*status?, &audience, self.started))
     }
 
     /// The clients of the streams.

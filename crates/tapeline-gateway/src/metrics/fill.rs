@@ -12,13 +12,15 @@ use super::family::{self as f, Family, Figure, Filled, Labels};
 use crate::codes::Code;
 use crate::reading::venue_level;
 use crate::server::{Full, Seats};
-use crate::stream::Counters;
+use crate::stream::{Audience, Counters};
 
 /// Where the figures come from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sources<'a> {
     pub(crate) version: &'a str,
     pub(crate) status: &'a Status,
+    /// Who reads over the network.
+    pub(crate) audience: &'a Audience,
     pub(crate) counters: &'a Counters,
     pub(crate) seats: &'a Seats,
     /// From the sockets of venues to readers.
@@ -60,7 +62,7 @@ pub(crate) fn families(from: Sources<'_>) -> Vec<Filled> {
     for venue in &from.status.venues {
         fill_venue(&mut sheet, venue);
     }
-    fill_hub(&mut sheet, from.status);
+    fill_hub(&mut sheet, from.status, from.audience);
     fill_clients(&mut sheet, from);
     sheet.0
 }
@@ -130,7 +132,7 @@ fn fill_line(sheet: &mut Sheet, feed: &FeedStatus, line: &LineStatus) {
     }
 }
 
-fn fill_hub(sheet: &mut Sheet, status: &Status) {
+fn fill_hub(sheet: &mut Sheet, status: &Status, audience: &Audience) {
     let feeds = || status.venues.iter().filter_map(|venue| venue.feed.as_ref());
     let mut by_level: BTreeMap<Level, usize> = LEVELS.map(|level| (level, 0)).into();
     for topic in feeds().flat_map(|feed| &feed.topics) {
@@ -143,7 +145,7 @@ fn fill_hub(sheet: &mut Sheet, status: &Status) {
     // One that reads several venues is in the list of each.
     let all = feeds().flat_map(|feed| &feed.subscribers);
     let subscribers: BTreeMap<_, _> = all.map(|one| (one.id, one.outbox.high_water)).collect();
-    sheet.put(f::SUBSCRIBERS, Vec::new(), subscribers.len() as f64);
+    sheet.put(f::SUBSCRIBERS, Vec::new(), crate::reading::subscribers(status, audience) as f64);
     let highest = subscribers.values().max().copied().unwrap_or(0);
     sheet.put(f::QUEUE_HIGH_WATER, vec![("queue", "outbox".to_owned())], highest as f64);
     sheet.put(f::SWEEPS, Vec::new(), feeds().map(|feed| feed.sweeps).sum::<u64>() as f64);

@@ -9,8 +9,9 @@
 //! - `client`: what one client reads and what is written to it; `session`: the conversation with it;
 //!   `subscribe`: what it begins to read, and from where
 //! - `request`: what it asks for; `talk`: what it is answered; `upstream`: what a shard asks of the hub
-//! - `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
+//! - `audience`: who reads what; `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
 
+mod audience;
 mod client;
 mod counters;
 mod keep;
@@ -39,6 +40,7 @@ use tokio::task::LocalSet;
 use crate::live::Live;
 use shard::{Order, Shard};
 
+pub(crate) use audience::{Audience, NAMED, OWN};
 pub use counters::{Counters, Stages};
 pub use talk::code;
 
@@ -148,6 +150,18 @@ impl Streams {
             let (reply, answer) = oneshot::channel();
             if shard.send(Order::List(reply)).await.is_ok() {
                 all.extend(answer.await.unwrap_or_default());
+            }
+        }
+        all
+    }
+
+    /// Who reads what.
+    pub(crate) async fn audience(&self) -> Audience {
+        let mut all = Audience::default();
+        for shard in &*self.shards {
+            let (reply, answer) = oneshot::channel();
+            if shard.send(Order::Count(reply)).await.is_ok() {
+                all.add(answer.await.unwrap_or_default());
             }
         }
         all

@@ -20,6 +20,7 @@ use tapeline_ws::close_code;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
+use super::audience::{Audience, OWN};
 use super::client::{Client, Joined, NOT_HELD};
 use super::counters::why;
 use super::shelf::{self, Reader, Shelf};
@@ -42,6 +43,7 @@ const SCRATCH: usize = 16 << 10;
 pub(super) enum Order {
     Admit(u64, Box<Admission>),
     List(oneshot::Sender<Vec<ClientStatus>>),
+    Count(oneshot::Sender<Audience>),
     /// Tell everybody to come back, within the time.
     Stop(Duration, oneshot::Sender<()>),
 }
@@ -108,6 +110,9 @@ impl Shard {
                 Order::Admit(id, admission) => self.admit(id, *admission),
                 Order::List(reply) => {
                     let _ = reply.send(self.list());
+                }
+                Order::Count(reply) => {
+                    let _ = reply.send(self.state.borrow().audience());
                 }
                 Order::Stop(within, done) => {
                     self.farewell(within).await;
@@ -208,7 +213,7 @@ impl Shard {
             return Ok(Rc::clone(link));
         }
         self.hub.adapter(venue)?;
-        let choices = self.hub.subscribe(Vec::<Wish>::new()).name("gateway").bounds(INBOX);
+        let choices = self.hub.subscribe(Vec::<Wish>::new()).name(OWN).bounds(INBOX);
         let subscription = choices.interval(Duration::ZERO).idle();
         let link = Rc::new(Mutex::new(subscription.control()));
         self.venues.borrow_mut().insert(venue.to_owned(), Rc::clone(&link));

@@ -9,6 +9,7 @@ mod figures;
 mod health;
 mod lists;
 mod openapi;
+mod readers;
 mod reload;
 mod snapshot;
 mod sse;
