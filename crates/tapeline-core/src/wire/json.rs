@@ -48,7 +48,7 @@ pub fn encode_into(out: &mut Vec<u8>, update: &Update) {
     out.extend_from_slice(b"\",\"source\":\"");
     out.extend_from_slice(source(update.source).as_bytes());
     out.push(b'"');
-    if update.merged > 0 {
+    if update.merged > 1 {
         out.extend_from_slice(b",\"merged\":");
         unsigned(out, u64::from(update.merged));
     }
