@@ -51,14 +51,17 @@ pub(crate) async fn sse(
 ) -> Result<Response, Refusal> {
     let config = face.live.config();
     let wishes = wishes(&query, config.limits.topics_per_client)?;
-    let resume = resume(&wishes, &headers)?;
+    let resume = resume(&wishes, &headers);
     let mut subscribe =
         face.hub.subscribe(wishes).name(format!("sse {}", caller.peer)).interval(config.throttle);
-    if let Some((topic, position)) = resume {
-        subscribe = subscribe.resume(topic, position);
+    let mut unread = None;
+    match resume {
+        Some((topic, Ok(position))) => subscribe = subscribe.resume(topic, position),
+        Some((_, Err(reason))) => unread = Some(reason),
+        None => {}
     }
     let subscription = subscribe.await?;
-    let first = opening(&subscription);
+    let first = opening(&subscription, unread);
     let reader = Reader {
         subscription,
         batch: Vec::new(),
@@ -94,21 +97,21 @@ fn wishes(query: &[(String, String)], most: usize) -> Result<Vec<Wish>, Refusal>
     Ok(query.iter().map(|(_, text)| Wish::parse(text)).collect::<Result<_, _>>()?)
 }
 
-/// Where to resume. A position is of one topic, so with several there is nothing to go by.
-fn resume(wishes: &[Wish], headers: &HeaderMap) -> Result<Option<(tapeline::Topic, Position)>, Refusal> {
-    let ([Wish::Topic(topic)], Some(id)) = (wishes, headers.get("last-event-id")) else { return Ok(None) };
-    let position = id.to_str().ok().and_then(|id| {
-        let (epoch, offset) = id.trim().split_once(':')?;
-        Some(Position { epoch: epoch.parse().ok()?, offset: offset.parse().ok()? })
-    });
-    match position {
-        Some(position) => Ok(Some((topic.clone(), position))),
-        None => Err(Refusal::bad("the Last-Event-ID is not of the form epoch:offset")),
-    }
+/// Where to resume: a position, or the reason that is told where it cannot be read, as in the stream. It is of one
+/// topic, so with several there is nothing to go by.
+fn resume(wishes: &[Wish], headers: &HeaderMap) -> Option<(tapeline::Topic, Result<Position, &'static str>)> {
+    let ([Wish::Topic(topic)], Some(id)) = (wishes, headers.get("last-event-id")) else { return None };
+    let (epoch, offset) = id.to_str().unwrap_or_default().trim().split_once(':').unwrap_or_default();
+    let position = match (epoch.parse(), offset.parse()) {
+        (Ok(epoch), Ok(offset)) => Ok(Position { epoch, offset }),
+        (Err(_), _) => Err("epoch"),
+        (_, Err(_)) => Err("ahead"),
+    };
+    Some((topic.clone(), position))
 }
 
 /// The first event: where each topic begins, and what was lost if it could not be resumed.
-fn opening(subscription: &Subscription) -> Bytes {
+fn opening(subscription: &Subscription, unread: Option<&'static str>) -> Bytes {
     let result = |subscribed: &tapeline::Subscribed| {
         let mut result = json!({
             "topic": subscribed.topic,
@@ -118,6 +121,8 @@ fn opening(subscription: &Subscription) -> Bytes {
             "recovered": subscribed.recovered,
         });
         if let Some(reason) = subscribed.reason {
+            result["reason"] = json!(reason);
+        } else if let Some(reason) = unread {
             result["reason"] = json!(reason);
         }
         result
