@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use tapeline::SubscribeError;
+use tapeline_core::data::topic::MAX_TOPIC;
 use tapeline_core::data::update::{Epoch, Position};
 use tapeline_ws::frames;
 
@@ -80,8 +81,12 @@ impl Outcome {
         Self { epoch: Some(position.epoch), offset: Some(position.offset), ..Self::done(topic) }
     }
 
-    /// It cannot be done.
-    pub(super) fn failed(topic: String, code: Code, message: String) -> Self {
+    /// It cannot be done. Of a text that is no topic since it is too long only the beginning is said again.
+    pub(super) fn failed(mut topic: String, code: Code, message: String) -> Self {
+        if topic.len() > MAX_TOPIC {
+            topic.truncate(topic.floor_char_boundary(MAX_TOPIC));
+            topic.push('…');
+        }
         Self { ok: false, error: Some(Problem { code, message }), ..Self::done(topic) }
     }
 

@@ -131,3 +131,41 @@ async fn pattern(bench: &Bench) {
         last = offset;
     }
 }
+
+#[tokio::test]
+async fn a_number_is_given_back_whatever_it_is_and_a_list_is_no_request() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    for id in [json!(null), json!(0), json!("a"), json!([1, {"b": null}]), json!(-1.5)] {
+        client.send(json!({"op": "ping", "id": id}).to_string()).await;
+        let answer = client.next().await;
+        assert_eq!(answer, json!({"type": "pong", "id": id}));
+    }
+    client.send(r#"{"op":"ping"}"#).await;
+    assert_eq!(client.next().await, json!({"type": "pong"}));
+    client.send(r#"["ping",null,["binance:trade:BTCUSDT"]]"#).await;
+    let answer = client.next().await;
+    assert_eq!(answer["code"], "bad_request", "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("it is an object"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_name_as_long_as_a_message_makes_no_topic() {
+    let bench = Bench::new().await;
+    let mut client = bench.client().await;
+    client.subscribe(&["binance:trade:BTCUSDT"], json!({})).await;
+    let long = "Ä".repeat(30_000);
+    for text in [format!("binance:trade:{long}"), format!("binance:trade:*{long}"), long.clone()] {
+        let answer = client.ask(json!({"op": "subscribe", "topics": [text], "resume": {}})).await;
+        let result = &answer["results"][0];
+        assert_eq!(result["error"]["code"], "bad_topic");
+        assert!(answer.to_string().len() < 1_000, "{answer}");
+        assert!(result["error"]["message"].as_str().unwrap().contains("at most 256"), "{answer}");
+        let answer = client.ask(json!({"op": "unsubscribe", "topics": [text]})).await;
+        assert!(answer.to_string().len() < 1_000, "{answer}");
+    }
+    let venues = bench.hub.status().await.venues;
+    let feeds = venues.iter().filter_map(|venue| venue.feed.as_ref());
+    let topics: Vec<_> = feeds.flat_map(|feed| &feed.topics).map(|topic| topic.topic.to_string()).collect();
+    assert_eq!(topics, ["binance:trade:BTCUSDT"]);
+}
