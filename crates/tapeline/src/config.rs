@@ -8,6 +8,7 @@ use std::time::Duration;
 use tapeline_core::config::{FeedConfig, Limits};
 use tapeline_core::venue::Venue;
 
+use crate::chaos::Chaos;
 use crate::net::{HttpClient, NetConfig, Proxy};
 use crate::settings::{Problems, Settings, Sources};
 use crate::state::StateDir;
@@ -27,6 +28,8 @@ pub struct HubConfig {
     pub throttle: Option<Duration>,
     /// What outlives the process; none = nothing does.
     pub state: Option<Arc<StateDir>>,
+    /// Allows faults on purpose; none = there are none.
+    pub chaos: Option<Arc<Chaos>>,
     /// Decides all dice; drawn from the system if absent.
     pub seed: Option<u64>,
 }

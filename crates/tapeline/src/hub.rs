@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chaos::Tap;
 use crate::clock::Clock;
 use crate::config::{HubConfig, VenueConfig};
 use crate::consumer::{Membership, subscribe_at};
@@ -382,6 +383,7 @@ impl Hub {
             told: 0,
             keeper: self.keeper(venue),
             through: Arc::clone(&self.0.through),
+            chaos: config.chaos.as_ref().map(|chaos| Tap::new(chaos, adapter.profile().id)),
         };
         let seed = config.seed.unwrap_or_else(drawn);
         self.0.tasks.spawn_on(supervise(adapter, feed, seed, wiring), &self.0.runtime);
@@ -396,6 +398,15 @@ impl Hub {
         let keeper = Arc::new(Keeper::new(state, venue));
         self.spawn(Arc::clone(&keeper).run(self.0.ending.clone()));
         Some(keeper)
+    }
+
+    pub(crate) fn config(&self) -> &HubConfig {
+        &self.0.config
+    }
+
+    /// Lets every feed look at what is told to it past the orders.
+    pub(crate) fn wake_feeds(&self) {
+        self.links().iter().for_each(|link| link.signals.wake());
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -147,6 +147,11 @@ impl Signals {
         self.waker.wake();
     }
 
+    /// Something else has changed that the task looks at by itself.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Asks to be woken at the next signal. Peek at the signals after this, not before.
     pub(crate) fn listen(&self, context: &Context<'_>) {
         self.waker.register(context.waker());

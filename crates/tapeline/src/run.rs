@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use crate::chaos::Tap;
 use crate::clock::{Clock, unix};
 use crate::journal::Journal;
 use crate::net::{Connected, Net, fetch};
@@ -47,6 +48,8 @@ pub(crate) struct Wiring {
     pub(crate) keeper: Option<Arc<Keeper>>,
     /// How long it takes from a socket to the readers.
     pub(crate) through: Arc<Spread>,
+    /// What goes wrong on purpose, where that is allowed.
+    pub(crate) chaos: Option<Tap>,
 }
 
 /// A feed with its sockets and its work in flight.
@@ -178,7 +181,7 @@ impl Loop {
             }
             worked = true;
         }
-        worked |= self.sockets.poll(context, &wiring.clock, &mut self.feed);
+        worked |= self.sockets.poll(context, &wiring.clock, &mut self.feed, wiring.chaos.as_ref());
         if worked {
             return Poll::Ready(Turn::Worked);
         }
@@ -213,7 +216,8 @@ impl Loop {
                 match result {
                     Ok(connection) => {
                         tracing::info!(venue = self.venue.profile().id, %line, "line open");
-                        self.sockets.add(line, *connection, wiring.net.config().message_within);
+                        let born = wiring.chaos.as_ref().map_or(0, Tap::newest);
+                        self.sockets.add(line, *connection, wiring.net.config().message_within, born);
                         self.feed.handle(now, Input::Opened { line });
                     }
                     Err(why) => {
@@ -239,7 +243,11 @@ impl Loop {
                 tracing::debug!(venue = self.venue.profile().id, %line, url = %redacted(&request.url), "dialling");
                 let (net, seed) = (Arc::clone(&wiring.net), self.dice.next_u64());
                 let give_up = wiring.clock.instant(give_up);
+                let refused = wiring.chaos.as_ref().is_some_and(|chaos| chaos.refuses(line.slot));
                 let dial = async move {
+                    if refused {
+                        return Err(failed("refused on purpose"));
+                    }
                     let dialled = timeout_at(give_up, net.dial(&request, seed, unix())).await;
                     dialled.unwrap_or_else(|_| Err(failed("timed out"))).map(Box::new)
                 };
@@ -259,8 +267,12 @@ impl Loop {
             },
             Action::Fetch { id, topic, why, request } => {
                 let (net, venue) = (Arc::clone(&wiring.net), Arc::clone(&self.venue));
+                let blocked = wiring.chaos.as_ref().is_some_and(Tap::blocks);
                 self.work.spawn(async move {
-                    let result = fetch(&net, &*venue, (why, &topic), &request, unix).await;
+                    let result = match blocked {
+                        true => Err(Refusal::new(Fault::Transient, "blocked on purpose")),
+                        false => fetch(&net, &*venue, (why, &topic), &request, unix).await,
+                    };
                     Done::Fetched { id, result }
                 });
             }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tapeline_core::feed::{Closed, Feed, Input};
 use tapeline_core::policy::fault::Fault;
+use tapeline_core::rng::Rng;
 use tapeline_core::time::{Mono, Time};
 use tapeline_core::venue::LineId;
 use tapeline_ws::{QueueError, RawMessage};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::chaos::{Mangled, Odds, Tap};
 use crate::clock::Clock;
 use crate::net::{Connected, closed_by_io, closed_by_protocol};
 
@@ -34,6 +36,9 @@ struct Socket {
     resumed: Option<Instant>,
     /// It failed outside of reading.
     failed: Option<Closed>,
+    /// The newest fault on purpose when it was opened, and what such faults do to its messages.
+    born: u64,
+    odds: Option<(Odds, Rng)>,
 }
 
 /// What reading one socket came to.
@@ -58,6 +63,8 @@ pub(crate) struct Sockets {
     closing: JoinSet<()>,
     /// When the first batch was read that has not been handed on.
     read: Option<Mono>,
+    /// When the first socket is read again that is stalled on purpose.
+    stalled: Option<Instant>,
 }
 
 impl Sockets {
@@ -66,9 +73,19 @@ impl Sockets {
     }
 
     /// Takes an open connection in; one of its messages may take `message_within` to arrive.
-    pub(crate) fn add(&mut self, line: LineId, connection: Connected, message_within: Duration) {
-        let (fresh, due, paused, resumed, failed) = (true, None, false, None, None);
-        self.open.push(Socket { line, connection, fresh, message_within, due, paused, resumed, failed });
+    pub(crate) fn add(&mut self, line: LineId, connection: Connected, message_within: Duration, born: u64) {
+        self.open.push(Socket {
+            line,
+            connection,
+            fresh: true,
+            message_within,
+            due: None,
+            paused: false,
+            resumed: None,
+            failed: None,
+            born,
+            odds: None,
+        });
     }
 
     /// Queues something on a line; what does not fit ends the line.
@@ -96,8 +113,15 @@ impl Sockets {
     }
 
     /// Reads each socket once and hands what it holds to the feed; whether anything was there.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, clock: &Clock, feed: &mut Feed) -> bool {
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        clock: &Clock,
+        feed: &mut Feed,
+        chaos: Option<&Tap>,
+    ) -> bool {
         while let Poll::Ready(Some(_)) = self.closing.poll_join_next(context) {}
+        self.stalled = None;
         let mut worked = false;
         let mut blocked = false;
         // Sockets take turns in being first, so that a busy one cannot starve the others.
@@ -107,8 +131,12 @@ impl Sockets {
             let at = (self.turn + index) % self.open.len();
             let socket = &mut self.open[at];
             let line = socket.line;
-            let pause = feed.is_blocked(line);
+            let mut pause = feed.is_blocked(line);
             blocked |= pause;
+            if let Some(until) = chaos.and_then(|chaos| socket.suffer(chaos)) {
+                pause = true;
+                self.stalled = Some(self.stalled.map_or(until, |first| first.min(until)));
+            }
             match socket.poll(context, clock, feed, pause) {
                 Reading::Idle => index += 1,
                 Reading::Batch(read) => {
@@ -137,9 +165,9 @@ impl Sockets {
         self.read.take()
     }
 
-    /// When a message that is arriving must be complete, at the earliest.
+    /// When a message that is arriving must be complete, or a stall on purpose is over, at the earliest.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.open.iter().filter_map(|socket| socket.due).min()
+        self.open.iter().filter_map(|socket| socket.due).chain(self.stalled).min()
     }
 
     /// Waits until every goodbye is said, but not for ever.
@@ -152,6 +180,22 @@ impl Sockets {
 }
 
 impl Socket {
+    /// Takes in what is to go wrong on purpose; until when it is not to be read, if so.
+    #[cold]
+    fn suffer(&mut self, chaos: &Tap) -> Option<Instant> {
+        let strike = chaos.strike(self.line.slot, self.born);
+        if strike.cut {
+            let detail = "cut on purpose".to_owned();
+            self.failed = Some(Closed { code: None, fault: Fault::Transient, detail });
+        }
+        self.odds = strike.odds.map(|odds| {
+            let seed = u64::from(self.line.slot) << 32 | u64::from(self.line.dial);
+            let dice = self.odds.take().map_or_else(|| Rng::new(seed), |(_, dice)| dice);
+            (odds, dice)
+        });
+        strike.stalled
+    }
+
     fn poll(&mut self, context: &mut Context<'_>, clock: &Clock, feed: &mut Feed, pause: bool) -> Reading {
         if let Some(why) = self.failed.take() {
             return Reading::Over(why);
@@ -218,7 +262,18 @@ impl Socket {
         loop {
             match self.connection.next_bytes() {
                 Ok(Some(RawMessage::Text(bytes) | RawMessage::Binary(bytes))) => {
-                    feed.handle(now, Input::Frame { line, bytes });
+                    let odds = self.odds.as_mut().map(|(odds, dice)| odds.roll(dice));
+                    match odds.unwrap_or_default() {
+                        Mangled::Not => feed.handle(now, Input::Frame { line, bytes }),
+                        Mangled::Lost => {}
+                        Mangled::Twice => {
+                            feed.handle(now, Input::Frame { line, bytes });
+                            feed.handle(now, Input::Frame { line, bytes });
+                        }
+                        Mangled::Halved => {
+                            feed.handle(now, Input::Frame { line, bytes: &bytes[..bytes.len() / 2] });
+                        }
+                    }
                 }
                 Ok(Some(RawMessage::Ping(payload))) => feed.handle(now, Input::Ping { line, payload }),
                 Ok(Some(RawMessage::Pong(payload))) => feed.handle(now, Input::Pong { line, payload }),
