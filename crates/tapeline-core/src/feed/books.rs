@@ -305,7 +305,10 @@ impl Feed {
 }
 
 pub(super) fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
-    let (kind, source, received, data) = (Kind::Delta, Source::Live, now.unix, Data::Book(book));
+    // That nobody knows whether it still holds comes from no line.
+    let broken = book.state == BookState::Stale && book.levels.is_empty();
+    let source = if broken { Source::Cache } else { Source::Live };
+    let (kind, received, data) = (Kind::Delta, now.unix, Data::Book(book));
     Draft { kind, source, time, received, late: false, data }
 }
 

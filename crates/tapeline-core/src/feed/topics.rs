@@ -374,7 +374,7 @@ impl Entry {
             since: self.since,
         };
         let data = Data::Status(Box::new(status));
-        notice(self.place(), Kind::Status, now, data)
+        unlogged(self.place(), Kind::Status, self.service.source, (None, now.unix), data)
     }
 
     /// Says which offset a reader should have.

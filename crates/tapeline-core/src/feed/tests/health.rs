@@ -17,6 +17,7 @@ fn told(outbox: &mut Outbox) -> Vec<String> {
     let mut out = Vec::new();
     while let Some(update) = outbox.try_next() {
         if let Data::Status(status) = &update.data {
+            assert_eq!(update.source, status.source, "one frame tells one source");
             let source = if status.source == Source::Live { "live" } else { "cache" };
             let line = format!("{:?} {} {source} {}", status.level, status.phase, status.reason);
             out.push(line.trim_end().to_lowercase());

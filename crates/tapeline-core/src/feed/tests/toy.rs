@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::FeedConfig;
 use crate::data::channel::{Channel, Delivery};
-use crate::data::event::{Level, Liquidation, Quote, Side, Trade};
+use crate::data::event::{BookState, Level, Liquidation, Quote, Side, Trade};
 use crate::data::topic::{Topic, TopicError};
 use crate::data::update::{Data, Keyed, Kind, Shared, Source};
 use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
@@ -367,6 +367,12 @@ pub(super) fn market(outbox: &mut Outbox) -> Vec<String> {
 }
 
 fn short(update: &Shared) -> String {
+    if let Data::Book(book) = &update.data
+        && book.state == BookState::Stale
+        && book.levels.is_empty()
+    {
+        assert_eq!(update.source, Source::Cache, "nobody knows whether it still holds");
+    }
     let what = match &update.data {
         Data::Trade(trade) => format!("id={}", trade.id),
         Data::Quote(quote) => format!("bid={}", quote.bid),

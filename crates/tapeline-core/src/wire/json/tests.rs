@@ -72,12 +72,12 @@ fixtures! {
     contract_info_is_a_delta: "delta-contract_info" => update("binance-usdm:contract_info:IOTAUSDT", Kind::Delta, samples::contract_info());
     book_snapshot_holds_all_levels: "snapshot-book" => update("binance:book:ETHUSDT", Kind::Snapshot, samples::book(BookState::Live));
     book_delta_holds_changed_levels: "delta-book" => update("binance:book:ETHUSDT", Kind::Delta, samples::book_delta());
-    broken_book_says_so_without_levels: "delta-book-stale" => update("binance:book:ETHUSDT", Kind::Delta, samples::empty_book(BookState::Stale, Some(50_000_000_777)));
+    broken_book_says_so_without_levels: "delta-book-stale" => Update { source: Source::Cache, ..update("binance:book:ETHUSDT", Kind::Delta, samples::empty_book(BookState::Stale, Some(50_000_000_777))) };
     book_before_its_first_snapshot: "snapshot-book-syncing" => Update { offset: 0, time: None, ..update("binance:book:ETHUSDT", Kind::Snapshot, samples::empty_book(BookState::Syncing, None)) };
     cut_depth_is_unverified: "snapshot-depth" => update("binance:depth:ETHUSDT@levels=5", Kind::Snapshot, samples::book(BookState::Unverified));
     gap_of_the_venue: "gap-venue" => Update { time: None, ..update("binance:trade:BTCUSDT", Kind::Gap, samples::gap(GapKind::Venue)) };
     gap_of_the_delivery: "gap-delivery" => Update { time: None, ..update("binance:trade:BTCUSDT", Kind::Gap, samples::gap(GapKind::Delivery)) };
-    status_names_level_phase_and_reason: "status" => Update { time: None, ..update("binance:trade:BTCUSDT", Kind::Status, samples::status()) };
+    status_names_level_phase_and_reason: "status" => Update { time: None, source: Source::Poll, ..update("binance:trade:BTCUSDT", Kind::Status, samples::status()) };
     tick_has_empty_data: "tick" => Update { time: None, ..update("binance:trade:BTCUSDT", Kind::Tick, Data::Empty {}) };
     trading_status_is_a_delta: "delta-status" => update("alpaca-sip:status:ABCD", Kind::Delta, samples::trading_status());
     luld_is_a_delta: "delta-luld" => update("alpaca-sip:luld:IONM", Kind::Delta, samples::luld());
