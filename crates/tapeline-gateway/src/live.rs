@@ -79,7 +79,22 @@ impl Journal {
         self.lock().0.iter().cloned().collect()
     }
 
-    fn add(&self, (from, to): (&'static str, &'static str), cause: &str, level: Level) {
+    /// Notes an order that no feed notes: that of the program itself is the same to it.
+    pub(crate) fn ordered(&self, order: &'static str, target: &str) {
+        self.note("operator", ("", order), target, Level::Healthy);
+    }
+
+    fn add(&self, change: (&'static str, &'static str), cause: &str, level: Level) {
+        self.note("configuration", change, cause, level);
+    }
+
+    fn note(
+        &self,
+        entity: &'static str,
+        (from, to): (&'static str, &'static str),
+        cause: &str,
+        level: Level,
+    ) {
         let cause: String = cause.chars().take(CAUSE).collect();
         let mut held = self.lock();
         let (records, last) = &mut *held;
@@ -87,7 +102,7 @@ impl Journal {
             records.pop_front();
         }
         *last += 1;
-        let (seq, wall, entity) = (*last, wall(), "configuration");
+        let (seq, wall) = (*last, wall());
         records.push_back(Record { seq, wall, entity, from, to, cause, level });
     }
 

@@ -32,10 +32,13 @@ pub(crate) async fn metrics(State(face): State<Arc<Face>>, headers: HeaderMap) -
 async fn text(face: &Face) -> Result<String, Refusal> {
     let (status, audience) = tokio::join!(face.reading(), face.audience());
     let status = status?;
+    let ledger = face.ledger("").await?;
     Ok(openmetrics(families(Sources {
         version: &face.about.version,
         status: &status,
         audience: &audience,
+        ledger: &ledger,
+        alerts: &face.hub.alerts(),
         counters: face.streams.counters(),
         seats: &face.seats,
         through: face.hub.through(),

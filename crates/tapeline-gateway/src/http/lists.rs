@@ -11,7 +11,6 @@ use tapeline::{Level, VenueStatus};
 use tapeline_core::feed::{EndpointStatus, FeedStatus, LineStatus, TopicStatus};
 use tapeline_core::outbox::SubscriberId;
 use tapeline_core::policy::breaker;
-use tapeline_core::time::Unix;
 
 use super::Face;
 use super::refusal::{ErrorBody, Refusal};
@@ -72,7 +71,12 @@ fn venue_item(venue: &VenueStatus, audience: &Audience) -> Value {
             "decode_errors": feed.decode_errors,
             "unknown_events": feed.unknown_events,
             "decode_panics": feed.decode_panics,
+            "fallback": feed.fallback,
+            "endpoints": feed.endpoints,
             "gaps": feed.gaps,
+            "rotations": feed.rotations,
+            "mismatches": feed.mismatches,
+            "reconnects": feed.reconnects,
             "resyncs": feed.resyncs,
             "snapshots_sent": feed.snapshots_sent,
             "snapshots_failed": feed.snapshots_failed,
@@ -206,41 +210,10 @@ fn breaker_item(face: &Face, feed: &FeedStatus, endpoint: &EndpointStatus) -> Va
         "state": endpoint.breaker,
         "level": level,
         "held_ms": endpoint.held_ms,
+        "score": endpoint.score,
+        "dials_opened": endpoint.dials_opened,
+        "dials_failed": endpoint.dials_failed,
     })
-}
-
-/// The latest transitions of all venues, and what became of attempts to change the settings, oldest first.
-#[utoipa::path(get, path = "/api/v1/events", tag = "status", responses((status = 200, description = "`items`")))]
-pub(crate) async fn events(State(face): State<Arc<Face>>) -> Answer {
-    let status = face.reading().await?;
-    let records = feeds(&status.venues).flat_map(|feed| feed.events.iter().map(move |record| (feed, record)));
-    let theirs = records.map(|(feed, record)| {
-        let mut item = plain(record);
-        let id = format!("{}/{}", feed.venue, record.seq);
-        let level = event_level(record.from, record.to);
-        merge(&mut item, json!({"id": id, "venue": feed.venue, "since": record.wall, "level": level}));
-        (record.wall, item)
-    });
-    let own = face.journal.records().into_iter().map(|record| {
-        let mut item = plain(&record);
-        merge(&mut item, json!({"id": format!("gateway/{}", record.seq), "since": record.wall}));
-        (record.wall, item)
-    });
-    let mut all: Vec<(Unix, Value)> = theirs.chain(own).collect();
-    all.sort_by_key(|(wall, _)| *wall);
-    items(all.into_iter().map(|(_, item)| item))
-}
-
-/// How bad it is that something left one state and entered another.
-fn event_level(from: &str, to: &str) -> Level {
-    match to {
-        "halted" | "rejected" => Level::Critical,
-        "waiting" | "stale" => Level::Degraded,
-        // Something was noticed in a state that goes on.
-        _ if from == to => Level::Warning,
-        "dialling" | "logging_in" | "syncing" => Level::Warning,
-        _ => Level::Healthy,
-    }
 }
 
 /// The settings in force, without secrets.
@@ -249,7 +222,7 @@ pub(crate) async fn config(State(face): State<Arc<Face>>) -> Json<Value> {
     Json(face.live.now().shown.clone())
 }
 
-fn feeds(venues: &[VenueStatus]) -> impl Iterator<Item = &FeedStatus> {
+pub(super) fn feeds(venues: &[VenueStatus]) -> impl Iterator<Item = &FeedStatus> {
     venues.iter().filter_map(|venue| venue.feed.as_ref())
 }
 
@@ -258,11 +231,11 @@ fn items(items: impl Iterator<Item = Value>) -> Answer {
 }
 
 /// Plain data as JSON. What is listed here always can be: its keys are texts.
-fn plain(data: &impl Serialize) -> Value {
+pub(super) fn plain(data: &impl Serialize) -> Value {
     serde_json::to_value(data).unwrap_or_default()
 }
 
-fn merge(item: &mut Value, more: Value) {
+pub(super) fn merge(item: &mut Value, more: Value) {
     if let (Value::Object(item), Value::Object(more)) = (item, more) {
         item.extend(more);
     }

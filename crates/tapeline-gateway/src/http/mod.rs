@@ -1,11 +1,14 @@
 //! The HTTP face: one router, whose description is made with it.
 
+mod accounts;
 mod actions;
+mod chaos;
 mod door;
 mod figures;
 mod health;
 mod lists;
 mod openapi;
+mod orders;
 pub(crate) mod refusal;
 mod snapshot;
 mod sse;
@@ -19,7 +22,7 @@ use std::time::Duration;
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use http::{StatusCode, Uri};
-use tapeline::{Hub, Status};
+use tapeline::{Hub, Ledger, Reliability, Status};
 use tapeline_core::feed::EndpointStatus;
 use tapeline_core::time::Unix;
 use tokio::time::timeout;
@@ -38,6 +41,9 @@ use refusal::Refusal;
 
 /// Streams that take longer to tell their clients will not tell.
 const CLIENTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Feeds that take longer to tell their ledgers or records are stuck.
+const LEDGER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What every request may need.
 pub(crate) struct Face {
@@ -82,6 +88,17 @@ impl Face {
         self.readings.fresh(&self.hub).await.ok_or_else(Refusal::stuck)
     }
 
+    /// What was expected and what came of it: of a venue, a topic, or (an empty text) of everything.
+    async fn ledger(&self, of: &str) -> Result<Ledger, Refusal> {
+        let asked = timeout(LEDGER_WITHIN, self.hub.ledger(of)).await;
+        Ok(asked.map_err(|_| Refusal::stuck())??)
+    }
+
+    /// How reliable all of it was in the latest `window`.
+    async fn reliability(&self, window: Option<Duration>) -> Result<Reliability, Refusal> {
+        timeout(LEDGER_WITHIN, self.hub.reliability(window)).await.map_err(|_| Refusal::stuck())
+    }
+
     /// Since when a breaker is closed or is not, as far as anybody has looked.
     fn breaker_since(&self, venue: &str, endpoint: &EndpointStatus) -> Unix {
         self.readings.breaker_since(&breaker_id(venue, endpoint)).unwrap_or(self.started)
@@ -112,7 +129,7 @@ impl std::fmt::Debug for Face {
 
 /// Every route.
 pub(crate) fn router(face: Arc<Face>) -> Router {
-    let (router, described) = OpenApiRouter::with_openapi(openapi::frame(&face.about.version))
+    let router = OpenApiRouter::with_openapi(openapi::frame(&face.about.version))
         .routes(routes!(health::livez))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
@@ -123,14 +140,25 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
         .routes(routes!(lists::subscribers))
         .routes(routes!(lists::lines))
         .routes(routes!(lists::breakers))
-        .routes(routes!(lists::events))
+        .routes(routes!(accounts::events))
+        .routes(routes!(accounts::reliability))
+        .routes(routes!(accounts::alerts))
+        .routes(routes!(accounts::history))
         .routes(routes!(lists::config))
+        .routes(routes!(accounts::ledger))
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(sse::sse))
         .routes(routes!(actions::act))
         .routes(routes!(openapi::openapi))
-        .routes(routes!(upgrade::stream))
-        .split_for_parts();
+        .routes(routes!(upgrade::stream));
+    // Whoever is not meant to break anything does not even find the door.
+    let router = match face.hub.chaos() {
+        Some(_) if face.live.config().listen.ip().is_loopback() => {
+            router.routes(routes!(chaos::strike)).routes(routes!(chaos::list))
+        }
+        _ => router,
+    };
+    let (router, described) = router.split_for_parts();
     let nowhere = |uri: Uri| async move { Refusal::missing(format!("nothing is at {}", uri.path())) };
     let wrong = || async {
         let message = "this path is not for that method";

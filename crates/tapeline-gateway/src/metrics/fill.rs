@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::Value;
-use tapeline::{Level, Spread, Status, VenueStatus};
+use tapeline::{AlertList, Ledger, Level, Rung, Spread, Status, VenueStatus};
 use tapeline_core::feed::{FeedStatus, LineStatus};
 use tapeline_core::policy::breaker::State;
 
@@ -19,6 +19,10 @@ use crate::stream::{Audience, Counters};
 pub(crate) struct Sources<'a> {
     pub(crate) version: &'a str,
     pub(crate) status: &'a Status,
+    /// What was expected, and what came of it.
+    pub(crate) ledger: &'a Ledger,
+    /// What is wrong, and what was told of it.
+    pub(crate) alerts: &'a AlertList,
     /// Who reads over the network.
     pub(crate) audience: &'a Audience,
     pub(crate) counters: &'a Counters,
@@ -62,6 +66,14 @@ pub(crate) fn families(from: Sources<'_>) -> Vec<Filled> {
     for venue in &from.status.venues {
         fill_venue(&mut sheet, venue);
     }
+    for ledger in &from.ledger.venues {
+        let (total, id) = (&ledger.total, || vec![("venue", ledger.venue.to_owned())]);
+        sheet.put(f::EXPECTED, id(), total.expected as f64);
+        sheet.put(f::REPAIRED, id(), total.repaired as f64);
+        sheet.put(f::LOST, id(), total.lost as f64);
+        sheet.put(f::UNVERIFIABLE, id(), total.unverifiable as f64);
+    }
+    fill_alerts(&mut sheet, from.alerts);
     fill_hub(&mut sheet, from.status, from.audience);
     fill_clients(&mut sheet, from);
     sheet.0
@@ -77,10 +89,20 @@ fn fill_venue(sheet: &mut Sheet, venue: &VenueStatus) {
     for line in &feed.lines {
         fill_line(sheet, feed, line);
     }
+    let fallback = &feed.fallback;
+    let rungs = Rung::ALL.map(|rung| rung.name().to_owned());
+    sheet.one_of(f::FALLBACK_RUNG, &id(), "rung", &rungs, fallback.rung);
+    sheet.put(f::FALLBACK_PINNED, id(), f64::from(fallback.pinned));
+    sheet.put(f::FALLBACK_CHANGES, id(), fallback.changes as f64);
+    sheet.put(f::POLLED, id(), fallback.polled as f64);
+    sheet.put(f::ROTATIONS, id(), feed.rotations as f64);
     for endpoint in &feed.endpoints {
         let mut labels = with("endpoint", &endpoint.origin);
         labels.push(("protocol", endpoint.protocol.to_owned()));
         sheet.one_of(f::BREAKER_STATE, &labels, "state", &words(&STATES), &word(&endpoint.breaker));
+        if let Some(score) = endpoint.score {
+            sheet.put(f::ENDPOINT_SCORE, with("endpoint", &endpoint.origin), score);
+        }
         let dials = [("opened", endpoint.dials_opened), ("failed", endpoint.dials_failed)];
         for (result, count) in dials.into_iter().filter(|_| endpoint.protocol == "ws") {
             let mut labels = with("endpoint", &endpoint.origin);
@@ -123,13 +145,32 @@ fn fill_line(sheet: &mut Sheet, feed: &FeedStatus, line: &LineStatus) {
         (f::LINE_WANTED, line.wanted as f64),
         (f::LINE_CONFIRMED, line.confirmed as f64),
         (f::DUPLICATES, stats.duplicates as f64),
+        (f::LINE_FIRST, stats.first as f64),
+        (f::MISMATCHES, stats.mismatches as f64),
     ];
     for (family, value) in figures {
         sheet.put(family, id(), value);
     }
+    if let Some(lag) = stats.lag {
+        sheet.put(f::LINE_LAG, id(), lag.as_secs_f64());
+    }
     if let Some(slowest) = line.round_trip_us {
         sheet.put(f::LINE_RTT, id(), slowest as f64 / 1e6);
     }
+}
+
+/// By rule, level and state: there may be thousands of alerts.
+fn fill_alerts(sheet: &mut Sheet, alerts: &AlertList) {
+    let mut counts: BTreeMap<(&str, Level, String), u64> = BTreeMap::new();
+    for alert in &alerts.active {
+        *counts.entry((alert.rule.name(), alert.level, word(&alert.state))).or_default() += 1;
+    }
+    for ((alert, level, state), count) in counts {
+        let labels = vec![("alert", alert.to_owned()), ("level", word(&level)), ("state", state)];
+        sheet.put(f::ALERTS, labels, count as f64);
+    }
+    let told = alerts.notifications.last().map_or(0, |last| last.seq);
+    sheet.put(f::NOTIFICATIONS, Vec::new(), told as f64);
 }
 
 fn fill_hub(sheet: &mut Sheet, status: &Status, audience: &Audience) {

@@ -57,6 +57,58 @@ async fn a_line_is_reconnected_on_order() {
 }
 
 #[tokio::test]
+async fn data_comes_from_where_an_operator_says_until_it_is_let_go() {
+    let bench = Bench::new().await;
+    let mut book = bench.hub.subscribe(["binance:book:BTCUSDT"]).await.unwrap();
+    data(&mut book).await;
+    let rung = async || {
+        let status = bench.get("/api/v1/status").await.json();
+        status["items"][0]["fallback"].clone()
+    };
+    assert_eq!((&rung().await["rung"], &rung().await["pinned"]), (&json!("primary"), &json!(false)));
+    let answer = bench.act("pin", r#"{"mode":"poll","target":"binance"}"#).await;
+    assert_eq!(answer.json(), json!({"ok": true, "rung": "poll", "venues": ["binance"]}), "{answer:?}");
+    soon(async { while rung().await["rung"] != "poll" {} }).await;
+    assert_eq!(rung().await["pinned"], true);
+    assert!(rung().await["reason"].as_str().is_some_and(|why| !why.is_empty()));
+    let metrics = bench.get("/metrics").await.body;
+    for line in
+        ["fallback_rung{venue=\"binance\",rung=\"poll\"} 1.0", "fallback_pinned{venue=\"binance\"} 1.0"]
+    {
+        assert!(metrics.lines().any(|found| found == format!("tapeline_{line}")), "{line}: {metrics}");
+    }
+    soon(async { while bench.get("/api/v1/topics").await.json()["items"][0]["source"] != "poll" {} }).await;
+    let answer = bench.act("unpin", "").await;
+    assert_eq!(answer.json(), json!({"ok": true, "unpinned": 1}), "{answer:?}");
+    let events = bench.get("/api/v1/events").await.json();
+    let orders: Vec<_> =
+        events["items"].as_array().unwrap().iter().filter(|event| event["entity"] == "operator").collect();
+    assert!(orders.len() >= 2, "orders are recorded: {events}");
+}
+
+#[tokio::test]
+async fn lines_are_named_by_number_or_by_what_they_carry() {
+    let bench = Bench::new().await;
+    let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    data(&mut trades).await;
+    for target in ["binance/0", "binance/line 0", "binance:trade:BTCUSDT"] {
+        let answer = bench.act("reconnect", &json!({"target": target}).to_string()).await;
+        assert_eq!(answer.json(), json!({"ok": true, "reconnected": 1}), "{target}: {answer:?}");
+    }
+    let answer = bench.act("recover", r#"{"target":"binance/9"}"#).await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{answer:?}");
+    for mode in ["immediate", "delayed", "progressive", "manual"] {
+        let answer = bench.act("recover", &json!({"target": "binance", "mode": mode}).to_string()).await;
+        assert_eq!((answer.status, answer.json()["ok"].as_bool()), (200, Some(true)), "{mode}: {answer:?}");
+    }
+    data(&mut trades).await;
+    soon(async { while bench.get("/api/v1/lines").await.json()["items"][0]["phase"] != "live" {} }).await;
+    let answer = bench.act("rotate", r#"{"target":"binance:trade:BTCUSDT"}"#).await;
+    assert_eq!(answer.json(), json!({"ok": true, "rotated": 1}), "{answer:?}");
+    soon(async { while bench.get("/api/v1/status").await.json()["items"][0]["rotations"] != 1 {} }).await;
+}
+
+#[tokio::test]
 async fn topics_without_readers_are_swept_on_order() {
     let bench = Bench::new().await;
     let trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
@@ -95,9 +147,19 @@ async fn what_cannot_be_done_is_told() {
         let answer = bench.act(action, body).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{action} {body}");
     };
-    for later in ["recover", "rotate", "fallback", "pin", "unpin", "reload", "drain"] {
+    for later in ["reload", "drain"] {
         check(later, "", 501, "not_implemented").await;
     }
+    for ladder in ["fallback", "pin"] {
+        check(ladder, "", 400, "bad_request").await;
+        check(ladder, r#"{"mode":"telepathy"}"#, 400, "bad_request").await;
+        check(ladder, r#"{"mode":"poll","target":"binance/0"}"#, 400, "bad_request").await;
+    }
+    check("recover", r#"{"mode":"soon"}"#, 400, "bad_request").await;
+    check("recover", r#"{"target":"binance:trade:BTCUSDT"}"#, 404, "not_found").await;
+    check("recover", r#"{"target":"binance:tade:BTCUSDT"}"#, 400, "bad_topic").await;
+    check("rotate", r#"{"target":"binance/line x"}"#, 400, "bad_request").await;
+    check("unpin", r#"{"mode":"poll"}"#, 400, "bad_request").await;
     check("dance", "", 404, "not_found").await;
     check("reconnect", r#"{"target":"nowhere"}"#, 404, "not_found").await;
     check("reconnect", r#"{"target":"binance/x"}"#, 400, "bad_request").await;

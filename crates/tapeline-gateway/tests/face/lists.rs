@@ -19,7 +19,7 @@ async fn items(bench: &Bench, list: &str) -> Vec<Value> {
 #[tokio::test]
 async fn lists_are_empty_before_anything_runs() {
     let bench = Bench::new().await;
-    for list in ["status", "topics", "subscribers", "lines", "breakers", "events"] {
+    for list in ["status", "topics", "subscribers", "lines", "breakers", "ledger", "reliability", "alerts"] {
         assert_eq!(items(&bench, list).await, Vec::<Value>::new(), "{list}");
     }
 }
@@ -112,4 +112,84 @@ async fn many_who_ask_at_once_are_all_answered() {
     for answer in soon(futures_util::future::join_all(asks)).await {
         assert_eq!(answer.json()["items"].as_array().map(Vec::len), Some(1));
     }
+}
+
+#[tokio::test]
+async fn the_ledger_tells_by_topic_and_minute_what_came_of_what_was_expected() {
+    let bench = Bench::new().await;
+    let mut reader = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    for _ in 0..20 {
+        soon(reader.next()).await.unwrap();
+    }
+    let topics = items(&bench, "ledger?of=binance:trade:btcusdt").await;
+    let (topic, total) = (&topics[0], &topics[0]["total"]);
+    assert_eq!(
+        (topics.len(), &topic["topic"], &topic["verifiable"]),
+        (1, &json!("binance:trade:BTCUSDT"), &json!(true))
+    );
+    assert!(
+        total["expected"].as_u64() > Some(5) && total["lost"] == 0 && topic["completeness"] == 1.0,
+        "{topic}"
+    );
+    assert!(topic["minutes"][0]["start"].is_string() && topic["level"].is_string(), "{topic}");
+    let whole = bench.get("/api/v1/ledger?of=binance").await.json();
+    assert!(whole["total"]["expected"].as_u64() >= total["expected"].as_u64(), "{whole}");
+    for (of, status) in [("nowhere", 404), ("binance:trade:ETHUSDT", 404), ("binance:tade:X", 400)] {
+        assert_eq!(bench.get(&format!("/api/v1/ledger?of={of}")).await.status, status, "{of}");
+    }
+}
+
+#[tokio::test]
+async fn reliability_and_the_record_it_comes_from_tell_of_an_outage() {
+    let bench = Bench::new().await;
+    let mut reader = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    for _ in 0..20 {
+        soon(reader.next()).await.unwrap();
+    }
+    let whole = bench.get("/api/v1/reliability?window=1h").await.json();
+    assert_eq!((&whole["window_s"], &whole["full"]["failures"]), (&json!(3600.0), &json!(0)), "{whole}");
+    let venue = &whole["items"][0];
+    assert_eq!(
+        (&venue["id"], &venue["topics"][0]["topic"]),
+        (&json!("binance"), &json!("binance:trade:BTCUSDT"))
+    );
+    assert_eq!(bench.get("/api/v1/reliability?window=soon").await.code(), "bad_request");
+    assert_eq!(bench.get("/api/v1/reliability").await.json()["window_s"], Value::Null);
+    bench.act("sweep", "").await;
+    let all = bench.get("/api/v1/events").await.json();
+    let (items, next) = (all["items"].as_array().unwrap(), all["next"].as_u64().unwrap());
+    assert!(items.iter().any(|item| item["kind"] == "service" && item["since_us"].is_u64()), "{all}");
+    assert!(items.iter().any(|item| item["to"] == "sweep" && item["entity"] == "operator"), "{all}");
+    let first = bench.get("/api/v1/events?after=0&limit=2").await.json();
+    assert_eq!((first["items"].as_array().map(Vec::len), &first["next"]), (Some(2), &json!(2)), "{first}");
+    bench.act("reset", "").await;
+    let news = bench.get(&format!("/api/v1/events?after={next}")).await.json();
+    assert!(news["next"].as_u64() > Some(next) && news["items"][0]["seq"] == next + 1, "{news}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_listed_with_evidence_and_what_to_do() {
+    let bench = Bench::new().await;
+    assert!(bench.hub.report("desk", tapeline::Level::Critical, "prices make no sense"));
+    let alert = soon(async {
+        loop {
+            if let Some(alert) = items(&bench, "alerts").await.into_iter().next() {
+                return alert;
+            }
+        }
+    })
+    .await;
+    assert_eq!((&alert["id"], &alert["level"]), (&json!("reported/desk"), &json!("critical")), "{alert}");
+    assert_eq!(alert["evidence"], "prices make no sense");
+    assert!(alert["action"].as_str().is_some_and(|action| !action.is_empty()) && alert["since"].is_string());
+    soon(async {
+        while bench.get("/api/v1/alerts").await.json()["notifications"].as_array().is_none_or(Vec::is_empty) {
+        }
+    })
+    .await;
+    let metrics = bench.get("/metrics").await.body;
+    let line = "tapeline_alerts{alert=\"reported\",level=\"critical\",state=\"firing\"} 1.0";
+    assert!(metrics.lines().any(|found| found == line), "{metrics}");
+    assert!(metrics.contains("tapeline_notifications_total 1.0"), "{metrics}");
+    assert_eq!(bench.get("/api/v1/history").await.status, 200);
 }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod bench;
+mod chaos;
 mod connections;
 mod door;
 mod figures;
