@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::data::event::BookState;
 use crate::data::topic::Topic;
-use crate::data::update::{Level, Position};
+use crate::data::update::{Level, Position, Source};
 use crate::outbox::{OutboxStats, SubscriberId};
 use crate::policy::breaker;
 use crate::policy::health::Reason;
@@ -154,6 +154,8 @@ pub struct TopicStatus {
     pub level: Level,
     /// What its line does, or `rejected`.
     pub phase: &'static str,
+    /// Where its data comes from.
+    pub source: Source,
     /// Why, in words.
     pub reason: String,
     /// Why, in figures.
@@ -398,6 +400,7 @@ impl Feed {
             topic: entry.topic.clone(),
             level: entry.service.level,
             phase: entry.service.phase,
+            source: entry.service.source,
             reason: entry.service.reason.to_string(),
             reasons: self.topic_reasons(now, id, entry),
             since: entry.since,
