@@ -9,7 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tapeline_core::data::channel::Delivery;
 
 pub(crate) use remote::{
-    Acted, Asked, Backoff, BackoffAction, Completions, Doctor, Health, Reconnect, Reset,
+    Acted, Alerts, Asked, Backoff, BackoffAction, Completions, Doctor, Fallback, Health, Ledger, OfLines,
+    OfVenue, Recover, Reliability,
 };
 
 /// Verified market data from many venues.
@@ -101,7 +102,7 @@ pub(crate) enum Command {
     /// Show a generated market: books, quotes and trades, without any network
     Demo(Demo),
     /// Serve market data to other programs: WebSocket and HTTP on one port
-    Serve,
+    Serve(Serve),
     /// Show topics as they change, as a table or as JSON lines
     Watch(Watch),
     /// Show what a running gateway does
@@ -110,10 +111,26 @@ pub(crate) enum Command {
     Health(Health),
     /// Look for what keeps data from coming: ask the gateway, then try every step to a venue
     Doctor(Doctor),
+    /// Show what is wrong with a running gateway and its venues, and what to do
+    Alerts(Alerts),
+    /// Show what a running gateway expected of venues, and what came of it
+    Ledger(Ledger),
+    /// Show how available a running gateway's topics were, and how soon outages were found and mended
+    Reliability(Reliability),
+    /// Put what is down in a running gateway on its way again
+    Recover(Recover),
     /// Close and redial lines of a running gateway
-    Reconnect(Reconnect),
+    Reconnect(OfLines),
+    /// Let new lines follow those of a running gateway, without a break
+    Rotate(OfLines),
+    /// Let a running gateway take its data from elsewhere, until its rules decide again
+    Fallback(Fallback),
+    /// Let a running gateway take its data from elsewhere until `unpin`
+    Pin(Fallback),
+    /// Let the rules of a running gateway decide again where its data comes from
+    Unpin(OfVenue),
     /// Close breakers and forget failures in a running gateway
-    Reset(Reset),
+    Reset(OfVenue),
     /// Drop the topics of a running gateway that nobody reads
     Sweep(Acted),
     /// Make a running gateway read its configuration again
@@ -142,6 +159,14 @@ pub(crate) struct Demo {
     /// Let a script of faults strike the market, so that recovery can be watched
     #[arg(long)]
     pub(crate) chaos: bool,
+}
+
+/// `tapeline serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Allow faults on purpose over POST /api/v1/chaos/…; only where no other machine can connect
+    #[arg(long)]
+    pub(crate) enable_chaos: bool,
 }
 
 /// `tapeline watch`.

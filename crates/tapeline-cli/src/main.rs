@@ -58,22 +58,39 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Backoff(args) => command::backoff::run(args.action, &global),
         Command::Completions(args) => command::completions::run(&args),
         Command::Demo(args) => block_on(async |stop| command::demo::run(args, &global, stop).await),
-        Command::Serve => block_on(async |stop| command::serve::run(global, stop).await),
+        Command::Serve(args) => block_on(async |stop| command::serve::run(&args, global, stop).await),
         Command::Watch(args) => block_on(async |stop| command::watch::run(args, &global, stop).await),
         Command::Simulate(args) => block_on(async |stop| command::simulate::run(*args, stop).await),
         Command::Status(args) => asking(async || command::status::run(&args, &global).await),
         Command::Health(args) => asking(async || command::health::run(&args, &global).await),
         Command::Doctor(args) => asking(async || command::doctor::run(&args, &global).await),
-        Command::Reconnect(args) => asking(async || {
-            command::act::run("reconnect", args.target.as_deref(), &args.acted, &global).await
-        }),
-        Command::Reset(args) => {
-            asking(async || command::act::run("reset", args.target.as_deref(), &args.acted, &global).await)
+        Command::Alerts(args) => asking(async || command::alerts::run(&args, &global).await),
+        Command::Ledger(args) => asking(async || command::ledger::run(&args, &global).await),
+        Command::Reliability(args) => asking(async || command::reliability::run(&args, &global).await),
+        Command::Recover(args) => act("recover", &args.target, Some(args.mode.name()), &args.acted, &global),
+        Command::Reconnect(args) => act("reconnect", &args.target, None, &args.acted, &global),
+        Command::Rotate(args) => act("rotate", &args.target, None, &args.acted, &global),
+        Command::Fallback(args) => {
+            act("fallback", &args.target, Some(args.kind.name()), &args.acted, &global)
         }
-        Command::Sweep(args) => asking(async || command::act::run("sweep", None, &args, &global).await),
-        Command::Reload(args) => asking(async || command::act::run("reload", None, &args, &global).await),
-        Command::Drain(args) => asking(async || command::act::run("drain", None, &args, &global).await),
+        Command::Pin(args) => act("pin", &args.target, Some(args.kind.name()), &args.acted, &global),
+        Command::Unpin(args) => act("unpin", &args.target, None, &args.acted, &global),
+        Command::Reset(args) => act("reset", &args.target, None, &args.acted, &global),
+        Command::Sweep(args) => act("sweep", &None, None, &args, &global),
+        Command::Reload(args) => act("reload", &None, None, &args, &global),
+        Command::Drain(args) => act("drain", &None, None, &args, &global),
     }
+}
+
+/// Gives an order.
+fn act(
+    name: &str,
+    target: &Option<String>,
+    mode: Option<&str>,
+    acted: &args::Acted,
+    global: &args::Global,
+) -> Result<Exit, Failed> {
+    asking(async || command::act::run(name, (target.as_deref(), mode), acted, global).await)
 }
 
 /// Runs a command that asks and ends; a signal ends it sooner.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `tapeline status`.
 #[derive(Debug, Args)]
@@ -48,20 +48,134 @@ pub(crate) struct Acted {
     pub(crate) json: bool,
 }
 
-/// `tapeline reconnect`.
+/// `tapeline reconnect` and `tapeline rotate`.
 #[derive(Debug, Args)]
-pub(crate) struct Reconnect {
-    /// A venue such as binance, or one of its lines such as binance/0 [default: everything]
-    #[arg(value_name = "VENUE[/LINE]")]
+pub(crate) struct OfLines {
+    /// A venue such as binance, one of its lines such as binance/0, or a topic [default: everything]
+    #[arg(value_name = "VENUE[/LINE]|TOPIC")]
     pub(crate) target: Option<String>,
     /// Where and how.
     #[command(flatten)]
     pub(crate) acted: Acted,
 }
 
-/// `tapeline reset`.
+/// `tapeline recover`.
 #[derive(Debug, Args)]
-pub(crate) struct Reset {
+pub(crate) struct Recover {
+    /// A venue such as binance, one of its lines such as binance/0, or a topic [default: everything]
+    #[arg(value_name = "VENUE[/LINE]|TOPIC")]
+    pub(crate) target: Option<String>,
+    /// How soon
+    #[arg(long, value_name = "HOW", default_value = "immediate")]
+    pub(crate) mode: Way,
+    /// Where and how.
+    #[command(flatten)]
+    pub(crate) acted: Acted,
+}
+
+/// How soon what is down is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// At once.
+    Immediate,
+    /// After a minute.
+    Delayed,
+    /// With growing delays, as after a failure.
+    Progressive,
+    /// Not at all: it waits for new settings or another order.
+    Manual,
+}
+
+/// `tapeline fallback` and `tapeline pin`.
+#[derive(Debug, Args)]
+pub(crate) struct Fallback {
+    /// Where data is to come from
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// A venue such as binance [default: all]
+    #[arg(value_name = "VENUE")]
+    pub(crate) target: Option<String>,
+    /// Where and how.
+    #[command(flatten)]
+    pub(crate) acted: Acted,
+}
+
+/// A rung of the fallback ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Every line there should be.
+    Primary,
+    /// Another endpoint, or one of two lines.
+    Alternate,
+    /// REST, asked in turns.
+    Poll,
+    /// REST at lower rates, then for the topics with priority only.
+    Partial,
+    /// What is held from before, with its age.
+    Cache,
+}
+
+impl Way {
+    /// Its word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::Delayed => "delayed",
+            Self::Progressive => "progressive",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl Kind {
+    /// Its word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Alternate => "alternate",
+            Self::Poll => "poll",
+            Self::Partial => "partial",
+            Self::Cache => "cache",
+        }
+    }
+}
+
+/// `tapeline reliability`.
+#[derive(Debug, Args)]
+pub(crate) struct Reliability {
+    /// Of the latest 1m, 1h, 24h or the like [default: since the start]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) window: Option<String>,
+    /// What the gateway says, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tapeline alerts`.
+#[derive(Debug, Args)]
+pub(crate) struct Alerts {
+    /// Also those that are pending, explained by others, or over
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// What the gateway says, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tapeline ledger`.
+#[derive(Debug, Args)]
+pub(crate) struct Ledger {
+    /// A venue such as binance, or a topic, which is then told by the minute [default: everything]
+    #[arg(value_name = "VENUE|TOPIC")]
+    pub(crate) of: Option<String>,
+    /// What the gateway says, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tapeline reset` and `tapeline unpin`.
+#[derive(Debug, Args)]
+pub(crate) struct OfVenue {
     /// A venue such as binance [default: all]
     #[arg(value_name = "VENUE")]
     pub(crate) target: Option<String>,

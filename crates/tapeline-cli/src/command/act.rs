@@ -1,4 +1,5 @@
-//! `tapeline reconnect`, `reset`, `sweep`, `reload`, `drain`: orders to a running gateway.
+//! `tapeline recover`, `reconnect`, `rotate`, `fallback`, `pin`, `unpin`, `reset`, `sweep`, `reload`, `drain`: orders
+//! to a running gateway.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::remote::{Remote, token};
 /// Gives the order called `name`.
 pub(crate) async fn run(
     name: &str,
-    target: Option<&str>,
+    (target, mode): (Option<&str>, Option<&str>),
     args: &Acted,
     global: &Global,
 ) -> Result<Exit, Failed> {
@@ -20,6 +21,9 @@ pub(crate) async fn run(
     let mut order = json!({});
     if let Some(target) = target {
         order["target"] = target.into();
+    }
+    if let Some(mode) = mode {
+        order["mode"] = mode.into();
     }
     let answer = remote.post(&format!("/api/v1/actions/{name}"), &order, &token).await?.granted(&remote)?;
     let text = if args.json { format!("{answer}\n") } else { told(name, target, &answer) };

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tapeline::settings::Settings;
-use tapeline::{Hub, HubConfig};
+use tapeline::{Chaos, Hub, HubConfig, StateDir, StateError};
 use tapeline_gateway::about::About;
 use tapeline_gateway::config::{Limits, Timing};
 use tapeline_gateway::{Gateway, GatewayConfig};
 use tokio::sync::Notify;
 
 use super::config::load;
-use crate::args::Global;
+use crate::args::{Global, Serve};
 use crate::exit::{Exit, Failed};
 use crate::log;
 use crate::out::print;
@@ -25,13 +25,16 @@ use reload::Reloader;
 const SPARE_FILES: u64 = 256;
 
 /// Runs the command until a signal or an order ends it.
-pub(crate) async fn run(global: Global, stop: &mut Stop) -> Result<Exit, Failed> {
+pub(crate) async fn run(args: &Serve, global: Global, stop: &mut Stop) -> Result<Exit, Failed> {
     let settings = load(&global)?;
     reload::logs(&global, &settings);
     tokio::spawn(log::tell_counts());
     files(&settings);
     let token = admin_token(&settings);
-    let hub = Hub::new(hub_config(&settings));
+    let mut config = hub_config(&settings);
+    config.state = state(&settings)?;
+    config.chaos = chaos(args, &settings)?;
+    let hub = Hub::new(config);
     let drain = Arc::new(Notify::new());
     let reloader = Arc::new(Reloader::new(global, settings.clone(), token.clone(), hub.clone()));
     let about = about(&settings, &reloader, &drain);
@@ -86,6 +89,39 @@ fn about(settings: &Settings, reloader: &Arc<Reloader>, drain: &Arc<Notify>) -> 
             Ok(json!({"draining": true}))
         })),
         ..About::default()
+    }
+}
+
+/// Faults on purpose, if they are wanted. Whoever can connect could order them, if he had the token: so nobody else may
+/// be able to connect.
+fn chaos(args: &Serve, settings: &Settings) -> Result<Option<Arc<Chaos>>, Failed> {
+    if !args.enable_chaos {
+        return Ok(None);
+    }
+    let listen = settings.gateway.listen;
+    if !listen.ip().is_loopback() {
+        let why = format!(
+            "--enable-chaos: other machines can connect to {listen}, and faults are for loopback only"
+        );
+        return Err(
+            Failed::new(Exit::Usage, why).hint("leave it out, or --set gateway.listen=127.0.0.1:8480")
+        );
+    }
+    tracing::warn!("faults on purpose are allowed: POST /api/v1/chaos/…");
+    Ok(Some(Chaos::new()))
+}
+
+/// The state folder, if there is one that can be written; it is an error if another process has it: both together would
+/// ask more of the venues than they allow.
+fn state(settings: &Settings) -> Result<Option<Arc<StateDir>>, Failed> {
+    let Some(folder) = &settings.state.dir else { return Ok(None) };
+    match StateDir::open(folder, settings.state.event_log) {
+        Ok(state) => Ok(Some(state)),
+        Err(error @ StateError::Busy { .. }) => Err(Failed::new(Exit::Failure, error)),
+        Err(error) => {
+            tracing::warn!(%error, "bans and dial times will not outlive this process, and no events are written");
+            Ok(None)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `tapeline status`: what a running gateway does, as tables.
 
+mod sources;
+
 use std::io::IsTerminal as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,15 +31,22 @@ pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
     }
     let lines = remote.get("/api/v1/lines").await?.granted(&remote)?;
     let topics = remote.get("/api/v1/topics").await?.granted(&remote)?;
-    // A pipe has no width: everything is shown there.
-    let terminal = std::io::stdout().is_terminal();
-    let columns = if terminal { usize::from(crate::view::screen::size().0).max(60) } else { 240 };
+    let (terminal, columns) = (std::io::stdout().is_terminal(), columns());
     let mut out = head(&status, &remote);
     for reason in verdict(&status).1 {
         out.push(Line::new().with(Tone::Warning, format!("  {reason}")));
     }
     out.push(Line::new());
+    if !items(&status).is_empty() {
+        out.extend(sources::venues(items(&status), columns));
+        out.push(Line::new());
+    }
     out.extend(line_table(items(&lines), columns));
+    let endpoints = sources::endpoints(items(&status), columns);
+    if !endpoints.is_empty() {
+        out.push(Line::new());
+        out.extend(endpoints);
+    }
     out.push(Line::new());
     let rows = usize::from(crate::view::screen::size().1);
     let room = match (args.all, terminal) {
@@ -47,28 +56,42 @@ pub(crate) async fn run(args: &Asked, global: &Global) -> Result<Exit, Failed> {
         (false, false) => MOST,
     };
     out.extend(topic_table(items(&topics), columns, room, terminal));
-    let colour = global.colour();
-    let text: String =
-        out.iter().map(|line| format!("{}\n", line.render(columns, colour).trim_end())).collect();
-    print(&text)?;
+    show(&out, global)?;
     Ok(Exit::Done)
 }
 
-fn items(list: &Value) -> &[Value] {
+/// How wide a table may be. A pipe has no width: everything is shown there.
+pub(crate) fn columns() -> usize {
+    let terminal = std::io::stdout().is_terminal();
+    if terminal { usize::from(crate::view::screen::size().0).max(60) } else { 240 }
+}
+
+/// Prints lines, with colours where they are wanted.
+pub(crate) fn show(lines: &[Line], global: &Global) -> Result<(), Failed> {
+    let (columns, colour) = (columns(), global.colour());
+    let text: String =
+        lines.iter().map(|line| format!("{}\n", line.render(columns, colour).trim_end())).collect();
+    print(&text)
+}
+
+/// The items of a list.
+pub(crate) fn items(list: &Value) -> &[Value] {
     list.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+/// A text of an item; empty if there is none.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or("")
 }
 
-fn number(value: &Value, name: &str) -> Option<u64> {
+/// A number of an item, also one that is written as a text.
+pub(crate) fn number(value: &Value, name: &str) -> Option<u64> {
     let value = value.get(name)?;
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// A time in nanoseconds since 1970 as an age.
-fn since(value: &Value, name: &str) -> String {
+pub(crate) fn since(value: &Value, name: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     match number(value, name) {
         Some(nanos) if nanos > 0 => age(now.saturating_sub(nanos / 1_000_000)),
@@ -137,33 +160,60 @@ fn line_table(items: &[Value], columns: usize) -> Vec<Line> {
         Column { name: "RTT", right: true, spare: 5, least: 0 },
         Column { name: "RECONNECTS", right: true, spare: 1, least: 0 },
         Column { name: "ENDPOINT", right: false, spare: 6, least: 0 },
+        Column { name: "SIDE", right: false, spare: 1, least: 0 },
+        Column { name: "FIRST", right: true, spare: 2, least: 0 },
+        Column { name: "LAG", right: true, spare: 2, least: 0 },
     ];
-    let row = |item: &Value| -> Vec<Field> {
-        let (level, phase) = (text(item, "level"), text(item, "phase"));
-        let wanted = number(item, "wanted").unwrap_or(0);
-        let confirmed = number(item, "confirmed").unwrap_or(0);
-        let rtt = number(item, "round_trip_us").map(|micros| format!("{:.1} ms", micros as f64 / 1_000.0));
-        let shown = match (text(item, "venue"), text(item, "id")) {
-            (venue, "") => format!("{venue}/{}", number(item, "id").unwrap_or(0)),
-            (_, id) => id.to_owned(),
-        };
-        vec![
-            (Tone::Strong, shown),
-            (if phase == "live" { Tone::Good } else { Tone::Warning }, phase.to_owned()),
-            (tone(level), level.to_owned()),
-            (Tone::Dim, since(item, "since")),
-            (Tone::Plain, format!("{confirmed}/{wanted}")),
-            (Tone::Plain, number(item, "frames").map(count).unwrap_or_default()),
-            (Tone::Dim, rtt.unwrap_or_else(|| "–".to_owned())),
-            (Tone::Plain, number(item, "reconnects").map(count).unwrap_or_default()),
-            (Tone::Dim, text(item, "endpoint").to_owned()),
-        ]
-    };
+    // What tells two lines of the same topics apart.
+    const OF_PAIRS: usize = 3;
     if items.is_empty() {
         return vec![Line::new().with(Tone::Dim, "no lines: nobody has asked for anything yet")];
     }
-    let rows: Vec<Vec<Field>> = items.iter().map(row).collect();
-    table::draw(COLUMNS, &rows, columns)
+    let pairs = items.iter().any(|item| text(item, "side") == "b");
+    let shown = COLUMNS.len() - if pairs { 0 } else { OF_PAIRS };
+    let rows: Vec<Vec<Field>> = items
+        .iter()
+        .map(|item| {
+            let mut row = line_row(item);
+            row.truncate(shown);
+            row
+        })
+        .collect();
+    table::draw(&COLUMNS[..shown], &rows, columns)
+}
+
+fn line_row(item: &Value) -> Vec<Field> {
+    let (level, phase) = (text(item, "level"), text(item, "phase"));
+    let wanted = number(item, "wanted").unwrap_or(0);
+    let confirmed = number(item, "confirmed").unwrap_or(0);
+    let millis = |name: &str, unit: f64| number(item, name).map(|value| value as f64 / unit);
+    let millis = |name: &str, unit: f64| {
+        millis(name, unit).map_or_else(|| "–".to_owned(), |millis| format!("{millis:.1} ms"))
+    };
+    let shown = match (text(item, "venue"), text(item, "id")) {
+        (venue, "") => format!("{venue}/{}", number(item, "id").unwrap_or(0)),
+        (_, id) => id.to_owned(),
+    };
+    let heir = number(item, "heir").map(|heir| format!(" → {heir}")).unwrap_or_default();
+    vec![
+        (Tone::Strong, shown),
+        (if phase == "live" { Tone::Good } else { Tone::Warning }, format!("{phase}{heir}")),
+        (tone(level), level.to_owned()),
+        (Tone::Dim, since(item, "since")),
+        (Tone::Plain, format!("{confirmed}/{wanted}")),
+        (Tone::Plain, number(item, "frames").map(count).unwrap_or_default()),
+        (Tone::Dim, millis("round_trip_us", 1e3)),
+        (Tone::Plain, number(item, "reconnects").map(count).unwrap_or_default()),
+        (Tone::Dim, text(item, "endpoint").to_owned()),
+        (Tone::Plain, text(item, "side").to_owned()),
+        (Tone::Plain, number(item, "first").map(count).unwrap_or_default()),
+        (Tone::Dim, millis("lag_ns", 1e6)),
+    ]
+}
+
+/// How the source of data is shown.
+fn source_tone(source: &str) -> Tone {
+    if matches!(source, "" | "live") { Tone::Plain } else { Tone::Warning }
 }
 
 /// The topics. Where there are more than `room`, healthy ones are only counted if `brief`, and the rest is cut.
@@ -172,6 +222,7 @@ fn topic_table(items: &[Value], columns: usize, room: usize, brief: bool) -> Vec
         Column { name: "TOPIC", right: false, spare: 0, least: 16 },
         Column { name: "LEVEL", right: false, spare: 0, least: 8 },
         Column { name: "PHASE", right: false, spare: 2, least: 0 },
+        Column { name: "SOURCE", right: false, spare: 2, least: 0 },
         Column { name: "AGE", right: true, spare: 0, least: 4 },
         Column { name: "READERS", right: true, spare: 1, least: 0 },
         Column { name: "OFFSET", right: true, spare: 3, least: 0 },
@@ -188,6 +239,7 @@ fn topic_table(items: &[Value], columns: usize, room: usize, brief: bool) -> Vec
             (Tone::Strong, text(item, "topic").to_owned()),
             (tone(level), level.to_owned()),
             (Tone::Plain, text(item, "phase").to_owned()),
+            (source_tone(text(item, "source")), text(item, "source").to_owned()),
             (Tone::Dim, since(item, "last_message")),
             (Tone::Plain, readers.map(count).unwrap_or_default()),
             (Tone::Dim, offset.map(count).unwrap_or_default()),

@@ -27,6 +27,7 @@ fn values(kind: Kind) -> (&'static [&'static str], Option<&'static str>) {
         Kind::Share => (&["1.1", "\"0.5\"", "nan"], Some("2")),
         Kind::Switch => (&["1", "\"true\""], Some("yes")),
         Kind::Choice(..) => (&["1", "\"nonsense\""], Some("nonsense")),
+        Kind::Window => (&["1", "\"02:00\"", "\"25:00-26:00\""], Some("at night")),
         Kind::Address => (&["8480", "\"localhost:8480\"", "\"127.0.0.1:65536\""], Some("8480")),
         Kind::Path => (&["1", "\"\""], None),
         Kind::Streams => {

@@ -94,13 +94,32 @@ fn orders_need_the_token_that_only_its_owner_can_read() {
     let token = std::fs::read_to_string(&file).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(token.trim().len(), 64);
-    for order in ["sweep", "reset", "reconnect", "reload"] {
+    for order in ["sweep", "reset", "recover", "reconnect", "rotate", "unpin", "reload"] {
         let ended = served.run(&[order]);
         assert_eq!(ended.code, Some(0), "{order}: {}", ended.stderr);
         assert!(ended.stdout.starts_with(&format!("{order}: done\n")), "{}", ended.stdout);
         let ended = json(&served.run(&[order, "--json"]).stdout);
         assert_eq!(ended["ok"], true, "{ended}");
     }
+    let ended = served.run(&["pin", "poll"]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("rung: poll"), "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(served.run(&["recover", "--mode", "delayed"]).code, Some(0));
+    for misuse in [&["pin"][..], &["fallback", "telepathy"], &["recover", "--mode", "soon"]] {
+        assert_eq!(served.run(misuse).code, Some(2), "{misuse:?}");
+    }
+    let ended = served.run(&["ledger"]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("nothing has come"), "{}", ended.stdout);
+    let ended = served.run(&["alerts"]);
+    assert!(ended.code == Some(0) && !ended.stdout.is_empty(), "{}{}", ended.stdout, ended.stderr);
+    assert!(json(&served.run(&["alerts", "--json"]).stdout)["items"].is_array());
+    let ended = served.run(&["reliability", "--window", "1h"]);
+    assert!(
+        ended.code == Some(0) && ended.stdout.contains("of the latest 60m"),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
+    assert_eq!(served.run(&["reliability", "--window", "soon"]).code, Some(1));
     let wrong = served.folder.write("wrong", "not-the-token");
     let ended = served.run(&["sweep", "--token-file", wrong.to_str().unwrap()]);
     assert_eq!(ended.code, Some(1));
@@ -212,6 +231,8 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
     let ended = end(served.command(&["reload"]).args(["--token-file", "state/admin-token"]));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("tapeline.toml:2:10: timing.linger"), "{}", ended.stderr);
+    // This one and that of the signal are told apart by their number only.
+    served.gateway.told(|line| line.contains("cannot be used, the one before stays"));
     served.gateway.signal("HUP");
     served.gateway.told(|line| line.contains("cannot be used, the one before stays"));
     assert_eq!(get(&served, "/api/v1/config", "").1, in_force.1);
@@ -356,9 +377,18 @@ fn a_port_that_is_taken_is_told() {
     let served = Served::new("taken", "");
     let address = served.url.trim_start_matches("http://");
     let listen = format!("gateway.listen={address}");
-    let ended = end(tapeline(&["serve", "--set", &listen]).current_dir(served.folder.path()));
+    let arguments = ["serve", "--set", &listen, "--set", "state.dir=another"];
+    let ended = end(tapeline(&arguments).current_dir(served.folder.path()));
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
     assert!(ended.stderr.contains("gateway.listen=127.0.0.1:0"), "{}", ended.stderr);
+}
+
+#[test]
+fn two_gateways_do_not_share_a_state_folder() {
+    let served = Served::new("shared", "");
+    let ended = end(tapeline(&["serve"]).current_dir(served.folder.path()));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("in use") && ended.stderr.contains("state.dir"), "{}", ended.stderr);
 }
 
 #[test]
@@ -370,4 +400,13 @@ fn a_gateway_answers_plain_http_too() {
     let mut answer = String::new();
     tcp.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("binance:book:BTCUSDT"), "{answer}");
+}
+
+#[test]
+fn faults_on_purpose_are_refused_where_others_can_connect() {
+    let args = ["serve", "--enable-chaos", "--set", "gateway.listen=0.0.0.0:0"];
+    let open = ["--set", "gateway.insecure_plaintext=true", "--set", "gateway.insecure_no_tokens=true"];
+    let ended = end(&mut tapeline(&[&args[..], &open].concat()));
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.contains("loopback") && ended.stdout.is_empty(), "{}", ended.stderr);
 }

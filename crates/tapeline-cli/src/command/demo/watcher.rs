@@ -63,6 +63,8 @@ struct Venue {
     messages: u64,
     reconnects: u64,
     round_trip: Option<u64>,
+    /// Where its data comes from and why, unless that is as it should be.
+    fallback: Option<(&'static str, &'static str)>,
 }
 
 impl<'a> Watcher<'a> {
@@ -264,6 +266,8 @@ impl Venue {
         let mut venue = Self { name: status.venue.clone(), phase: "halted", ..Self::default() };
         let Some(feed) = &status.feed else { return venue };
         venue.phase = "live";
+        let ladder = &feed.fallback;
+        venue.fallback = (ladder.number > 0).then_some((ladder.rung, ladder.reason));
         for line in &feed.lines {
             if line.phase != "live" {
                 venue.phase = line.phase;
@@ -284,7 +288,10 @@ impl Venue {
         line.push(Tone::Dim, format!("{lines:<8}"));
         line.push(Tone::Dim, format!("{:>9} messages", count(self.messages)));
         line.push(Tone::Dim, format!("  reconnects {:<4}", self.reconnects));
-        if let Some(micros) = self.round_trip {
+        if let Some((rung, reason)) = self.fallback {
+            line.push(Tone::Warning, rung);
+            line.push(Tone::Dim, format!(": {reason}"));
+        } else if let Some(micros) = self.round_trip {
             line.push(Tone::Dim, format!("rtt {:.1} ms", micros as f64 / 1_000.0));
         }
         line
