@@ -112,7 +112,7 @@ fn a_day_is_kept_and_what_comes_at_a_steady_pace_is_named() {
     let history = watch.desk().past.read();
     assert_eq!(history.minutes.len(), 1_440);
     let ill = history.minutes.iter().filter(|minute| minute.venues["one"] == Level::Degraded).count();
-    assert!((24..=48).contains(&ill), "{ill}");
+    assert_eq!(ill, 23, "once an hour, and the first two hours are forgotten");
     let [pattern] = &history.patterns[..] else { panic!("{:?}", history.patterns) };
     assert_eq!((pattern.rule, pattern.every_s, pattern.times), (Rule::Unstable, 3_600, 12));
     watch.look(at(90_005), &[look(&[(Rule::Unstable, "line 0", Level::Degraded)])]);
