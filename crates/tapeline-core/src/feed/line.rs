@@ -54,6 +54,8 @@ pub(super) struct Live {
     pub(super) doubt: Option<Doubt>,
     /// When a replacement was last dialled beside it.
     pub(super) spared: Option<Mono>,
+    /// How long it must have carried data to speak for its endpoint.
+    pub(super) settle_after: Duration,
     /// When another line is to follow it.
     pub(super) replace_at: Option<Mono>,
 }
@@ -77,11 +79,12 @@ pub(super) struct Spare {
 impl Live {
     /// When the session will have lasted long enough to speak for the endpoint.
     pub(super) fn settles_at(&self) -> Option<Mono> {
-        self.proven.filter(|_| !self.settled).map(|proven| proven + SETTLED_AFTER)
+        self.proven.filter(|_| !self.settled).map(|proven| proven + self.settle_after)
     }
 }
 
-/// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint.
+/// A session that ends sooner counts as a failed attempt; one that lasts proves the endpoint, as does one that is
+/// stable before that.
 pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// A line that brings nothing is given up after twice the time each time, up to so many doublings.
@@ -187,6 +190,8 @@ pub(super) struct Line {
     pub(super) ponged: bool,
     pub(super) arrivals: Arrivals,
     pub(super) round_trips: RoundTrips,
+    /// Since when it is not read, as it was last looked at.
+    pub(super) blocked: Option<Mono>,
     /// Sessions in a row that were given up since nothing came on them.
     pub(super) fruitless: u8,
     /// The last message of any kind: a sign of life.
@@ -229,6 +234,7 @@ impl Line {
             ponged: false,
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),
+            blocked: None,
             fruitless: 0,
             last_frame: now.mono,
             last_data: now.mono,

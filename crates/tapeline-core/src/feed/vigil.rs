@@ -18,14 +18,12 @@ impl Feed {
     pub(super) fn attend(&mut self, now: Time, slot: usize) {
         self.settle(now, slot);
         if self.is_blocked(self.lines[slot].id) {
-            if self.lines[slot].is_doubted() {
-                self.believe(now, slot, "it is we who do not read");
-            }
-            self.postpone(now, slot);
+            self.look_away(now, slot);
             // What we have to say does not wait for what we read.
             self.speak(now, slot);
             return;
         }
+        self.lines[slot].blocked = None;
         if !self.may_judge(now) {
             self.speak(now, slot);
             return;
@@ -42,9 +40,26 @@ impl Feed {
         }
     }
 
-    /// We have stopped reading because a subscriber that must not lose anything is slow: silence is our
-    /// own doing, so nothing is concluded from it.
-    fn postpone(&mut self, now: Time, slot: usize) {
+    /// We do not read because a subscriber that must not lose anything is full: nothing is concluded from silence, and
+    /// if it goes on, the silence is our own doing. One that is full for a moment, again and again, since REST tells
+    /// much at once, makes no line live that does not.
+    fn look_away(&mut self, now: Time, slot: usize) {
+        let timing = &self.config.timing;
+        let line = &mut self.lines[slot];
+        let since = *line.blocked.get_or_insert(now.mono);
+        if now.mono.since(since) < timing.silent_min / 2 {
+            let until = now.mono + timing.silent_min / 4;
+            line.wishes.postpone(until);
+            let Phase::Live(live) = &mut line.phase else { return };
+            live.check_at = live.check_at.max(until);
+            if let Some(ping) = &mut live.ping {
+                ping.deadline = ping.deadline.max(until);
+            }
+            return;
+        }
+        if line.is_doubted() {
+            self.believe(now, slot, "it is we who do not read");
+        }
         let timing = &self.config.timing;
         let line = &mut self.lines[slot];
         line.wishes.postpone(now.mono + timing.confirm_within);

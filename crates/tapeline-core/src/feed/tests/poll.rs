@@ -4,7 +4,7 @@ use super::toy::{Bench, SECOND, live, market, read};
 use crate::data::event::Level as PriceLevel;
 use crate::data::update::{Level, Source};
 use crate::feed::{Action, Command, DialError, FetchId, Input, Stage};
-use crate::outbox::{Outbox, Subscriber};
+use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::policy::fault::Fault;
 use crate::policy::ladder::Rung;
 use crate::venue::{Decoded, Fetch, Item, LineId, Refusal};
@@ -115,6 +115,39 @@ fn what_comes_between_the_last_poll_and_the_line_is_waited_for_as_after_a_cut() 
     bench.give(fetch, 7..=9);
     let told = market(&mut outbox);
     assert_eq!(told[told.len() - 1], "event 10 id=10", "nothing was given up: {told:?}");
+}
+
+#[test]
+fn a_reader_that_polls_fill_for_a_moment_again_and_again_makes_no_dead_line_live() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Block);
+    bench.subscribe("toy:trade:R", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 1..=2_400 {
+        bench.hear(line, &format!("t R {id} 1"));
+        bench.pass(SECOND / 20);
+        read(&mut outbox);
+    }
+    // Nothing comes any more, no dial succeeds, and REST tells much at once.
+    bench.todo.clear();
+    let (mut next, mut fills) = (2_401, 0);
+    for _ in 0..600 {
+        bench.pass(SECOND / 10);
+        read(&mut outbox);
+        for (id, why) in turn(&mut bench, true) {
+            if matches!(why, Fetch::Poll { .. }) {
+                bench.give(id, next..next + 1_200);
+                (next, fills) = (next + 1_200, fills + 1);
+                bench.feed.tick(bench.now);
+                bench.collect();
+            }
+        }
+    }
+    assert!(fills > 5, "{fills}");
+    let left =
+        bench.todo.iter().any(|action| matches!(action, Action::Close { line: left, .. } if *left == line));
+    assert!(left, "it has answered nothing for a minute");
 }
 
 #[test]
