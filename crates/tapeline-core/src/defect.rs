@@ -66,11 +66,33 @@ pub enum Defect {
     RotateBothLines,
     /// REST is polled on though a line serves again.
     PollOn,
+    /// The copy that the slower of two lines brings is delivered as well.
+    DeliverSecondCopy,
+    /// A line that ends breaks its topics although another line carries them.
+    BreakWhatIsCovered,
+    /// A delta that begins behind its book is applied as if nothing lay between.
+    ApplyOverHole,
+    /// A line is left to its follower as soon as that one is connected.
+    TakeHeirEarly,
+    /// A line is left to its follower without running beside it for a while.
+    CloseWithoutOverlap,
+    /// What fills a hole is delivered as it comes, the newest first.
+    RepairOutOfOrder,
+    /// Missed events are asked for although the venue wants a pause.
+    RepairWithinHold,
+    /// What was polled replaces what was streamed, however old it is.
+    PolledBeforeStreamed,
+    /// The second line is dialled where the first one stands.
+    BothOnOneEndpoint,
+    /// The rung changes as often as the facts do.
+    RestlessLadder,
+    /// What comes after it was declared missing is not marked as late.
+    LateUnmarked,
 }
 
 impl Defect {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 39] = [
         Self::ResetBackoffOnConnect,
         Self::ForgetResubscribe,
         Self::DeliverDuplicate,
@@ -99,6 +121,17 @@ impl Defect {
         Self::ReleaseBeforeFill,
         Self::RotateBothLines,
         Self::PollOn,
+        Self::DeliverSecondCopy,
+        Self::BreakWhatIsCovered,
+        Self::ApplyOverHole,
+        Self::TakeHeirEarly,
+        Self::CloseWithoutOverlap,
+        Self::RepairOutOfOrder,
+        Self::RepairWithinHold,
+        Self::PolledBeforeStreamed,
+        Self::BothOnOneEndpoint,
+        Self::RestlessLadder,
+        Self::LateUnmarked,
     ];
 
     /// Its name on command lines and in tables.
@@ -132,6 +165,17 @@ impl Defect {
             Self::ReleaseBeforeFill => "release-before-fill",
             Self::RotateBothLines => "rotate-both-lines",
             Self::PollOn => "poll-on",
+            Self::DeliverSecondCopy => "deliver-second-copy",
+            Self::BreakWhatIsCovered => "break-what-is-covered",
+            Self::ApplyOverHole => "apply-over-hole",
+            Self::TakeHeirEarly => "take-heir-early",
+            Self::CloseWithoutOverlap => "close-without-overlap",
+            Self::RepairOutOfOrder => "repair-out-of-order",
+            Self::RepairWithinHold => "repair-within-hold",
+            Self::PolledBeforeStreamed => "polled-before-streamed",
+            Self::BothOnOneEndpoint => "both-on-one-endpoint",
+            Self::RestlessLadder => "restless-ladder",
+            Self::LateUnmarked => "late-unmarked",
         }
     }
 

@@ -40,6 +40,15 @@ impl Feed {
         Seen::of(&mut entry.seen).counts.received += 1;
         let State::Book(book) = &entry.state else { return };
         let several = entry.carriers.several();
+        if planted(Defect::ApplyOverHole)
+            && several
+            && book.is_ahead(span)
+            && let Some(id_of_book) = book.last_id()
+        {
+            let span = Span { first: id_of_book + 1, previous: Some(id_of_book), ..span };
+            self.change(now, id, time, span, bids, asks);
+            return;
+        }
         if several && book.is_ahead(span) && self.keep_early(now, slot, (id, time, span), bids, asks) {
             return;
         }

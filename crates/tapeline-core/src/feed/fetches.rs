@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::data::update::Source;
+use crate::defect::{Defect, planted};
 use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::{Recovery, pause};
@@ -93,6 +94,9 @@ impl Feed {
             rest.iter().map(|endpoint| venue.fetch(why, &endpoint.origin, &entry.topic)).collect();
         let weight = offers.iter().flatten().map(|request| request.weight).max().ok_or(NotNow::Never)?;
         let has = |index: usize| offers[index].is_some();
+        if planted(Defect::RepairWithinHold) && matches!(why, Fetch::Backfill { .. }) {
+            self.gate.rest_hold.reset();
+        }
         let (endpoint, permit) =
             self.gate.fetch(now, weight, left, self.rest_endpoint, has).map_err(|until| {
                 // Never at once again: a gate that says "now" and refuses must not spin.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::config::FeedConfig;
+use crate::defect::{Defect, planted};
 use crate::policy::breaker::{Breaker, Permit, Rules, Share, State};
 use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
@@ -84,7 +85,8 @@ impl Gate {
     /// share none where there are several.
     pub(super) fn preferred(&mut self, now: Mono, side: u8) -> usize {
         let (count, rules) = (self.streams.len(), &self.scores);
-        let place = |index: usize| (index + usize::from(side)) % count.max(1);
+        let apart = if planted(Defect::BothOnOneEndpoint) { 0 } else { usize::from(side) };
+        let place = |index: usize| (index + apart) % count.max(1);
         let candidate = |index: usize| {
             let endpoint = &self.streams[place(index)];
             Candidate {

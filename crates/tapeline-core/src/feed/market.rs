@@ -202,8 +202,7 @@ impl Feed {
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
         let verdict = judge(entry, now.mono, id, time, data.as_ref());
-        let verdict = self.mistake(from, topic, verdict);
-        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let verdict = mistaken(entry, from, verdict);
         if verdict != Verdict::Duplicate {
             let seen = Seen::of(&mut entry.seen);
             seen.last_at = Some(now);
@@ -249,21 +248,6 @@ impl Feed {
         if catching_up {
             self.note_service(now, topic);
         }
-    }
-
-    /// What a feed with a defect takes an event for.
-    #[inline(always)]
-    fn mistake(&self, from: Origin, topic: TopicId, verdict: Verdict) -> Verdict {
-        let several = || self.topics.get(topic).is_some_and(|entry| entry.carriers.several());
-        let wrong = match verdict {
-            Verdict::Duplicate if from.source == Source::Live => {
-                planted(Defect::DeliverSecondCopy) && several()
-            }
-            Verdict::Duplicate if from.source == Source::Poll => planted(Defect::PolledBeforeStreamed),
-            Verdict::Ahead if from.source == Source::Repair => planted(Defect::RepairOutOfOrder),
-            _ => false,
-        };
-        if wrong { Verdict::Next } else { verdict }
     }
 
     /// An id that was here before, or that was declared missing and comes after all: late, and so marked.
@@ -403,6 +387,18 @@ fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option
             if heard { Verdict::Duplicate } else { Verdict::Next }
         }
     }
+}
+
+/// What a feed with a defect takes an event for.
+#[inline(always)]
+fn mistaken(entry: &Entry, from: Origin, verdict: Verdict) -> Verdict {
+    let wrong = match (verdict, from.source) {
+        (Verdict::Duplicate, Source::Live) => planted(Defect::DeliverSecondCopy) && entry.carriers.several(),
+        (Verdict::Duplicate, Source::Poll) => planted(Defect::PolledBeforeStreamed),
+        (Verdict::Ahead, Source::Repair) => planted(Defect::RepairOutOfOrder),
+        _ => false,
+    };
+    if wrong { Verdict::Next } else { verdict }
 }
 
 /// Where something comes from.

@@ -157,6 +157,9 @@ impl Feed {
         let wanted = |id: u64| (from..=to).contains(&id);
         let last = decoded.items.iter().filter_map(id_of).filter(|id| wanted(*id)).max();
         decoded.items.retain(|item| id_of(item).is_none_or(wanted));
+        if planted(Defect::RepairOutOfOrder) {
+            decoded.items.reverse();
+        }
         if planted(Defect::ReleaseBeforeFill) {
             self.declare(now, id);
         }

@@ -108,8 +108,8 @@ impl Feed {
     pub(super) fn rotate_deadline(&self) -> Option<Mono> {
         let heirs = self.lines.iter().filter_map(|line| match line.role {
             Role::Heir { ready, .. } => {
-                let trial = line.live().map(|live| live.since + TRIAL);
-                ready.map(|at| at + self.config.timing.reorder_within).or(trial)
+                let trial = line.live()?.since + TRIAL;
+                Some(ready.map_or(trial, |at| at + self.config.timing.reorder_within))
             }
             _ => None,
         });
@@ -153,15 +153,23 @@ impl Feed {
         match &line.phase {
             Phase::Halted { .. } => return self.give_up_heir(now, heir, "its follower was refused"),
             Phase::Live(_) => {}
-            _ => return,
+            _ => {
+                // Whatever it carried before, it begins anew.
+                self.lines[heir].role = Role::Heir { of: old, ready: None };
+                return;
+            }
         }
         let Some(live) = line.live() else { return };
+        if planted(Defect::TakeHeirEarly) {
+            return self.finish_rotation(now, old, "its follower has taken over");
+        }
         let complete = line.is_complete();
         let tried = now.mono.since(live.since) >= TRIAL;
         let busy = self.lines[old].last_data > live.acknowledged.unwrap_or(live.since);
         if complete && (live.proven.is_some() || tried && !busy) {
             let since = ready.unwrap_or(now.mono);
-            if now.mono.since(since) >= self.config.timing.reorder_within {
+            let beside = now.mono.since(since) >= self.config.timing.reorder_within;
+            if beside || planted(Defect::CloseWithoutOverlap) {
                 return self.finish_rotation(now, old, "its follower has taken over");
             }
             self.lines[heir].role = Role::Heir { of: old, ready: Some(since) };

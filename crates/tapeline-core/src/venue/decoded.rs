@@ -212,7 +212,8 @@ impl Decoded {
     #[inline]
     pub fn wants(&mut self, topic: TopicId, id: u64) -> bool {
         let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
-        let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next;
+        let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next
+            || planted(Defect::DeliverSecondCopy);
         let wanted = id >= next || copies || self.wants_old(topic, id, next);
         if !wanted {
             self.refused.push((topic, id));
