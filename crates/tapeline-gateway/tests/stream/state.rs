@@ -1,12 +1,13 @@
 //! State topics: books against the truth, conflation against what it stands for.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use tapeline_sim::{MarketOptions, Speed};
 
-use crate::bench::{Bench, Book, usual};
+use crate::bench::{Bench, Book, Client, usual};
 
 /// A book of the client's own equals the venue's true book at its id.
 #[track_caller]
@@ -106,4 +107,30 @@ async fn conflated_quotes_end_where_the_others_end_and_count_what_they_stand_for
     for (offset, data) in told.iter().filter(|(offset, _)| *offset >= first["offset"].as_u64().unwrap()) {
         assert_eq!(all[offset], *data, "what is told is what was true at its offset");
     }
+}
+
+#[tokio::test]
+async fn what_was_polled_or_fetched_says_so_to_clients() {
+    let market = MarketOptions { rate: 100, ..MarketOptions::default() };
+    let bench =
+        Bench::with(usual(), market, |venue| venue.feed.timing.poll_every = Duration::from_secs(1)).await;
+    let mut client = bench.client().await;
+    client.subscribe(&["binance:trade:BTCUSDT", "binance:trade:ETHUSDT"], json!({})).await;
+    let from = async |client: &mut Client, source: &str| loop {
+        let frame = client.next_of(&["event"]).await;
+        if frame["source"] == source {
+            return frame;
+        }
+    };
+    assert_eq!(from(&mut client, "live").await["data"]["late"], Value::Null);
+    // One trade in ten is lost on the way: the venue has it still.
+    let _ = bench.venue.trouble("for 2s drop one-in=10 seed=3".parse().unwrap());
+    let repaired = from(&mut client, "repair").await;
+    assert!(repaired["data"]["price"].is_string(), "{repaired}");
+    let all = tapeline::Target::All;
+    bench.hub.pin(&all, tapeline::Rung::Poll).await.unwrap();
+    let polled = from(&mut client, "poll").await;
+    assert!(polled["data"]["price"].is_string(), "{polled}");
+    bench.hub.unpin(&all).await.unwrap();
+    from(&mut client, "live").await;
 }
