@@ -193,9 +193,7 @@ impl Feed {
             }
             return;
         };
-        if let Some(line) = from.line_of(&mut self.lines)
-            && let Some(time) = time
-        {
+        if let (Some(line), Some(time)) = (from.line_of(&mut self.lines), time) {
             line.stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
         }
         let seen = Seen::of(&mut entry.seen);

@@ -115,6 +115,6 @@ fn a_day_is_kept_and_what_comes_at_a_steady_pace_is_named() {
     assert_eq!(ill, 23, "once an hour, and the first two hours are forgotten");
     let [pattern] = &history.patterns[..] else { panic!("{:?}", history.patterns) };
     assert_eq!((pattern.rule, pattern.every_s, pattern.times), (Rule::Unstable, 3_600, 12));
-    watch.look(at(90_005), &[look(&[(Rule::Unstable, "line 0", Level::Degraded)])]);
+    watch.look(at(91_800), &[look(&[(Rule::Unstable, "line 0", Level::Degraded)])]);
     assert_eq!(watch.desk().past.read().patterns, [], "one that does not fit");
 }
