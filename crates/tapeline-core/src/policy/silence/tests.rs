@@ -188,7 +188,7 @@ fn begun(seconds: u64, gap: Duration) -> Arrivals {
     let (mut now, end) = (Mono(1), Mono(1) + Duration::from_secs(seconds));
     while now < end {
         arrivals.observe(now);
-        now = now + gap;
+        now += gap;
     }
     arrivals
 }
