@@ -207,6 +207,7 @@ impl Feed {
             renewed: None,
             doubt: None,
             spared: None,
+            settle_after: SETTLED_AFTER.min(self.config.timing.stable_after),
             replace_at,
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
