@@ -73,11 +73,11 @@ fn head(alert: &Value) -> Line {
         "resolved" => notes = vec![format!("began {} ago", since(alert, "since"))],
         _ => {}
     }
-    notes.extend(
-        [("muted", "explained by another"), ("flapping", "comes and goes")]
-            .into_iter()
-            .filter_map(|(name, word)| is(alert, name).then(|| word.to_owned())),
-    );
+    for (name, word) in [("muted", "explained by another"), ("flapping", "comes and goes")] {
+        if is(alert, name) {
+            notes.push(word.to_owned());
+        }
+    }
     line.with(Tone::Dim, format!("  {}", notes.join(", ")))
 }
 
