@@ -38,8 +38,11 @@ impl Feed {
             }
         }
         if entry.sequence.held() == 0 {
-            entry.outage = false;
             self.holes.remove(&topic);
+            // What was held before a line was lost tells nothing of what is missed since.
+            if entry.carriers.iter().any(|slot| self.lines[slot].is_live()) {
+                entry.outage = false;
+            }
         }
     }
 

@@ -78,6 +78,25 @@ fn what_a_cut_line_missed_is_asked_for_at_once_and_comes_before_what_follows() {
 }
 
 #[test]
+fn a_hole_that_is_filled_while_no_line_stands_does_not_end_the_outage() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 2, 5]);
+    bench.pass(Duration::from_millis(250));
+    let (fetch, ..) = bench.backfill();
+    bench.cut(line);
+    bench.give(fetch, 3..=4);
+    bench.pass(2 * SECOND);
+    let line = bench.open();
+    bench.accept(line, 2);
+    hear(&mut bench, line, [9]);
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (6, 8), "at once");
+    bench.pass(5 * SECOND);
+    bench.give(fetch, 6..=8);
+    assert_eq!(market(&mut outbox).last().map(String::as_str), Some("event 9 id=9"), "nothing was given up");
+}
+
+#[test]
 fn what_comes_after_it_was_declared_is_late() {
     let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
     hear(&mut bench, line, [1]);
