@@ -131,12 +131,19 @@ impl Chaos {
             kind: fault.kind,
             target: fault.target.to_string(),
             probability: fault.probability,
-            left_ms: u64::try_from(fault.until.saturating_duration_since(now).as_millis()).unwrap_or(u64::MAX),
+            left_ms: u64::try_from(fault.until.saturating_duration_since(now).as_millis())
+                .unwrap_or(u64::MAX),
         };
         self.lock().iter().filter(|fault| fault.until > now).map(shown).collect()
     }
 
-    fn add(&self, kind: Mischief, target: Target, lasting: Duration, probability: f64) -> Result<u64, NoFault> {
+    fn add(
+        &self,
+        kind: Mischief,
+        target: Target,
+        lasting: Duration,
+        probability: f64,
+    ) -> Result<u64, NoFault> {
         if !(probability > 0.0 && probability <= 1.0) {
             return Err(NoFault::Odds);
         }
