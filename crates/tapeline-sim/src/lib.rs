@@ -13,6 +13,7 @@
 mod capture;
 mod decimal;
 mod dialect;
+pub mod drills;
 mod exchange;
 pub mod house;
 mod limits;

@@ -29,6 +29,7 @@ pub use troubles::TroubleId;
 pub use wire::{Reply, Said, Say, SocketId};
 
 pub(crate) use telling::Frame;
+pub(crate) use trouble::distance;
 
 use crate::exchange::{LevelChange, Symbol, TrueBook, TrueTrade, names};
 use crate::playback::Speed;

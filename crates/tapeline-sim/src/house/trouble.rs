@@ -249,7 +249,7 @@ fn known(word: &str) -> Result<Kind, BadTrouble> {
 }
 
 /// How many letters have to be changed, added or left out.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);

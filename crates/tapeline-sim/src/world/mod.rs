@@ -7,6 +7,7 @@
 //! - `kinds`, `plan`, `strike`, `aim`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`, `cover`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
+//! - `scene`: a world whose troubles somebody has written down, and what was seen of it
 //! - `figures`: how soon, how often and how reliably a feed does what it promises
 //!
 //! Only this part of the crate uses the product's own code, since it is what is judged; the venues and the judges
@@ -30,6 +31,7 @@ mod plan;
 pub mod prove;
 mod reader;
 mod reading;
+pub(crate) mod scene;
 mod strike;
 mod trace;
 mod weather;

@@ -126,6 +126,11 @@ impl Trace {
         self.note(now, Deed::Told(text.into()));
     }
 
+    /// The lines kept so far, which are kept no longer.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (u64, Deed)> {
+        self.lines.drain(..)
+    }
+
     /// One number for everything that happened so far.
     pub(crate) fn hash(&self) -> u64 {
         self.digest.finish()
