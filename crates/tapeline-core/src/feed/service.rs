@@ -102,10 +102,10 @@ impl Feed {
             }
         }
         self.unserved.remove(&id);
-        let since = if to == State::Down || to == State::Any {
-            self.overdue_since(now, entry, from)
-        } else {
-            now.mono
+        let since = match (from, to) {
+            (_, State::Down) | (State::Full, State::Any) => self.overdue_since(now, entry, from),
+            // What ends an outage ends it now, also where that is polling.
+            _ => now.mono,
         };
         let cause = self.cause_of(entry, to);
         let topic = entry.topic.clone();

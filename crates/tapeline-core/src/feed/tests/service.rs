@@ -88,6 +88,11 @@ fn what_is_polled_is_any_service_until_the_rung_of_lines_is_back() {
         bench.hear(line, &format!("t R {id} 1"));
     }
     assert_eq!(words(&bench), ["full", "down", "any", "full"]);
+    let polled = told(&bench, Mono::default())[2];
+    assert_eq!(
+        polled.1, polled.2,
+        "polling serves from the moment that it does, not since the line was lost"
+    );
 }
 
 #[test]
