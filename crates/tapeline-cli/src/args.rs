@@ -9,8 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use tapeline_core::data::channel::Delivery;
 
 pub(crate) use remote::{
-    Acted, Alerts, Asked, Backoff, BackoffAction, Completions, Doctor, Fallback, Health, Ledger, OfLines,
-    OfVenue, Recover, Reliability,
+    Acted, Alerts, Asked, Backoff, BackoffAction, Completions, Doctor, Drill, DrillAction, Fallback, Health,
+    Ledger, OfLines, OfVenue, Recover, Reliability,
 };
 
 /// Verified market data from many venues.
@@ -139,6 +139,8 @@ pub(crate) enum Command {
     Drain(Acted),
     /// What delays follow after failures
     Backoff(Backoff),
+    /// Let named troubles strike a feed in virtual time, and show how it bears them
+    Drill(Drill),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Serve a recorded or generated market as the venue itself would

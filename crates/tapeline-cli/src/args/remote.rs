@@ -206,6 +206,40 @@ pub(crate) enum BackoffAction {
     },
 }
 
+/// `tapeline drill`.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// What about them.
+    #[command(subcommand)]
+    pub(crate) action: DrillAction,
+}
+
+/// What to do with drills.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillAction {
+    /// Show every drill, with the faults that it stands for
+    List {
+        /// One JSON object, which tells also what stands for each fault
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run one drill or all of them: exit 0 if all pass, 1 if one fails
+    Run {
+        /// The drill, as `tapeline drill list` names it
+        #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+        name: Option<String>,
+        /// Every drill, one after the other
+        #[arg(long)]
+        all: bool,
+        /// One JSON object with everything measured
+        #[arg(long)]
+        json: bool,
+        /// The number from which everything random follows
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+}
+
 /// `tapeline completions`.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {

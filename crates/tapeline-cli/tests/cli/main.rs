@@ -4,6 +4,7 @@
 mod config;
 mod demo;
 mod drain;
+mod drill;
 mod process;
 mod refused;
 mod serve;
