@@ -138,7 +138,11 @@ impl Host {
         seed: u64,
         way: Weather,
     ) -> Self {
-        let streams = venue.profile().streams.iter().map(ToString::to_string).collect();
+        let streams = if config.streams.is_empty() {
+            venue.profile().streams.iter().map(ToString::to_string).collect()
+        } else {
+            config.streams.clone()
+        };
         let feed = Feed::new(Arc::clone(&venue), config.clone(), Memory::default(), seed);
         Self {
             house,
