@@ -200,10 +200,8 @@ impl Reader {
         let mut renewed = Renewed::default();
         let Patience { ask_after, answer_within } = self.patience;
         let silent = || {
-            let why = format!(
-                "it has said nothing for {:.0?}, not even to a ping",
-                ask_after + answer_within
-            );
+            let why =
+                format!("it has said nothing for {:.0?}, not even to a ping", ask_after + answer_within);
             Ok(End::Cut(why, Duration::ZERO))
         };
         let mut asked = false;
