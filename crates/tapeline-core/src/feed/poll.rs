@@ -156,12 +156,26 @@ impl Feed {
         Facts {
             down_since,
             whole,
-            complete: serving == count && !self.has_unready(),
+            complete: self.carries_everything() && !self.has_unready(),
             breakers_open,
             pollable: topics > 0,
             rest_ok: self.fallback.rest_ok,
             affordable: self.pause_for(weight) <= self.config.timing.poll_every,
         }
+    }
+
+    /// Whether everything wanted is carried: by every line, or by all of one side.
+    fn carries_everything(&self) -> bool {
+        let wanted = |line: &&Line| !line.wishes.is_empty() && !matches!(line.role, Role::Heir { .. });
+        let fails = |group: u8, side: u8| {
+            let own = |line: &&Line| wanted(line) && (line.group, line.side) == (group, side);
+            self.lines.iter().filter(own).any(|line| !serves(line))
+        };
+        let has = |group: u8, side: u8| {
+            self.lines.iter().any(|line| wanted(&line) && (line.group, line.side) == (group, side))
+        };
+        let groups = self.lines.iter().filter(wanted).map(|line| line.group);
+        groups.into_iter().all(|group| (0..2).any(|side| has(group, side) && !fails(group, side)))
     }
 
     /// Whether a topic that is read waits for its confirmation or for its book.
