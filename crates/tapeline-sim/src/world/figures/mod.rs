@@ -4,19 +4,26 @@
 //! - `rig`, `far`, `notes`: a feed and a venue with the way between them, and what is noted
 //! - `metronome`: a venue of prescribed rhythms, where a whole exchange would be too much
 //! - `flapping`, `pacing`, `books`, `stalls`, `mutes`, `calm`, `outages`, `speed`: one figure each
+//! - `between`: a venue whose lines do not tell alike; `pair`, `both`, `rotation`, `gaps`, `ladder`: one figure each
 //!
 //! The tests take a few samples of each figure; the program `figures` takes all of them.
 
+mod between;
 mod books;
+mod both;
 mod calm;
 mod far;
 mod flapping;
+mod gaps;
+mod ladder;
 mod metronome;
 mod mutes;
 mod notes;
 mod outages;
 mod pacing;
+mod pair;
 mod rig;
+mod rotation;
 mod speed;
 mod stalls;
 
@@ -101,7 +108,7 @@ struct Figure {
     measure: fn(u64, Tell<'_>) -> Vec<Row>,
 }
 
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 13] = [
     Figure {
         name: "flapping",
         what: "ten minutes of a venue that accepts and closes after 0.1 to 10 s, by seeds",
@@ -143,6 +150,36 @@ const FIGURES: [Figure; 8] = [
         what: "cuts of stable lines, and outages from seconds to hours",
         samples: 10_000,
         measure: outages::measure,
+    },
+    Figure {
+        name: "pair",
+        what: "one of two lines is cut, in turns, 70 s and more apart",
+        samples: 1_000,
+        measure: pair::measure,
+    },
+    Figure {
+        name: "both",
+        what: "both lines are cut, and the venue is away for 1 to 5 s",
+        samples: 200,
+        measure: both::measure,
+    },
+    Figure {
+        name: "rotation",
+        what: "lines that are cut after a day, and told to leave once a day, in days",
+        samples: 30,
+        measure: rotation::measure,
+    },
+    Figure {
+        name: "gaps",
+        what: "a delta of one of four books is lost",
+        samples: 1_000,
+        measure: gaps::measure,
+    },
+    Figure {
+        name: "ladder",
+        what: "no line for ten minutes, then nothing for three, by seeds",
+        samples: 20,
+        measure: ladder::measure,
     },
     Figure {
         name: "speed",

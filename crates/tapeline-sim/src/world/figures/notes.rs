@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Data, Level, Source, Update};
+use tapeline_core::data::update::{Data, GapKind, Level, Source, Status, Update};
 use tapeline_core::venue::LineId;
 
-use super::super::clock::SEC;
+use super::super::clock::{DAWN_MS, MS, SEC};
 use super::rig::Waiting;
 
 /// What a rig notes.
@@ -38,8 +38,72 @@ pub(super) struct Notes {
     pub(super) shown: BTreeMap<Topic, Shown>,
     /// When each book was first live.
     pub(super) live_books: BTreeMap<Topic, u64>,
+    /// Events with ids, by topic.
+    pub(super) tallies: BTreeMap<Topic, Tally>,
+    /// What was said last of how each topic is served.
+    pub(super) served: BTreeMap<Topic, Status>,
+    /// Each book's changes of state, with whether it is live.
+    pub(super) turns: Vec<(u64, Topic, bool)>,
+    /// Requests: when they were sent, and when their replies came.
+    pub(super) fetched: Vec<(u64, u64)>,
+    /// The most lines open at a time.
+    pub(super) most_open: usize,
     /// What must not be.
     pub(super) complaints: Vec<String>,
+}
+
+/// The ids of one topic, as its reader got them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    last: Option<u64>,
+    pub(super) events: u64,
+    /// Passed over without a word.
+    pub(super) passed: u64,
+    pub(super) doubled: u64,
+    pub(super) declared: u64,
+    /// Declared, and told after all.
+    pub(super) late: u64,
+    /// When the latest was told, and the venue's time of it.
+    pub(super) at: u64,
+    pub(super) venue_ns: i64,
+    /// How much later than the venue's time something was told: at least ever, and at most of late.
+    pub(super) least_lag: u64,
+    pub(super) most_lag: u64,
+}
+
+impl Tally {
+    /// What its reader never got.
+    pub(super) const fn lost(&self) -> u64 {
+        self.passed + self.declared - self.late
+    }
+
+    fn told(&mut self, now: u64, update: &Update) {
+        let id = match &update.data {
+            Data::Trade(trade) => trade.id,
+            Data::AggTrade(trade) => trade.id,
+            Data::Gap(gap) if gap.kind == GapKind::Venue => {
+                self.declared += gap.to - gap.from + 1;
+                self.last = self.last.max(Some(gap.to));
+                return;
+            }
+            _ => return,
+        };
+        self.events += 1;
+        if update.late {
+            self.late += 1;
+            return;
+        }
+        match self.last {
+            Some(last) if id <= last => self.doubled += 1,
+            Some(last) => self.passed += id - last - 1,
+            None => {}
+        }
+        self.last = self.last.max(Some(id));
+        (self.at, self.venue_ns) = (now, update.time.map_or(0, |time| time.0));
+        let lag = ((DAWN_MS * MS + now) as i64).saturating_sub(self.venue_ns).unsigned_abs();
+        self.least_lag = if self.events == 1 { lag } else { self.least_lag.min(lag) };
+        self.most_lag = self.most_lag.max(lag);
+    }
 }
 
 /// What a reader was told last of a topic.
@@ -131,6 +195,9 @@ impl Notes {
     }
 
     pub(super) fn told(&mut self, now: u64, update: &Update) {
+        if matches!(update.data, Data::Trade(_) | Data::AggTrade(_) | Data::Gap(_)) {
+            self.tallies.entry(update.topic.clone()).or_default().told(now, update);
+        }
         let shown = self.shown.entry(update.topic.clone()).or_insert(Shown {
             flagged: false,
             since: now,
@@ -139,6 +206,7 @@ impl Notes {
         });
         match &update.data {
             Data::Status(status) => {
+                self.served.insert(update.topic.clone(), (**status).clone());
                 let flagged = status.level >= Level::Degraded || status.source == Source::Cache;
                 if flagged != shown.flagged {
                     (shown.flagged, shown.since) = (flagged, now);
@@ -146,6 +214,11 @@ impl Notes {
             }
             Data::Gap(_) | Data::Empty {} => {}
             Data::Book(book) => {
+                let live = book.state == BookState::Live;
+                let before = self.turns.iter().rev().find(|(_, topic, _)| *topic == update.topic);
+                if before.is_none_or(|(_, _, was)| *was != live) {
+                    self.turns.push((now, update.topic.clone(), live));
+                }
                 if book.state == BookState::Live {
                     self.live_books.entry(update.topic.clone()).or_insert(now);
                     shown.data = now;

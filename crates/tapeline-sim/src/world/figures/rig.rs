@@ -45,6 +45,7 @@ struct Asked {
     topic: Topic,
     why: Fetch,
     request: HttpRequest,
+    sent: u64,
 }
 
 /// One connection.
@@ -217,7 +218,7 @@ impl<V: Far> Rig<V> {
                 }
             }
             Action::Fetch { id, topic, why, request } => {
-                let asked = Box::new(Asked { id, topic, why, request });
+                let asked = Box::new(Asked { id, topic, why, request, sent: self.now });
                 match self.weather.errand(self.now) {
                     Errand::Open { .. } => {
                         let at = self.now + self.weather.request(self.now);
@@ -244,6 +245,8 @@ impl<V: Far> Rig<V> {
         let number = self.next_link;
         let link = Link { line, socket: None, open: false, wanted: true, dead: false, up: 0, down: 0 };
         self.links.insert(number, link);
+        let open = self.open().count();
+        self.notes.most_open = self.notes.most_open.max(open);
         match self.weather.dial(now, 0) {
             Passage::Open => {
                 let delay = self.weather.handshake(now);
@@ -305,6 +308,7 @@ impl<V: Far> Rig<V> {
             }
             Event::Reply(asked, reply) => {
                 let now = self.time().unix;
+                self.notes.fetched.push((asked.sent, self.now));
                 let result = edge::fetched(&*self.venue, (asked.why, &asked.topic), &reply, now);
                 self.input(Input::Fetched { id: asked.id, result });
             }
@@ -339,6 +343,8 @@ impl<V: Far> Rig<V> {
             Ok(()) => {
                 link.open = true;
                 self.notes.opened(self.now, line);
+                let open = self.open().count();
+                self.notes.most_open = self.notes.most_open.max(open);
                 self.input(Input::Opened { line });
             }
             Err(why) => {
@@ -410,6 +416,15 @@ impl<V: Far> Rig<V> {
         for number in self.open().map(|(number, _)| number).collect::<Vec<_>>() {
             self.lose(number, broken("connection reset by peer"));
         }
+    }
+
+    /// The connection of a line breaks; whether there was one.
+    pub(super) fn cut(&mut self, slot: u32) -> bool {
+        let found = self.open().find(|(_, link)| link.line.slot == slot).map(|(number, _)| number);
+        if let Some(number) = found {
+            self.lose(number, broken("connection reset by peer"));
+        }
+        found.is_some()
     }
 
     /// From now on nothing passes on any connection there is, and nobody says so.
