@@ -170,17 +170,20 @@ drills! {
         [BeFelt, Recover(120.0), Dial(3)],
         "REST bans our address for a minute; the line goes on.";
     "malformed" ["FU25", "FU26"] ONE, 150, [
-        (0, Venue("for 20s truncate one-in=300 seed=1")), (30, Venue("for 20s bad-utf8 one-in=300 seed=2")),
-        (60, Venue("for 20s two-values one-in=300 seed=3")),
+        (0, Venue("truncate every=20 times=1")), (30, Venue("bad-utf8 every=20 times=1")),
+        (60, Venue("two-values every=20 times=1")),
     ],
         [Drop(2), Declare(0), Dial(0)],
         "Messages are cut in half, are no text, or are followed by more.";
+    "corrupt" ["FU25"] ONE, 150, [(0, Venue("truncate every=20 times=8"))],
+        [BeFelt, Drop(5), Recover(10.0), Declare(0), Dial(3)],
+        "So many messages are corrupt within a minute that the line is replaced.";
     "oversized" ["FU27"] ONE, 150, [(0, Venue("huge one-in=20 seed=1 times=1"))],
         [BeFelt, Recover(10.0), Declare(0)],
         "A message is larger than any may be.";
     "wrong-values" ["FU29"] ONE, 150, [
-        (0, Venue("for 20s wrong-type one-in=300 seed=1")), (30, Venue("for 20s null-price one-in=300 seed=2")),
-        (60, Venue("for 20s number-for-string one-in=300 seed=3")), (60, Venue("for 20s unknown-fields")),
+        (0, Venue("wrong-type every=20 times=1")), (30, Venue("null-price every=20 times=1")),
+        (60, Venue("number-for-string every=20 times=1")), (60, Venue("for 20s unknown-fields")),
     ],
         [Drop(2), Declare(0), Dial(0)],
         "Fields have a wrong type, are null, or are more than are known.";
@@ -266,7 +269,7 @@ drills! {
     "swizzle" ["FU52"] TWO, 240, [(0, Way(Own::Clog, 25))],
         [Recover(40.0), Declare(0)],
         "The connections stop one by one and are released in another order.";
-    "heartbeats" ["FU53"] ONE, 120, [(0, Venue("for 40s blank one-in=300 seed=1")), (60, Way(Own::PingFlood, 0))],
+    "heartbeats" ["FU53"] ONE, 120, [(0, Venue("blank every=20 times=3")), (60, Way(Own::PingFlood, 0))],
         [Declare(0), Dial(0)],
         "Empty messages come, and many pings at once.";
     "slow-reader" ["FP1"] ONE, 120, [(0, Way(Own::SlowReader, 15))],
