@@ -98,7 +98,7 @@ impl Feed {
             self.gate.rest_hold.reset();
         }
         let (endpoint, permit) =
-            self.gate.fetch(now, weight, left, self.rest_endpoint, has).map_err(|until| {
+            self.gate.fetch(now.mono, weight, left, self.rest_endpoint, has).map_err(|until| {
                 // Never at once again: a gate that says "now" and refuses must not spin.
                 NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
             })?;
@@ -188,7 +188,7 @@ impl Feed {
             self.counters.stray_inputs += 1;
             return;
         };
-        self.gate.weight.settle(out.weight);
+        self.gate.weight.settle(now.mono, out.weight);
         self.snapshots.take(id);
         match result {
             Ok(decoded) => {
@@ -196,7 +196,7 @@ impl Feed {
                 self.fallback.answered(now.mono);
                 for item in &decoded.items {
                     if let Item::Weight { used } = item {
-                        self.gate.weight.observe(now, *used);
+                        self.gate.weight.observe(now.mono, *used);
                     }
                 }
                 match (out.topic, out.why) {
@@ -210,7 +210,7 @@ impl Feed {
             }
             Err(refusal) => {
                 if let Some(used) = refusal.used {
-                    self.gate.weight.observe(now, used);
+                    self.gate.weight.observe(now.mono, used);
                 }
                 self.refused_fetch(now, out, &refusal);
             }

@@ -9,7 +9,7 @@ use crate::policy::breaker::{Breaker, Permit, Rules, Share, State};
 use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
 use crate::policy::score::{self, Candidate, Chooser, Quality};
-use crate::time::{Mono, Time};
+use crate::time::Mono;
 use crate::venue::Profile;
 
 /// One place to dial or to ask.
@@ -122,22 +122,22 @@ impl Gate {
     /// again.
     pub(super) fn fetch(
         &mut self,
-        now: Time,
+        now: Mono,
         weight: u32,
         left: u32,
         preferred: usize,
         offers: impl Fn(usize) -> bool,
     ) -> Result<(usize, Permit), Mono> {
-        if let Some(until) = self.rest_hold.held(now.mono) {
+        if let Some(until) = self.rest_hold.held(now) {
             return Err(until);
         }
         // What never fits with something left has to fit without.
         let whole = weight.saturating_add(left).min(self.weight.limit()).max(weight);
         let next = self.weight.next(now, whole);
-        if next > now.mono {
+        if next > now {
             return Err(next);
         }
-        let found = acquire(&mut self.rest, now.mono, preferred, offers)?;
+        let found = acquire(&mut self.rest, now, preferred, offers)?;
         self.weight.try_take(now, weight);
         Ok(found)
     }

@@ -77,7 +77,7 @@ impl Feed {
     /// What is to be kept, as it stands.
     pub fn kept(&mut self, now: Time) -> Kept {
         let Gate { dials, weight, dial_hold, rest_hold, .. } = &mut self.gate;
-        let (weight, left) = weight.used(now);
+        let (weight, left) = weight.used(now.mono);
         Kept {
             at_ms: now.unix.0.div_euclid(1_000_000),
             dials_ms: dials.ages(now.mono).map(|age| age.as_millis() as u64).collect(),
@@ -100,7 +100,7 @@ impl Feed {
         let ages = kept.dials_ms.iter().map(|ms| Duration::from_millis(*ms).saturating_add(age));
         self.gate.dials.restore(now.mono, ages);
         let left = Duration::from_millis(kept.weight_left_ms).saturating_sub(age);
-        self.gate.weight.restore(now, kept.weight, left);
+        self.gate.weight.restore(now.mono, kept.weight, left);
         let holds = [(kept.dial_hold, &mut self.gate.dial_hold), (kept.rest_hold, &mut self.gate.rest_hold)];
         for (kept, hold) in holds {
             if let Some(kept) = kept {

@@ -319,7 +319,7 @@ impl Feed {
             snapshots_sent: self.snapshots.sent,
             snapshots_failed: self.snapshots.failed,
             snapshots_pending: self.snapshots.load(),
-            weight_left: self.gate.weight.available(now),
+            weight_left: self.gate.weight.available(now.mono),
             dials_left: self.gate.dials.available(now.mono),
             stray_inputs: self.counters.stray_inputs + self.counters.stray_refusals,
             log_bytes: topics.iter().map(|topic| topic.log_bytes).sum(),

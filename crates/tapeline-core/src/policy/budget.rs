@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use crate::defect::{Defect, planted};
-use crate::time::{Mono, Time};
+use crate::time::Mono;
 use crate::venue::{Rate, RestLimit};
 
 /// At most `count` in *any* stretch of `per`, not only in aligned ones.
@@ -103,38 +103,26 @@ impl SlidingWindow {
     }
 }
 
-/// Weight per window of the venue's wall clock, as REST budgets are counted.
+/// Weight in any stretch as long as the venue's window, and what the venue itself says of it.
 ///
-/// The weight frees itself when the wall clock enters the next window. If the wall clock was set in
-/// the meantime, nobody knows where the venue's window ends: then what was taken counts until a whole
-/// window has passed on the monotonic clock, which is right wherever it ends. So a jump frees nothing
-/// early and blocks nothing for longer than one window.
+/// Venues count in windows that are aligned to *their* wall clock. Whatever fits into every stretch of that length
+/// fits into those windows too, so our own wall clock, which may be set at any time, is never asked. The price is
+/// that a burst cannot use both sides of a boundary; the steady rate is the same.
 #[derive(Debug, Clone)]
 pub struct WeightWindow {
     limit: u32,
     per: Duration,
-    /// The running window; `None` before the first use.
-    window: Option<Window>,
-    /// What we took in the running window.
-    ours: u32,
+    /// Taken and not yet answered, oldest first: when it was taken, and its weight. The venue may count it at any
+    /// moment until the answer.
+    flying: VecDeque<(Mono, u32)>,
+    /// Answered: until when it can share a window with what is sent now, and its weight. The first to end first.
+    landed: VecDeque<(Mono, u32)>,
     /// What the venue last counted, and what we took since.
     theirs: u32,
-    /// Taken and not yet answered: the venue may not have counted it.
-    in_flight: u32,
-    /// When we last took something.
-    last: Mono,
-    /// Taken before the wall clock was set.
-    carried: u32,
-    /// Until when that counts.
-    carried_until: Mono,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    /// Which one since 1970.
-    index: i64,
-    /// Wall clock less monotonic clock, in nanoseconds.
-    offset: i128,
+    /// Until when that can be true without the venue saying so again.
+    theirs_until: Mono,
+    /// When something was last taken or came back, or the venue told a figure.
+    latest: Mono,
 }
 
 impl WeightWindow {
@@ -142,89 +130,91 @@ impl WeightWindow {
     pub fn new(limit: RestLimit, percent: u32) -> Self {
         Self {
             limit: part(limit.weight, percent),
-            // A window of no length has no index.
+            // A window of no length would allow everything at once.
             per: limit.per.max(Duration::from_millis(1)),
-            window: None,
-            ours: 0,
+            flying: VecDeque::new(),
+            landed: VecDeque::new(),
             theirs: 0,
-            in_flight: 0,
-            last: Mono::default(),
-            carried: 0,
-            carried_until: Mono::default(),
+            theirs_until: Mono::default(),
+            latest: Mono::default(),
         }
     }
 
     /// Takes `weight` if it fits. Call [`WeightWindow::settle`] when the request has come back.
-    pub fn try_take(&mut self, now: Time, weight: u32) -> bool {
+    pub fn try_take(&mut self, now: Mono, weight: u32) -> bool {
         self.roll(now);
         if self.counted().saturating_add(weight) > self.limit {
             return false;
         }
-        self.ours = self.ours.saturating_add(weight);
+        if weight > 0 {
+            self.flying.push_back((now, weight));
+        }
         self.theirs = self.theirs.saturating_add(weight);
-        self.in_flight = self.in_flight.saturating_add(weight);
-        self.last = self.last.max(now.mono);
+        self.latest = self.latest.max(now);
         true
     }
 
     /// A request that took `weight` has come back, with whatever result: the figures of later replies
     /// include it.
-    pub const fn settle(&mut self, weight: u32) {
-        self.in_flight = self.in_flight.saturating_sub(weight);
+    pub fn settle(&mut self, now: Mono, weight: u32) {
+        if let Some(index) = self.flying.iter().position(|(_, taken)| *taken == weight) {
+            self.flying.remove(index);
+        }
+        self.land(now + self.per, weight);
+        self.latest = self.latest.max(now);
     }
 
     /// The venue says in a reply how much it has counted. It may know of more than we took, when other
     /// programs share the address; what is still in flight is added, since it may not know of that yet.
-    pub fn observe(&mut self, now: Time, used: u32) {
+    pub fn observe(&mut self, now: Mono, used: u32) {
         self.roll(now);
-        self.theirs = used.saturating_add(self.in_flight);
-        // So that a figure seen before anything was taken is forgotten in time, too.
-        self.last = self.last.max(now.mono);
+        self.theirs = used.saturating_add(sum(&self.flying));
+        self.theirs_until = now + self.per;
+        self.latest = self.latest.max(now);
     }
 
     /// How much fits now.
-    pub fn available(&mut self, now: Time) -> u32 {
+    pub fn available(&mut self, now: Mono) -> u32 {
         self.roll(now);
         self.limit.saturating_sub(self.counted())
     }
 
-    /// When `weight` fits: now if it does already, [`Mono::NEVER`] if it never does. Ask again then:
-    /// other requests may have come between.
-    pub fn next(&mut self, now: Time, weight: u32) -> Mono {
+    /// When `weight` fits: now if it does already, [`Mono::NEVER`] if it never does. Ask again then, and when a
+    /// request comes back: others may have come between, and what is under way leaves the later, the later it comes
+    /// back.
+    pub fn next(&mut self, now: Mono, weight: u32) -> Mono {
         self.roll(now);
-        if weight > self.limit {
-            return Mono::NEVER;
+        let Some(room) = self.limit.checked_sub(weight) else { return Mono::NEVER };
+        let mut at = if self.theirs > room { self.theirs_until } else { now };
+        let mut ours = self.ours();
+        let (mut landed, mut flying) = (self.landed.iter().peekable(), self.flying.iter().peekable());
+        while ours > room {
+            let ends = |entry: Option<&&(Mono, u32)>, after| entry.map_or(Mono::NEVER, |(at, _)| *at + after);
+            let (first, second) = (ends(landed.peek(), Duration::ZERO), ends(flying.peek(), self.per));
+            let entry = if first <= second { landed.next() } else { flying.next() };
+            let Some((_, weight)) = entry else { break };
+            ours = ours.saturating_sub(*weight);
+            at = at.max(first.min(second));
         }
-        if self.counted().saturating_add(weight) <= self.limit {
-            return now.mono;
-        }
-        let boundary = now.mono + self.left(now);
-        let fits = |others: u32| others.saturating_add(weight) <= self.limit;
-        if fits(self.carried.saturating_add(self.in_flight)) {
-            boundary
-        } else if fits(self.in_flight) {
-            boundary.max(self.carried_until)
-        } else {
-            boundary.max(self.last + self.per)
-        }
+        at
     }
 
-    /// What is counted now, and for how long it can count at most, wherever the venue's window ends.
-    pub fn used(&mut self, now: Time) -> (u32, Duration) {
+    /// What is counted now, and for how long it can count at most.
+    pub fn used(&mut self, now: Mono) -> (u32, Duration) {
         self.roll(now);
-        (self.counted(), (self.last + self.per).max(self.carried_until).since(now.mono))
+        let landed = self.landed.back().map_or(now, |(until, _)| *until);
+        let flying = if self.flying.is_empty() { now } else { now + self.per };
+        (self.counted(), self.theirs_until.max(landed).max(flying).since(now))
     }
 
-    /// When something was last taken, or told by the venue.
+    /// When something was last taken, came back, or was told by the venue.
     pub const fn latest(&self) -> Mono {
-        self.last
+        self.latest
     }
 
     /// Counts what was used before this one was made, for as long as that can count.
-    pub fn restore(&mut self, now: Time, used: u32, left: Duration) {
-        self.roll(now);
-        self.carried = self.carried.saturating_add(used);
-        self.carried_until = self.carried_until.max(now.mono + left.min(self.per));
+    pub fn restore(&mut self, now: Mono, used: u32, left: Duration) {
+        self.land(now + left.min(self.per), used);
     }
 
     /// The limit we keep to.
@@ -233,53 +223,35 @@ impl WeightWindow {
     }
 
     fn counted(&self) -> u32 {
-        self.ours.max(self.theirs).saturating_add(self.carried)
+        self.ours().max(self.theirs)
     }
 
-    /// Brings the figures up to `now`.
-    fn roll(&mut self, now: Time) {
-        let current = Window { index: self.index(now), offset: offset(now) };
-        let before = *self.window.get_or_insert(current);
-        if self.carried_until <= now.mono {
-            self.carried = 0;
-        }
-        if self.last + self.per <= now.mono {
-            // Whatever was taken is out of every window by now, also what nobody settled.
-            (self.ours, self.theirs, self.in_flight) = (0, 0, 0);
-            self.window = Some(current);
-        } else if before.offset.abs_diff(current.offset) > STEP.as_nanos() {
-            self.carried = self.counted();
-            self.carried_until = self.last + self.per;
-            (self.ours, self.theirs, self.in_flight) = (0, 0, 0);
-            self.window = Some(current);
-        } else if before.index < current.index {
-            // What is under way at the boundary may be counted on either side of it.
-            (self.ours, self.theirs) = (self.in_flight, self.in_flight);
-            self.window = Some(current);
+    fn ours(&self) -> u32 {
+        sum(&self.flying).saturating_add(sum(&self.landed))
+    }
+
+    /// Counts `weight` until `until`.
+    fn land(&mut self, until: Mono, weight: u32) {
+        if weight > 0 {
+            let place = self.landed.partition_point(|(other, _)| *other <= until);
+            self.landed.insert(place, (until, weight));
         }
     }
 
-    fn index(&self, now: Time) -> i64 {
-        now.unix.0.div_euclid(self.per_nanos())
-    }
-
-    /// Until the wall clock enters the next window.
-    fn left(&self, now: Time) -> Duration {
-        let into = now.unix.0.rem_euclid(self.per_nanos());
-        Duration::from_nanos(self.per_nanos().abs_diff(into))
-    }
-
-    fn per_nanos(&self) -> i64 {
-        i64::try_from(self.per.as_nanos()).unwrap_or(i64::MAX)
+    /// Forgets what can no longer count; of what nobody settled, the same as if it had come back at once.
+    fn roll(&mut self, now: Mono) {
+        let gone = self.landed.partition_point(|(until, _)| *until <= now);
+        self.landed.drain(..gone);
+        let gone = self.flying.partition_point(|(taken, _)| *taken + self.per <= now);
+        self.flying.drain(..gone);
+        if self.theirs_until <= now {
+            self.theirs = 0;
+        }
     }
 }
 
-/// Two clocks that drift apart by more than this within one window were set, not slewed (slewing
-/// makes at most 30 ms in a minute).
-const STEP: Duration = Duration::from_millis(250);
-
-fn offset(now: Time) -> i128 {
-    i128::from(now.unix.0) - i128::from(now.mono.0)
+fn sum(entries: &VecDeque<(Mono, u32)>) -> u32 {
+    entries.iter().fold(0, |sum, (_, weight)| sum.saturating_add(*weight))
 }
 
 /// A share in percent, rounded down, but at least one of anything that is allowed at all.

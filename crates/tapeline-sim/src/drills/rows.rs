@@ -224,7 +224,7 @@ faults! {
         "crates/tapeline-core/src/feed/tests/poll.rs::without_a_line_the_venue_is_polled_and_nothing_is_lost_at_either_seam",
     ];
     "FU49" "A wall clock jumps, here or at the venue." [
-        "crates/tapeline-core/src/policy/budget/tests.rs::setting_the_wall_clock_blocks_for_at_most_one_window",
+        "crates/tapeline-core/src/policy/budget/tests.rs::no_minute_of_the_venue_holds_more_than_the_share",
     ];
     "FU50" "The process does not run for a while." [
         "crates/tapeline-core/src/feed/tests/lateness.rs::what_waits_in_the_socket_is_not_declared_missing",

@@ -265,11 +265,12 @@ fn the_weight_that_a_refusal_tells_of_counts() {
     let refusal = Refusal { used: Some(75), ..Refusal::new(Fault::Server, "503") };
     bench.input(Input::Fetched { id, result: Err(refusal) });
     assert_eq!(bench.feed.status(bench.now).weight_left, 5, "of 80, most went to others at our address");
-    bench.pass(5 * SECOND);
     let asks = |bench: &Bench| bench.todo.iter().any(|action| matches!(action, Action::Fetch { .. }));
-    assert!(!asks(&bench), "ten do not fit");
-    bench.pass(60 * SECOND);
-    assert!(asks(&bench));
+    for id in 2..14 {
+        bench.pass(5 * SECOND);
+        assert_eq!(asks(&bench), id == 13, "ten do not fit before the minute is over");
+        bench.hear(line, &format!("d A {id} {id} 95 1"));
+    }
 }
 
 #[test]

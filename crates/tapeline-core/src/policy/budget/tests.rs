@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::time::Unix;
 
 fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -82,226 +81,138 @@ fn readings_out_of_order_do_not_make_room() {
     assert_eq!(window.next(at(5.5)), at(6.0));
 }
 
-/// 13 s before the end of a minute, on the wall clock.
-const START: Time = Time { mono: Mono(7_000_000_000), unix: Unix(1_795_262_447_000_000_000) };
-
-fn later(seconds: f64) -> Time {
-    START.later(secs(seconds))
-}
-
-/// The same moment, but the wall clock was set by so many seconds.
-fn set(now: Time, by: f64) -> Time {
-    Time { unix: Unix(now.unix.0 + (by * 1e9) as i64), ..now }
-}
-
 /// 80 % of 6,000 per minute.
 fn spot() -> WeightWindow {
     WeightWindow::new(RestLimit { weight: 6_000, per: secs(60.0) }, 80)
 }
 
 /// Takes snapshots of 250 until no more fit; how many.
-fn fill(budget: &mut WeightWindow, now: Time) -> usize {
+fn fill(budget: &mut WeightWindow, now: Mono) -> usize {
     (0..1_000).take_while(|_| budget.try_take(now, 250)).count()
 }
 
 #[test]
 fn a_minute_holds_its_share_of_the_weight() {
     let mut budget = spot();
-    assert_eq!(fill(&mut budget, START), 19);
-    assert_eq!(budget.available(START), 50);
-    assert!(budget.try_take(START, 50));
-    assert!(!budget.try_take(START, 1));
+    assert_eq!(fill(&mut budget, at(0.0)), 19);
+    assert_eq!(budget.available(at(0.0)), 50);
+    assert!(budget.try_take(at(0.0), 50));
+    assert!(!budget.try_take(at(0.0), 1));
 }
 
 #[test]
-fn the_weight_is_free_again_when_the_venues_minute_begins() {
+fn weight_is_free_again_a_minute_after_it_came_back() {
     let mut budget = spot();
-    for _ in 0..fill(&mut budget, START) {
-        budget.settle(250);
+    for n in 0..fill(&mut budget, at(0.0)) {
+        budget.settle(at(0.1 * (n + 1) as f64), 250);
     }
-    assert_eq!(budget.next(later(1.0), 250), later(13.0).mono);
-    assert!(!budget.try_take(later(12.9), 250));
-    assert_eq!(fill(&mut budget, later(13.0)), 19);
-    assert_eq!(budget.next(later(14.0), 250), later(73.0).mono);
+    assert_eq!(budget.next(at(2.0), 250), at(60.1));
+    assert_eq!(budget.next(at(2.0), 300), at(60.1), "50 were left");
+    assert_eq!(budget.next(at(2.0), 301), at(60.2));
+    assert_eq!(budget.next(at(2.0), 4_800), at(61.9));
+    assert!(!budget.try_take(at(60.09), 250));
+    assert!(budget.try_take(at(60.1), 250));
+    assert!(!budget.try_take(at(60.1), 250));
+    assert!(budget.try_take(at(60.2), 250));
 }
 
 #[test]
-fn a_request_under_way_counts_in_the_next_minute_too() {
+fn a_request_under_way_counts_until_a_minute_after_its_answer() {
     let mut budget = spot();
-    assert!(budget.try_take(later(12.9), 4_000));
-    assert_eq!(budget.available(later(13.1)), 800);
-    assert_eq!(budget.next(later(12.9), 1_000), later(72.9).mono, "it may yet be under way at the boundary");
-    budget.settle(4_000);
-    // It has been answered, but nobody knows on which side of the boundary it was counted.
-    assert_eq!(budget.available(later(13.2)), 800);
+    assert!(budget.try_take(at(0.0), 4_000));
+    assert_eq!(budget.next(at(1.0), 1_000), at(60.0), "not before, whenever it is answered");
+    budget.settle(at(9.0), 4_000);
+    assert_eq!(budget.available(at(68.9)), 800);
+    assert_eq!(budget.next(at(9.0), 1_000), at(69.0));
+    assert_eq!(budget.available(at(69.0)), 4_800);
 }
 
 #[test]
 fn weight_that_never_fits_is_never_due() {
-    assert_eq!(spot().next(START, 4_801), Mono::NEVER);
-    assert_eq!(spot().next(START, 4_800), START.mono);
+    assert_eq!(spot().next(at(0.0), 4_801), Mono::NEVER);
+    assert_eq!(spot().next(at(0.0), 4_800), at(0.0));
 }
 
 #[test]
 fn the_venues_figure_wins_if_it_is_larger() {
     let mut budget = spot();
-    assert!(budget.try_take(START, 250));
-    budget.settle(250);
-    budget.observe(START, 4_000);
-    assert_eq!(budget.available(START), 800);
-    assert!(budget.try_take(START, 250));
-    assert_eq!(budget.available(START), 550);
+    assert!(budget.try_take(at(0.0), 250));
+    budget.settle(at(0.0), 250);
+    budget.observe(at(0.0), 4_000);
+    assert_eq!(budget.available(at(0.0)), 800);
+    assert!(budget.try_take(at(0.0), 250));
+    assert_eq!(budget.available(at(0.0)), 550);
 }
 
 #[test]
 fn a_smaller_figure_frees_nothing_we_took() {
     let mut budget = spot();
-    assert!(budget.try_take(START, 1_000));
-    budget.settle(1_000);
-    budget.observe(START, 10);
-    assert_eq!(budget.available(START), 3_800);
+    assert!(budget.try_take(at(0.0), 1_000));
+    budget.settle(at(0.0), 1_000);
+    budget.observe(at(0.0), 10);
+    assert_eq!(budget.available(at(0.0)), 3_800);
 }
 
 #[test]
 fn requests_under_way_are_added_to_the_venues_figure() {
     let mut budget = spot();
-    assert!(budget.try_take(START, 250));
-    assert!(budget.try_take(START, 250));
-    budget.settle(250);
-    budget.observe(START, 3_000);
-    assert_eq!(budget.available(START), 4_800 - 3_000 - 250);
+    assert!(budget.try_take(at(0.0), 250));
+    assert!(budget.try_take(at(0.0), 250));
+    budget.settle(at(0.0), 250);
+    budget.observe(at(0.0), 3_000);
+    assert_eq!(budget.available(at(0.0)), 4_800 - 3_000 - 250);
 }
 
 #[test]
 fn a_late_figure_of_the_minute_before_is_corrected_by_the_next() {
     let mut budget = spot();
-    budget.observe(later(13.1), 4_700);
-    assert_eq!(budget.available(later(13.1)), 100);
-    budget.observe(later(13.2), 60);
-    assert_eq!(budget.available(later(13.2)), 4_740);
+    budget.observe(at(0.1), 4_700);
+    assert_eq!(budget.available(at(0.1)), 100);
+    budget.observe(at(0.2), 60);
+    assert_eq!(budget.available(at(0.2)), 4_740);
 }
 
 #[test]
-fn a_figure_far_over_the_limit_blocks_until_the_minute_ends() {
+fn a_figure_far_over_the_limit_blocks_for_a_minute() {
     let mut budget = spot();
-    budget.observe(START, u32::MAX);
-    assert_eq!(budget.available(START), 0);
-    assert_eq!(budget.next(START, 250), later(13.0).mono);
-    assert_eq!(budget.available(later(13.0)), 4_800);
-}
-
-#[test]
-fn setting_the_wall_clock_frees_nothing_early() {
-    for by in [-100_000.0, -3_600.0, -60.0, -14.0, -0.3, 0.3, 14.0, 60.0, 61.0, 3_600.0, 100_000.0] {
-        let mut budget = spot();
-        for _ in 0..fill(&mut budget, START) {
-            budget.settle(250);
-        }
-        for passed in [0.0, 1.0, 13.0, 30.0, 59.9] {
-            assert_eq!(budget.available(set(later(passed), by)), 50, "set by {by} s, {passed} s later");
-        }
-        assert_eq!(budget.available(set(later(60.0), by)), 4_800, "set by {by} s");
-    }
-}
-
-#[test]
-fn setting_the_wall_clock_blocks_for_at_most_one_window() {
-    for by in [-100_000.0, -59.0, -1.0, 1.0, 59.0, 100_000.0] {
-        let mut budget = spot();
-        for _ in 0..fill(&mut budget, START) {
-            budget.settle(250);
-        }
-        let mut now = set(later(5.0), by);
-        let mut asked = 0;
-        while !budget.try_take(now, 250) {
-            let next = budget.next(now, 250);
-            assert!(next > now.mono && next <= later(60.0).mono, "set by {by} s");
-            now = now.later(next.since(now.mono));
-            asked += 1;
-        }
-        assert!(asked <= 2, "set by {by} s: asked {asked} times");
-    }
-}
-
-#[test]
-fn slewing_is_not_setting() {
-    let mut budget = spot();
-    for _ in 0..fill(&mut budget, START) {
-        budget.settle(250);
-    }
-    assert_eq!(budget.available(set(later(13.1), 0.03)), 4_800);
+    budget.observe(at(5.0), u32::MAX);
+    assert_eq!(budget.available(at(64.9)), 0);
+    assert_eq!(budget.next(at(6.0), 250), at(65.0));
+    assert_eq!(budget.available(at(65.0)), 4_800);
 }
 
 #[test]
 fn what_nobody_settles_is_forgotten_after_a_window() {
     let mut budget = spot();
-    fill(&mut budget, START);
-    assert_eq!(budget.available(later(59.9)), 50);
-    assert_eq!(budget.available(later(60.0)), 4_800);
-    assert!(budget.try_take(later(61.0), 250));
-    budget.settle(250);
-    assert_eq!(budget.available(later(73.0)), 4_800);
+    fill(&mut budget, at(0.0));
+    assert_eq!(budget.available(at(59.9)), 50);
+    assert_eq!(budget.next(at(30.0), 4_800), at(60.0));
+    assert_eq!(budget.available(at(60.0)), 4_800);
 }
 
 #[test]
-fn setting_the_wall_clock_does_not_free_what_others_took() {
-    let mut budget = spot();
-    budget.observe(START, 4_000);
-    assert_eq!(budget.available(set(later(59.9), 300.0)), 800);
-    assert_eq!(budget.available(set(later(60.0), 300.0)), 4_800);
-}
-
-#[test]
-fn what_was_taken_after_the_clock_was_set_follows_the_new_minute() {
-    let mut budget = spot();
-    assert!(budget.try_take(START, 4_000));
-    budget.settle(4_000);
-    // The new minute begins 3 s after the clock was set; what was taken before counts its full time.
-    assert!(budget.try_take(set(later(1.0), 9.0), 800));
-    budget.settle(800);
-    assert_eq!(budget.next(set(later(1.0), 9.0), 800), later(4.0).mono);
-    assert_eq!(budget.next(set(later(1.0), 9.0), 801), later(60.0).mono);
-    assert_eq!(budget.available(set(later(3.9), 9.0)), 0);
-    assert_eq!(budget.available(set(later(4.0), 9.0)), 800);
-    assert_eq!(budget.available(set(later(59.9), 9.0)), 800);
-    assert_eq!(budget.available(set(later(60.0), 9.0)), 4_800);
-}
-
-#[test]
-fn the_first_figure_of_a_minute_belongs_to_it() {
-    let mut budget = spot();
-    assert!(budget.try_take(START, 250));
-    budget.settle(250);
-    budget.observe(later(14.0), 4_000);
-    assert_eq!(budget.available(later(14.1)), 800);
-}
-
-#[test]
-fn a_minute_that_begins_after_a_pause_is_not_given_twice() {
-    let mut budget = spot();
-    assert!(budget.try_take(START, 250));
-    for _ in 0..fill(&mut budget, later(150.0)) {
-        budget.settle(250);
-    }
-    assert_eq!(budget.available(later(160.0)), 50);
-}
-
-#[test]
-fn a_wall_clock_set_during_a_pause_changes_nothing() {
-    let mut budget = spot();
-    assert!(budget.try_take(START, 250));
-    let now = set(later(150.0), 3_600.0);
-    for _ in 0..fill(&mut budget, now) {
-        budget.settle(250);
-    }
-    assert_eq!(budget.next(now, 250), later(193.0).mono);
+fn a_process_begins_with_what_the_one_before_used() {
+    let mut before = spot();
+    assert!(before.try_take(at(100.0), 1_000));
+    before.settle(at(101.0), 1_000);
+    assert!(before.try_take(at(110.0), 3_000));
+    before.settle(at(111.0), 3_000);
+    let (used, left) = before.used(at(121.0));
+    assert_eq!((used, left), (4_000, secs(50.0)));
+    let mut after = spot();
+    after.restore(at(0.0), used, left);
+    assert_eq!(after.available(at(49.9)), 800);
+    assert_eq!(after.available(at(50.0)), 4_800);
+    let mut much_later = spot();
+    much_later.restore(at(0.0), 4_000, secs(1e6));
+    assert_eq!(much_later.available(at(60.0)), 4_800, "never longer than a window");
 }
 
 #[test]
 fn a_window_of_no_length_is_survived() {
     let mut budget = WeightWindow::new(RestLimit { weight: 10, per: Duration::ZERO }, 100);
-    assert!(budget.try_take(START, 10));
-    assert!(budget.next(START, 10) > START.mono);
+    assert!(budget.try_take(at(0.0), 10));
+    assert!(budget.next(at(0.0), 10) > at(0.0));
 }
 
 const SLOWED: Fault = Fault::SLOWED;
@@ -404,58 +315,44 @@ proptest! {
 
     #[test]
     fn no_minute_of_the_venue_holds_more_than_the_share(
-        phase in 0_u64..60_000, asks in prop::collection::vec((prop_oneof![9 => 0_u64..20_000, 1 => 0_u64..200_000], 1_u32..1_200, 0_u32..20_000), 1..200),
+        phase in 0_u64..60_000,
+        asks in prop::collection::vec(
+            (prop_oneof![9 => 0_u64..20_000, 1 => 0_u64..200_000], 1_u32..1_200, 0_u32..20_000), 1..200),
     ) {
         let mut budget = spot();
-        let mut now = START.later(Duration::from_millis(phase));
-        let mut taken: Vec<(i64, u32)> = Vec::new();
-        let mut under_way = Vec::new();
+        let mut now = Mono::default();
+        // When the venue counted each: at any time between its being sent and its being answered.
+        let mut counted: Vec<(Mono, u32)> = Vec::new();
+        let mut under_way: VecDeque<(Mono, u32)> = VecDeque::new();
         for (gap, weight, figure) in asks {
-            now = now.later(Duration::from_millis(gap));
-            if figure % 3 == 0 && let Some(weight) = under_way.pop() {
-                budget.settle(weight);
+            // A request is answered or given up within the window, as the feed sees to.
+            while let Some((sent, weight)) = under_way.pop_front_if(|(sent, _)| now.since(*sent) > secs(10.0)) {
+                counted.push((sent + secs(f64::from(figure % 10)), weight));
+                budget.settle(now, weight);
+            }
+            now += Duration::from_millis(gap.min(if under_way.is_empty() { u64::MAX } else { 20_000 }));
+            if figure % 3 == 0 && let Some((sent, weight)) = under_way.pop_front() {
+                counted.push((if figure % 2 == 0 { now } else { sent }, weight));
+                budget.settle(now, weight);
             }
             if figure % 7 == 0 {
                 budget.observe(now, figure);
             }
             let due = budget.next(now, weight);
             let fits = budget.try_take(now, weight);
-            prop_assert_eq!(fits, due == now.mono);
+            prop_assert_eq!(fits, due == now);
             if fits {
-                under_way.push(weight);
-                taken.push((now.unix.0 / 60_000_000_000, weight));
-            }
-        }
-        for (minute, _) in &taken {
-            let sum: u32 = taken.iter().filter(|(other, _)| other == minute).map(|(_, weight)| weight).sum();
-            prop_assert!(sum <= budget.limit());
-        }
-    }
-
-    #[test]
-    fn a_wall_clock_gone_mad_frees_nothing_early(
-        asks in prop::collection::vec((0_u64..20_000, 1_u32..1_200, 1_i64..1_000_000), 1..200), ahead: bool,
-    ) {
-        let mut budget = spot();
-        let mut now = START;
-        let mut taken: Vec<(Mono, u32)> = Vec::new();
-        for (gap, weight, step) in asks {
-            now = now.later(Duration::from_millis(gap));
-            // At least a second, always in one direction, so that no two settings cancel each other.
-            let step = step * 1_000_000_000;
-            now.unix.0 += if ahead { step } else { -step };
-            if budget.try_take(now, weight) {
-                taken.push((now.mono, weight));
+                under_way.push_back((now, weight));
             } else {
-                let freed = taken.last().map_or(now.mono, |(last, _)| *last + secs(60.0));
-                prop_assert!(budget.next(now, weight) <= freed.max(now.mono + secs(60.0)));
+                prop_assert!(due <= now + secs(60.0), "blocked for a window at most");
+                prop_assert!(budget.clone().try_take(due, weight), "it fits when it was said to");
             }
-            budget.settle(weight);
         }
-        for (first, _) in &taken {
-            let within = taken.iter().filter(|(at, _)| first <= at && *at < *first + secs(60.0));
-            prop_assert!(within.map(|(_, weight)| weight).sum::<u32>() <= budget.limit());
+        let minute = |at: Mono| (at + Duration::from_millis(phase)).0 / 60_000_000_000;
+        for (at, _) in &counted {
+            let same = counted.iter().filter(|(other, _)| minute(*other) == minute(*at));
+            prop_assert!(same.map(|(_, weight)| weight).sum::<u32>() <= budget.limit());
         }
-        prop_assert_eq!(budget.available(now.later(secs(60.0))), budget.limit());
+        prop_assert_eq!(budget.available(now + secs(60.0)), budget.limit());
     }
 }
