@@ -317,7 +317,7 @@ pub(super) fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
     // That nobody knows whether it still holds comes from no line.
     let broken = book.state == BookState::Stale && book.levels.is_empty();
     let source = if broken { Source::Cache } else { Source::Live };
-    let (kind, received, data) = (Kind::Delta, now.unix, Data::Book(book));
+    let (kind, received, data) = (Kind::Delta, now, Data::Book(book));
     Draft { kind, source, time, received, late: false, data }
 }
 

@@ -58,7 +58,7 @@ impl Feed {
                 let data =
                     Data::Book(Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state });
                 let (kind, source) = (Kind::Delta, Source::Cache);
-                let draft = Draft { kind, source, time: None, received: now.unix, late: false, data };
+                let draft = Draft { kind, source, time: None, received: now, late: false, data };
                 entry.publish(&mut self.readers, &self.config, draft);
                 continue;
             }

@@ -9,14 +9,14 @@ use crate::data::channel::Channel;
 use crate::data::event::{AggTrade, Trade};
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Epoch, Kind, Shared, Source, Update};
-use crate::time::{Time, Unix};
+use crate::time::{Mono, Time, Unix};
 
 /// How much a log may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
     /// Bytes at most; the newest update is always kept.
     pub(super) bytes: usize,
-    /// Age at most, by the time of receipt.
+    /// Age by the time of receipt: nothing younger goes for its age, and little older stays.
     pub(super) age: Duration,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Draft {
     pub(super) kind: Kind,
     pub(super) source: Source,
     pub(super) time: Option<Unix>,
-    pub(super) received: Unix,
+    pub(super) received: Time,
     /// It was declared missing before.
     pub(super) late: bool,
     pub(super) data: Data,
@@ -56,8 +56,67 @@ struct Log {
     bytes: usize,
     /// What they may take for the sake of other logs.
     most: usize,
-    /// When the oldest update was received.
-    oldest: Unix,
+    /// How many have gone.
+    gone: u64,
+    ages: Ages,
+}
+
+/// How old the updates are, in steps, on the monotonic clock: rows carry only the wall clock, which may be set, and
+/// then the whole log would seem too old at once.
+#[derive(Debug)]
+struct Ages {
+    /// At that time so many had ever been received; the oldest first. At most two a step.
+    marks: VecDeque<(Mono, u64)>,
+    /// When the newest was received.
+    newest: Mono,
+    /// When the next mark is due.
+    mark_at: Mono,
+    /// After when the oldest mark counts no longer.
+    expire_after: Mono,
+}
+
+/// An update goes at most this part of the age too late.
+const STEPS: u32 = 32;
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self {
+            marks: VecDeque::new(),
+            newest: Mono::default(),
+            mark_at: Mono::default(),
+            expire_after: Mono::NEVER,
+        }
+    }
+}
+
+impl Ages {
+    /// One more is received, after `count` others; how many of those are too old, or none if that was told before.
+    #[inline]
+    fn see(&mut self, now: Mono, count: u64, age: Duration) -> u64 {
+        if now >= self.mark_at && count > 0 {
+            self.mark(count, age);
+        }
+        self.newest = self.newest.max(now);
+        if now > self.expire_after { self.expire(now, age) } else { 0 }
+    }
+
+    /// A mark is made of what was there before, so that what follows a pause does not make that young.
+    #[cold]
+    fn mark(&mut self, count: u64, age: Duration) {
+        self.marks.push_back((self.newest, count));
+        self.mark_at = self.newest + age / STEPS;
+        self.expire_after = self.expire_after.min(self.newest + age);
+    }
+
+    #[cold]
+    fn expire(&mut self, now: Mono, age: Duration) -> u64 {
+        let mut expired = 0;
+        while let Some((_, count)) = self.marks.pop_front_if(|(at, _)| *at + age < now) {
+            expired = count;
+        }
+        self.expire_after = self.marks.front().map_or(Mono::NEVER, |(at, _)| *at + age);
+        expired
+    }
 }
 
 #[derive(Debug)]
@@ -162,7 +221,7 @@ impl Log {
             Channel::AggTrade => Ring::AggTrades(Rows::default()),
             _ => Ring::Shared(VecDeque::new()),
         };
-        Self { ring, bytes: 0, most: usize::MAX, oldest: Unix(i64::MAX) }
+        Self { ring, bytes: 0, most: usize::MAX, gone: 0, ages: Ages::default() }
     }
 
     /// Appends an update and trims what no longer fits. It is made for readers only if it is `wanted`
@@ -175,10 +234,9 @@ impl Log {
         bound: Bound,
         wanted: bool,
     ) -> Option<Shared> {
-        self.trim(draft.received, bound);
-        self.oldest = self.oldest.min(draft.received);
+        self.trim(draft.received.mono, bound);
         let plain = draft.kind == Kind::Event && draft.source == Source::Live && !draft.late;
-        let (received, time) = (draft.received, draft.time);
+        let (received, time) = (draft.received.unix, draft.time);
         match (&mut self.ring, &draft.data) {
             (Ring::Trades(rows), Data::Trade(trade)) if plain => {
                 self.bytes += rows.push(Row { received, time, item: Some(*trade) });
@@ -206,31 +264,30 @@ impl Log {
 
     /// Drops what is too old or too much.
     #[inline]
-    fn trim(&mut self, now: Unix, bound: Bound) {
-        let age = i64::try_from(bound.age.as_nanos()).unwrap_or(i64::MAX);
-        let horizon = Unix(now.0.saturating_sub(age));
+    fn trim(&mut self, now: Mono, bound: Bound) {
         let bytes = bound.bytes.min(self.most);
-        if self.bytes >= bytes || self.oldest < horizon {
-            self.drop_oldest(bytes, horizon);
+        let expired = self.ages.see(now, self.gone + self.len() as u64, bound.age);
+        if self.bytes >= bytes || expired > self.gone {
+            self.drop_oldest(bytes, expired);
         }
     }
 
+    /// Drops until it takes less than `bytes`, and everything up to the `expired`th ever received.
     #[cold]
-    fn drop_oldest(&mut self, bytes: usize, horizon: Unix) {
-        while self.len() > 0 && (self.bytes >= bytes || self.oldest < horizon) {
+    fn drop_oldest(&mut self, bytes: usize, expired: u64) {
+        while self.len() > 0 && (self.bytes >= bytes || expired > self.gone) {
             // Too much: a slice at a time. Too old: exactly those that are.
-            let slice = if self.bytes >= bytes { SLICE.min(self.len() / 8 + 1) } else { 1 };
+            let slice = match usize::try_from(expired.saturating_sub(self.gone)) {
+                Ok(0) | Err(_) => SLICE.min(self.len() / 8 + 1),
+                Ok(old) => old.min(self.len()),
+            };
+            let before = self.len();
             self.bytes = self.bytes.saturating_sub(match &mut self.ring {
                 Ring::Trades(rows) => rows.pop(slice),
                 Ring::AggTrades(rows) => rows.pop(slice),
                 Ring::Shared(ring) => ring.pop_front().map_or(0, |(_, size)| size),
             });
-            self.oldest = match &self.ring {
-                Ring::Trades(rows) => rows.oldest(),
-                Ring::AggTrades(rows) => rows.oldest(),
-                Ring::Shared(ring) => ring.front().map(|(update, _)| update.received),
-            }
-            .unwrap_or(Unix(i64::MAX));
+            self.gone += (before - self.len()) as u64;
         }
     }
 
@@ -247,7 +304,7 @@ impl Log {
     fn shorten(&mut self, bytes: usize) -> usize {
         let before = self.held();
         self.most = bytes;
-        self.drop_oldest(bytes, Unix(i64::MIN));
+        self.drop_oldest(bytes, 0);
         match &mut self.ring {
             Ring::Trades(rows) => rows.slim(bytes),
             Ring::AggTrades(rows) => rows.slim(bytes),
@@ -281,7 +338,7 @@ impl Log {
             Ring::Shared(ring) => *ring = VecDeque::new(),
         }
         self.bytes = 0;
-        self.oldest = Unix(i64::MAX);
+        (self.gone, self.ages) = Default::default();
     }
 }
 
@@ -346,38 +403,44 @@ impl<T: Copy> Rows<T> {
         rows * size_of::<Row<T>>() + self.aside.capacity() * size_of::<Shared>()
     }
 
-    fn oldest(&self) -> Option<Unix> {
-        self.ring.front().or_else(|| self.fresh.first()).map(|row| row.received)
-    }
-
     fn share(&self, index: usize, place: Place<'_>, data: impl FnOnce(T) -> Data) -> Option<Shared> {
         let row = self.ring.get(index).or_else(|| self.fresh.get(index.checked_sub(self.ring.len())?))?;
         let Row { received, time, item } = *row;
         let Some(item) = item else {
             return self.aside.iter().find(|update| update.offset == place.offset).map(Arc::clone);
         };
-        let (kind, source) = (Kind::Event, Source::Live);
-        Some(shared(place, Draft { kind, source, time, received, late: false, data: data(item) }))
+        Some(unlogged(place, Kind::Event, Source::Live, (time, received), data(item)))
     }
 }
 
 fn shared(place: Place<'_>, draft: Draft) -> Shared {
-    Arc::new(Update {
-        topic: place.topic.clone(),
-        epoch: place.epoch,
-        offset: place.offset,
-        kind: draft.kind,
-        source: draft.source,
-        late: draft.late,
-        merged: 0,
-        time: draft.time,
-        received: draft.received,
-        data: draft.data,
-        json: OnceLock::new(),
-    })
+    let Draft { kind, source, time, received, late, data } = draft;
+    Arc::new(update(place, (kind, source, late), (time, received.unix), data))
 }
 
-/// An update that is not kept in any log: snapshots, status, ticks.
+fn update(
+    place: Place<'_>,
+    (kind, source, late): (Kind, Source, bool),
+    (time, received): (Option<Unix>, Unix),
+    data: Data,
+) -> Update {
+    let Place { topic, epoch, offset } = place;
+    Update {
+        topic: topic.clone(),
+        epoch,
+        offset,
+        kind,
+        source,
+        late,
+        merged: 0,
+        time,
+        received,
+        data,
+        json: OnceLock::new(),
+    }
+}
+
+/// An update that is not kept in any log as it is: snapshots, status, ticks, and rows put into words again.
 pub(super) fn unlogged(
     place: Place<'_>,
     kind: Kind,
@@ -385,8 +448,7 @@ pub(super) fn unlogged(
     at: (Option<Unix>, Unix),
     data: Data,
 ) -> Shared {
-    let (time, received) = at;
-    shared(place, Draft { kind, source, time, received, late: false, data })
+    Arc::new(update(place, (kind, source, false), at, data))
 }
 
 /// An update that is not kept in any log and says something about now.

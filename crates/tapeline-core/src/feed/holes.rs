@@ -65,7 +65,7 @@ impl Feed {
             kind: Kind::Gap,
             source: Source::Live,
             time: None,
-            received: now.unix,
+            received: now,
             late: false,
             data: Data::Gap(Box::new(gap)),
         };

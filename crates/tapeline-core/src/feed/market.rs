@@ -216,7 +216,7 @@ impl Feed {
             Verdict::Next => {}
             Verdict::Duplicate => return self.again(now, from, topic, id, time, data),
             Verdict::Ahead => {
-                let held = (from.source, data.map(|data| (time, now.unix, data)));
+                let held = (from.source, data.map(|data| (time, now, data)));
                 entry.sequence.hold(now.mono, id, held);
                 return self.came_early(now, topic);
             }
@@ -237,7 +237,7 @@ impl Feed {
             {
                 Seen::of(&mut entry.seen).closed = Some(candle.start);
             }
-            let draft = brought(entry.shape, from.source, (time, now.unix), data);
+            let draft = brought(entry.shape, from.source, (time, now), data);
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
         if entry.sequence.held() > 0 {
@@ -274,7 +274,7 @@ impl Feed {
         ledger.late(now, id);
         if let Some(data) = data {
             let late = !planted(Defect::LateUnmarked);
-            let draft = Draft { late, ..brought(entry.shape, from.source, (time, now.unix), data) };
+            let draft = Draft { late, ..brought(entry.shape, from.source, (time, now), data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
     }
@@ -428,7 +428,7 @@ impl Origin {
 pub(super) fn brought(
     shape: Shape,
     source: Source,
-    (time, received): (Option<Unix>, Unix),
+    (time, received): (Option<Unix>, Time),
     data: Data,
 ) -> Draft {
     Draft { kind: kind_of(shape, &data), source, time, received, late: false, data }

@@ -26,7 +26,7 @@ use super::readers::Readers;
 use super::witness::Prints;
 
 /// An event held back behind a hole in the ids, and where it came from; `None` for an id spent without an event.
-pub(super) type Held = (Source, Option<(Option<Unix>, Unix, Data)>);
+pub(super) type Held = (Source, Option<(Option<Unix>, Time, Data)>);
 
 /// What is known of a topic's content beyond its log.
 #[derive(Debug)]
@@ -249,14 +249,14 @@ impl Entry {
             }
             if first {
                 // As below: the first state is the snapshot that later ones are deltas to.
-                let at = (draft.time, draft.received);
+                let at = (draft.time, draft.received.unix);
                 let snapshot = unlogged(self.place(), Kind::Snapshot, draft.source, at, draft.data);
                 return self.announce(readers, &snapshot);
             }
         }
         if matches!(self.state, State::Latest(None)) && self.offset == 0 {
             // The first state is the snapshot that later ones are deltas to.
-            let at = (draft.time, draft.received);
+            let at = (draft.time, draft.received.unix);
             let snapshot = unlogged(self.place(), Kind::Snapshot, draft.source, at, draft.data);
             self.announce(readers, &snapshot);
             self.state = State::Latest(Some(snapshot));

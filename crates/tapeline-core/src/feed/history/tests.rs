@@ -4,14 +4,21 @@ use super::*;
 use crate::data::event::Side;
 use crate::data::update::{Gap, GapKind};
 
+/// So many seconds after the beginning.
+fn at(second: u64) -> Time {
+    let nanos = second * 1_000_000_000;
+    Time { mono: Mono(nanos), unix: Unix(i64::try_from(nanos).unwrap()) }
+}
+
+/// One trade a second.
 fn log(count: u64, bytes: usize) -> (History, Topic) {
     let topic: Topic = "toy:trade:A".parse().unwrap();
     let mut history = History::default();
     for offset in 1..=count {
         let trade = Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy };
-        let received = Unix(i64::try_from(offset).unwrap() * 1_000_000_000);
+        let received = at(offset);
         let (kind, source) = (Kind::Event, Source::Live);
-        let (time, late, data) = (Some(received), false, Data::Trade(trade));
+        let (time, late, data) = (Some(received.unix), false, Data::Trade(trade));
         let draft = Draft { kind, source, time, received, late, data };
         let bound = Bound { bytes, age: Duration::from_secs(60) };
         let place = Place { topic: &topic, epoch: Epoch::new(7), offset };
@@ -39,11 +46,57 @@ fn the_tail_is_whole_or_there_is_none() {
     assert_eq!(tail(&history, &topic, 11, 10), None);
 }
 
+/// Only what is between the age and a step more may be held or not.
+fn holds_a_minute(history: &History, topic: &Topic, last: u64) {
+    assert_eq!(tail(history, topic, last - 61, last).map(|tail| tail.len()), Some(61));
+    assert_eq!(tail(history, topic, last - 64, last), None);
+}
+
 #[test]
 fn what_is_too_old_goes() {
-    let (history, topic) = log(100, 1 << 20);
-    assert_eq!(tail(&history, &topic, 38, 100), None);
-    assert_eq!(tail(&history, &topic, 39, 100).unwrap().len(), 61);
+    for count in [70, 100, 1_000] {
+        let (history, topic) = log(count, 1 << 20);
+        holds_a_minute(&history, &topic, count);
+    }
+}
+
+fn append(history: &mut History, topic: &Topic, received: Time, offset: u64) {
+    let data = Data::Trade(Trade { id: offset + 100, price: 1.into(), size: 2.into(), side: Side::Buy });
+    let (kind, source, late) = (Kind::Event, Source::Live, false);
+    let draft = Draft { kind, source, time: None, received, late, data };
+    let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
+    history.append(Place { topic, epoch: Epoch::new(7), offset }, draft, bound, false);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_ages_nothing() {
+    let (mut history, topic) = log(100, 1 << 20);
+    for (offset, days) in (101..=200).zip([30, -30].into_iter().cycle()) {
+        let Time { mono, unix } = at(offset);
+        append(&mut history, &topic, Time { mono, unix: Unix(unix.0 + days * 86_400_000_000_000) }, offset);
+    }
+    holds_a_minute(&history, &topic, 200);
+}
+
+#[test]
+fn what_comes_after_a_pause_does_not_keep_what_came_before() {
+    let (mut history, topic) = log(3, 1 << 20);
+    append(&mut history, &topic, at(50), 4);
+    assert_eq!(tail(&history, &topic, 0, 4).map(|tail| tail.len()), Some(4));
+    append(&mut history, &topic, at(64), 5);
+    append(&mut history, &topic, at(65), 6);
+    assert_eq!(tail(&history, &topic, 2, 6), None);
+    assert_eq!(tail(&history, &topic, 3, 6).map(|tail| tail.len()), Some(3));
+    append(&mut history, &topic, at(500), 7);
+    append(&mut history, &topic, at(501), 8);
+    assert_eq!(tail(&history, &topic, 6, 8).map(|tail| tail.len()), Some(2));
+    assert_eq!(tail(&history, &topic, 5, 8), None);
+}
+
+#[test]
+fn marks_of_age_are_few() {
+    let (history, _) = log(100_000, 10_000);
+    assert!(history.0.as_ref().unwrap().ages.marks.len() <= 2 * STEPS as usize + 2);
 }
 
 #[test]
@@ -60,14 +113,14 @@ fn what_is_too_much_goes() {
 fn a_gap_stands_among_the_trades_and_goes_with_them() {
     let (mut history, topic) = log(4, 1 << 20);
     let gap = Gap { kind: GapKind::Venue, from: 1, to: 2, reason: "test".into() };
-    let received = Unix(4_000_000_000);
+    let received = at(4);
     let data = Data::Gap(Box::new(gap));
     let (kind, source) = (Kind::Gap, Source::Live);
     let draft = Draft { kind, source, time: None, received, late: false, data };
     let bound = Bound { bytes: 1 << 20, age: Duration::from_secs(60) };
-    let at = |offset| Place { topic: &topic, epoch: Epoch::new(7), offset };
-    assert!(history.append(at(5), draft, bound, false).is_some());
-    let kinds: Vec<Kind> = history.after(at(3), 5).unwrap().map(|update| update.kind).collect();
+    let place = |offset| Place { topic: &topic, epoch: Epoch::new(7), offset };
+    assert!(history.append(place(5), draft, bound, false).is_some());
+    let kinds: Vec<Kind> = history.after(place(3), 5).unwrap().map(|update| update.kind).collect();
     assert_eq!(kinds, [Kind::Event, Kind::Gap]);
     history.shorten(1);
     assert_eq!(history.0.as_ref().unwrap().bytes, 0);
@@ -78,7 +131,7 @@ fn a_log_that_is_shortened_gives_memory_back_and_does_not_grow_into_it_again() {
     let row = size_of::<Row<Trade>>();
     let (mut history, topic) = log(40_000, 30_000 * row);
     // Nothing is older than a minute here.
-    let (mut offset, received) = (40_000, Unix(40_000_000_000_000));
+    let (mut offset, received) = (40_000, at(40_000));
     let mut more = |history: &mut History, count: u64| {
         for _ in 0..count {
             offset += 1;
