@@ -29,6 +29,8 @@ pub(crate) struct Account {
     arrived: VecDeque<u64>,
     /// Of which only a spoilt message has told yet.
     spoilt: VecDeque<u64>,
+    /// Told of by a whole message, and held back: a spoilt copy of it changes nothing.
+    whole: VecDeque<u64>,
 }
 
 impl Account {
@@ -46,19 +48,21 @@ impl Account {
         self.above = self.last.max(self.above);
         (self.last, self.first) = (None, None);
         self.arrived.clear();
+        self.whole.clear();
     }
 
     /// A message with an id was put into the feed, spoilt or `whole`.
     pub(crate) fn heard(&mut self, id: u64, whole: bool) {
-        if whole {
-            if !self.spoilt.is_empty() {
-                self.spoilt.retain(|spoilt| *spoilt != id);
-            }
-        } else if self.last.is_some_and(|last| id > last) {
-            self.spoilt.push_back(id);
-            if self.spoilt.len() > ARRIVED {
-                self.spoilt.pop_front();
-            }
+        if whole && !self.spoilt.is_empty() {
+            self.spoilt.retain(|spoilt| *spoilt != id);
+        }
+        if self.last.is_none_or(|last| id <= last) || self.whole.contains(&id) {
+            return;
+        }
+        let ids = if whole { &mut self.whole } else { &mut self.spoilt };
+        ids.push_back(id);
+        if ids.len() > ARRIVED {
+            ids.pop_front();
         }
     }
 
@@ -99,6 +103,7 @@ impl Account {
         let last = self.last.replace(id);
         self.first.get_or_insert(id);
         self.arrived.retain(|arrived| *arrived > id);
+        self.whole.retain(|heard| *heard > id);
         match last {
             _ if self.spoilt.contains(&id) => Err(format!("id {id} came in a spoilt message only")),
             Some(last) if id <= last => Err(format!("id {id} comes after {last}")),
@@ -118,6 +123,7 @@ impl Account {
             self.missing.pop_front();
         }
         self.arrived.retain(|id| *id > to);
+        self.whole.retain(|id| *id > to);
         if let Some(id) = arrived {
             return Err(format!("id {id} had arrived, and is declared missing ({from} to {to})"));
         }
@@ -211,8 +217,11 @@ mod tests {
         account.heard(6, false);
         account.heard(7, false);
         account.heard(7, true);
+        account.heard(8, true);
+        account.heard(8, false);
         assert!(account.judge(&trade(6).seen(), |_| false).is_err());
         assert!(account.judge(&trade(7).seen(), |_| false).is_ok());
+        assert!(account.judge(&trade(8).seen(), |_| false).is_ok(), "a line had told it well");
     }
 
     #[test]
