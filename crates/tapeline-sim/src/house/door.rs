@@ -8,14 +8,32 @@ use super::socket::Bell;
 use super::trouble::Trouble;
 use super::wire::{Reply, Say, SocketId};
 use crate::names::Base;
+use serde::Serialize;
 use std::net::IpAddr;
 
 /// Sockets whose busiest second is remembered one by one.
 const REMEMBERED_SOCKETS: usize = 1_024;
 
+/// An open connection, as the house tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenSocket<'a> {
+    /// The number by which troubles call it.
+    pub socket: u64,
+    /// Whose it is.
+    pub from: IpAddr,
+    /// The host that was called, with its port.
+    pub host: &'a str,
+    /// Streams that it has subscribed.
+    pub streams: usize,
+    /// A trouble has frozen it: the client does not know that it is dead.
+    pub frozen: bool,
+}
+
 /// What the URL of a socket said.
 #[derive(Debug)]
 pub(super) struct Opening {
+    /// The host that was called, with its port, as far as the URL said one.
+    pub(super) host: String,
     pub(super) combined: bool,
     pub(super) base: Base,
     pub(super) streams: Vec<String>,
@@ -37,6 +55,17 @@ impl House {
             Some(refusal) => Err(refusal),
             None => Ok(opening),
         }
+    }
+
+    /// The open connections, the oldest first.
+    pub fn open_sockets(&self) -> impl Iterator<Item = OpenSocket<'_>> {
+        self.sockets.iter().map(|(id, socket)| OpenSocket {
+            socket: *id,
+            from: socket.from,
+            host: &socket.host,
+            streams: socket.session.streams.len(),
+            frozen: socket.frozen,
+        })
     }
 
     /// What awaits a TLS handshake with a host.
@@ -75,7 +104,8 @@ impl House {
         let unit = target.query.map(parse_query).and_then(|query| query.get("timeUnit").cloned());
         // Futures know milliseconds only.
         let micros = !self.futures && unit.is_some_and(|unit| unit.eq_ignore_ascii_case("MICROSECOND"));
-        Some(Opening { combined: rest == "/stream", base, streams, micros })
+        let host = target.host.to_owned();
+        Some(Opening { host, combined: rest == "/stream", base, streams, micros })
     }
 
     pub(super) fn subscribe(&mut self, id: u64, names: &[String]) {

@@ -21,6 +21,7 @@ mod trouble;
 mod troubles;
 mod wire;
 
+pub use door::OpenSocket;
 pub use kinds::{Kind, UnknownKind};
 pub use options::HouseOptions;
 pub use telling::Mishap;

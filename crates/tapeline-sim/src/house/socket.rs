@@ -21,6 +21,8 @@ const MOST_ANSWERS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) from: IpAddr,
+    /// The host that was called.
+    pub(crate) host: Box<str>,
     pub(crate) session: Session,
     pub(crate) base: Base,
     /// Times are told in microseconds.
@@ -58,6 +60,7 @@ impl Socket {
         let warned = options.shutdown_lead.filter(|_| !options.market.futures && ends_at < u64::MAX);
         Self {
             from,
+            host: opening.host.as_str().into(),
             session: Session {
                 combined: opening.combined,
                 limit: options.streams,

@@ -17,6 +17,9 @@ pub(crate) fn answer(room: &Room, method: &Method, path: &str, query: &str, body
         }
         (&Method::GET, "/sim/truth") => truth(room, &query),
         (&Method::GET, "/sim/troubles") => json(StatusCode::OK, to_json(&list(room))),
+        (&Method::GET, "/sim/sockets") => {
+            json(StatusCode::OK, room.read(|house| to_json(&house.open_sockets().collect::<Vec<_>>())))
+        }
         (&Method::GET, "/sim/mishaps") => {
             let since = query.get("since").and_then(|since| since.parse().ok()).unwrap_or(0);
             json(StatusCode::OK, room.read(|house| to_json(&house.mishaps(since).collect::<Vec<_>>())))
@@ -26,9 +29,10 @@ pub(crate) fn answer(room: &Room, method: &Method, path: &str, query: &str, body
             Ok(id) if room.with(|house, _| house.calm(TroubleId(id))) => text(StatusCode::OK, "calm again\n"),
             _ => text(StatusCode::NOT_FOUND, "no trouble has this number\n"),
         },
-        (_, "/sim/report" | "/sim/truth" | "/sim/troubles" | "/sim/mishaps" | "/sim/trouble") => {
-            text(StatusCode::METHOD_NOT_ALLOWED, "this page is asked otherwise\n")
-        }
+        (
+            _,
+            "/sim/report" | "/sim/truth" | "/sim/troubles" | "/sim/mishaps" | "/sim/sockets" | "/sim/trouble",
+        ) => text(StatusCode::METHOD_NOT_ALLOWED, "this page is asked otherwise\n"),
         _ => text(StatusCode::NOT_FOUND, "no such page\n"),
     }
 }

@@ -90,6 +90,21 @@ async fn connects_are_refused_with_the_status_that_was_ordered() {
 }
 
 #[tokio::test]
+async fn who_is_connected_is_told_by_the_number_that_troubles_use() {
+    let server = venue(|_| {}).await;
+    let at = server.addr();
+    let mut first = Socket::open(&server, "/ws/btcusdt@trade").await;
+    let mut second = Socket::open(&server, "/stream?streams=btcusdt@trade/ethusdt@trade").await;
+    let told = get(at, "/sim/sockets").await.json();
+    let of = |number, streams| json!({"socket": number, "from": "127.0.0.1", "host": at.to_string(), "streams": streams, "frozen": false});
+    assert_eq!(told, json!([of(1, 1), of(2, 2)]));
+    order(&server, "fin socket=1");
+    while !matches!(first.next().await, None | Some(Err(_))) {}
+    second.texts(1).await;
+    assert_eq!(get(at, "/sim/sockets").await.json(), json!([of(2, 2)]), "the one that was named is gone");
+}
+
+#[tokio::test]
 async fn troubles_are_ordered_listed_and_called_off_over_http() {
     let server = venue(|_| {}).await;
     let at = server.addr();
