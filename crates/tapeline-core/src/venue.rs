@@ -109,7 +109,7 @@ pub struct Route {
 }
 
 /// Secrets towards a venue; printing them shows nothing.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
     /// The key's public half.
     pub id: String,

@@ -9,6 +9,7 @@ use tapeline_core::config::{FeedConfig, Limits};
 use tapeline_core::venue::Venue;
 
 use crate::chaos::Chaos;
+use crate::keys::{KeyFile, KeySource};
 use crate::net::{HttpClient, NetConfig, Proxy};
 use crate::settings::{Problems, Settings, Sources};
 use crate::state::StateDir;
@@ -47,6 +48,8 @@ pub struct VenueConfig {
     pub feed: FeedConfig,
     /// How it is reached.
     pub net: NetConfig,
+    /// Where its keys are read anew if it refuses them; none = those of `feed` are all there are.
+    pub keys: Option<Arc<dyn KeySource>>,
 }
 
 impl HubConfig {
@@ -75,7 +78,9 @@ impl From<&Settings> for HubConfig {
             let ca_file = venue.ca_file.clone();
             let net = NetConfig { proxy, ca_file, stage_within, ..NetConfig::default() };
             let feed = settings.feed(id).unwrap_or_default();
-            ((*id).to_owned(), VenueConfig { feed, net })
+            let keys = KeyFile::of(venue.key_id.as_deref(), venue.secret.as_ref());
+            let keys = keys.map(|file| Arc::new(file) as Arc<dyn KeySource>);
+            ((*id).to_owned(), VenueConfig { feed, net, keys })
         });
         Self {
             venues: venues.collect(),

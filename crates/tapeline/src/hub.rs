@@ -371,7 +371,7 @@ impl Hub {
         }
         let config = &self.0.config;
         let adapter = self.adapter(venue)?;
-        let VenueConfig { feed, net } = config.venues.get(venue).cloned().unwrap_or_default();
+        let VenueConfig { feed, net, keys } = config.venues.get(venue).cloned().unwrap_or_default();
         let (link, inbox) = link(venue);
         let wiring = Wiring {
             clock: self.0.clock,
@@ -382,6 +382,7 @@ impl Hub {
             journal: Arc::clone(&self.0.journal),
             told: 0,
             keeper: self.keeper(venue),
+            keys,
             through: Arc::clone(&self.0.through),
             chaos: config.chaos.as_ref().map(|chaos| Tap::new(chaos, adapter.profile().id)),
         };

@@ -9,17 +9,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::OptionFuture;
 use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, KeptMark, Memory, Stage};
 use tapeline_core::policy::fault::Fault;
 use tapeline_core::time::{Mono, Time};
-use tapeline_core::venue::{Decoded, LineId, Refusal, Venue, redacted};
+use tapeline_core::venue::{Decoded, Keys, LineId, Refusal, Venue, redacted};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::chaos::Tap;
 use crate::clock::{Clock, unix};
 use crate::journal::Journal;
+use crate::keys::KeySource;
 use crate::net::{Connected, Net, fetch};
 use crate::order::{Answer, Ask, Order, Signals, VenueReading, Wish};
 use crate::sockets::Sockets;
@@ -46,6 +48,8 @@ pub(crate) struct Wiring {
     pub(crate) told: u64,
     /// Where what is used up of the limits is kept, if anywhere.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Where keys are read anew, if they come from anywhere.
+    pub(crate) keys: Option<Arc<dyn KeySource>>,
     /// How long it takes from a socket to the readers.
     pub(crate) through: Arc<Spread>,
     /// What goes wrong on purpose, where that is allowed.
@@ -71,6 +75,7 @@ pub(crate) struct Loop {
 enum Done {
     Dialled { line: LineId, result: Result<Box<Connected>, DialError> },
     Fetched { id: FetchId, result: Result<Decoded, Refusal> },
+    Keys { keys: Option<Keys> },
 }
 
 /// What a turn came to.
@@ -233,6 +238,7 @@ impl Loop {
                 }
                 self.feed.handle(now, Input::Fetched { id, result });
             }
+            Done::Keys { keys } => self.feed.handle(now, Input::Keys { keys }),
         }
     }
 
@@ -274,6 +280,18 @@ impl Loop {
                         false => fetch(&net, &*venue, (why, &topic), &request, unix).await,
                     };
                     Done::Fetched { id, result }
+                });
+            }
+            Action::ReadKeys => {
+                let (venue, source) = (self.venue.profile().id, wiring.keys.clone());
+                self.work.spawn(async move {
+                    let read = async |source: Arc<dyn KeySource>| {
+                        let read = spawn_blocking(move || source.read()).await;
+                        let read = read.unwrap_or_else(|_| Err("reading them panicked".to_owned()));
+                        read.inspect_err(|why| tracing::warn!(venue, %why, "the keys cannot be read anew"))
+                            .ok()
+                    };
+                    Done::Keys { keys: OptionFuture::from(source.map(read)).await.flatten() }
                 });
             }
         }

@@ -138,8 +138,9 @@ impl Feed {
         match line.phase {
             Phase::Halted { .. } if refused => add(Rule::Authentication, Level::Critical, why),
             Phase::Halted { .. } => add(Rule::LineHalted, Level::Critical, why),
-            _ if refused => add(Rule::Authentication, Level::Degraded, why),
+            // The last failure stays known, but a line that is open was let in.
             Phase::Live(_) => {}
+            _ if refused => add(Rule::Authentication, Level::Degraded, why),
             _ if self.is_doubled(slot) => add(Rule::LineLost, Level::Warning, why),
             _ => {}
         }

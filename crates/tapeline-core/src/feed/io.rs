@@ -6,7 +6,7 @@ use crate::policy::fault::Fault;
 use crate::policy::ladder::Rung;
 use crate::policy::recovery::Recovery;
 use crate::time::Mono;
-use crate::venue::{Decoded, DialRequest, Fetch, HttpRequest, LineId, Refusal};
+use crate::venue::{Decoded, DialRequest, Fetch, HttpRequest, Keys, LineId, Refusal};
 
 /// One fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,11 @@ pub enum Input<'a> {
         id: FetchId,
         /// What it brought. The reply was translated on the fetch's own task.
         result: Result<Decoded, Refusal>,
+    },
+    /// The keys were read anew.
+    Keys {
+        /// What stands there; none if it could not be read, or if they come from nowhere.
+        keys: Option<Keys>,
     },
 }
 
@@ -153,6 +158,8 @@ pub enum Action {
         /// The request.
         request: HttpRequest,
     },
+    /// The venue refused our keys: read them anew from where they come; answer with `Keys`.
+    ReadKeys,
 }
 
 /// What an operator says.

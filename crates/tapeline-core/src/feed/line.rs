@@ -14,6 +14,7 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{Group, LineId, Names, Rate};
 
 use super::health::Record;
+use super::keys::KeyState;
 use super::rotate::Role;
 use super::wishes::Wishes;
 
@@ -180,6 +181,8 @@ pub(super) struct Line {
     pub(super) permit: Option<Permit>,
     /// The last failure.
     pub(super) fault: Option<(Fault, Box<str>)>,
+    /// How the venue took its keys.
+    pub(super) keys: KeyState,
     pub(super) names: Names,
     pub(super) wishes: Wishes,
     /// Messages we may send.
@@ -229,6 +232,7 @@ impl Line {
             fault: None,
             names: Names::default(),
             wishes: Wishes::default(),
+            keys: KeyState::default(),
             budget: SlidingWindow::new(Rate { count, per: facts.messages.per * 5 / 4 }),
             pong: None,
             ponged: false,

@@ -12,6 +12,7 @@ use crate::venue::LineId;
 
 use super::Feed;
 use super::io::{Action, Closed, DialError};
+use super::keys::KeyState;
 use super::line::{Line, Live, Phase, SETTLED_AFTER};
 use super::topics::State;
 use super::wishes::Refused;
@@ -131,6 +132,9 @@ impl Feed {
                 Phase::Waiting { until: Mono::NEVER },
                 "an operator holds it on another source",
             );
+            return;
+        }
+        if self.waits_for_keys(now, slot) {
             return;
         }
         let preferred = self.gate.preferred(now.mono, self.lines[slot].side);
@@ -255,6 +259,9 @@ impl Feed {
         line.failures.failed(now.mono, fault, &self.backoff);
         line.fault = Some((fault, detail.into()));
         line.wishes.disconnected();
+        if fault == Fault::Authentication && self.config.keys.is_some() {
+            line.keys = KeyState::Refused;
+        }
         line.pong = None;
         // Whatever the old socket still holds, or says late, is nobody's word any more.
         line.id = line.next_dial();
@@ -341,7 +348,7 @@ impl Feed {
                 self.gate.hold_dials(now.mono, wait, fault);
                 Phase::Waiting { until: now.mono + wait }
             }
-            // No venue with keys yet: there is nothing to read them from anew, so the same are tried once more.
+            // They are read anew before every dial that follows a refusal.
             Step::RefreshKeys => Phase::Waiting { until: now.mono + self.config.timing.backoff_min },
             Step::Halt => Phase::Halted { until: None },
         };

@@ -7,6 +7,7 @@
 //! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
 //!   live, and what follows when one is silent
 //! - `rotate`: lines that follow others
+//! - `keys`: keys that a venue refused
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
@@ -40,6 +41,7 @@ mod history;
 mod holes;
 mod io;
 mod kept;
+mod keys;
 mod lateness;
 mod likely;
 mod line;
@@ -314,6 +316,7 @@ impl Feed {
         }
     }
 
+            Input::Keys { keys } => self.take_keys(now, keys),
     fn on(&mut self, line: LineId, act: impl FnOnce(&mut Self, usize)) {
         if let Some(slot) = self.current(line) {
             act(self, slot);

@@ -11,6 +11,7 @@ mod door;
 mod floor;
 mod gate;
 mod kinds;
+mod login;
 mod options;
 mod rest;
 mod routes;
@@ -77,6 +78,8 @@ pub struct House {
     dice: Rng,
     now: u64,
     next_socket: u64,
+    /// The key that sockets must show, if they must.
+    login: Option<String>,
 }
 
 /// What a house performs.
@@ -143,6 +146,7 @@ impl House {
             dice: Rng::new(options.market.seed, u64::MAX - 2),
             now: 0,
             next_socket: 0,
+            login: None,
             options,
         }
     }
@@ -157,9 +161,23 @@ impl House {
     /// # Errors
     /// The HTTP reply of a refusal.
     pub fn connect(&mut self, now: u64, from: IpAddr, target: &str) -> Result<SocketId, Reply> {
+        self.connect_with_key(now, from, target, None)
+    }
+
+    /// The same for a client that shows a key.
+    ///
+    /// # Errors
+    /// The refusal, also for a key that the house does not take.
+    pub fn connect_with_key(
+        &mut self,
+        now: u64,
+        from: IpAddr,
+        target: &str,
+        key: Option<&str>,
+    ) -> Result<SocketId, Reply> {
         self.advance(now);
         let target = Target::parse(target);
-        let admitted = self.admit(from, &target);
+        let admitted = self.admit(from, &target).and_then(|opening| self.check_key(key).map(|()| opening));
         let opening = admitted.inspect_err(|_| self.report.refused += 1)?;
         self.next_socket += 1;
         let id = self.next_socket;

@@ -92,8 +92,10 @@ impl Shared {
                 return Ok(reply);
             }
         };
+        let key = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let key = key.and_then(|value| value.strip_prefix("Bearer "));
         // The seat is taken before the client hears that it is in, so that it misses nothing.
-        let (seat, oddity) = match self.room.connect(peer, target, &self.stop) {
+        let (seat, oddity) = match self.room.connect(peer, target, key, &self.stop) {
             Ok(admitted) => admitted,
             Err(refusal) => return response(refusal),
         };

@@ -159,6 +159,12 @@ impl Server {
         self.shared.room.with(House::announce_shutdown);
     }
 
+    /// From now on sockets must show this key (`Authorization: Bearer KEY`); `None` lets all in. Those that came with
+    /// another one are closed; how many those are.
+    pub fn set_login(&self, key: Option<&str>) -> usize {
+        self.shared.room.with(|house, now| house.set_login(now, key))
+    }
+
     /// Cuts every open socket without a goodbye, as a network does.
     pub fn cut_sockets(&self) {
         self.trouble(Trouble::new(Kind::Fin));

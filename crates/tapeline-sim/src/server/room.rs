@@ -101,11 +101,12 @@ impl Room {
         self: &Arc<Self>,
         from: IpAddr,
         target: &str,
+        key: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<(Seat, Option<Trouble>), Reply> {
         let mut inner = self.lock();
         let now = self.now();
-        let id = inner.house.connect(now, from, target)?;
+        let id = inner.house.connect_with_key(now, from, target, key)?;
         let oddity = inner.house.oddity(id, target);
         let (news, cut) = (Arc::new(Notify::new()), stop.child_token());
         let queue = Queue { waiting: VecDeque::new(), news: Arc::clone(&news), cut: cut.clone() };

@@ -5,7 +5,7 @@ use tapeline_core::feed::{Action, Closed, DialError, Input, Stage};
 use tapeline_core::policy::fault::Fault;
 use tapeline_core::venue::{DialRequest, LineId};
 
-use super::clock::SEC;
+use super::clock::{MS, SEC};
 use super::edge;
 use super::host::{Down, Link, Up, text_of};
 use super::oracle::Plea;
@@ -18,6 +18,8 @@ use crate::house::{Kind, Reply, Say, SocketId};
 /// So many messages of a connection are taken in before the feed is driven again: about what a socket's buffer holds.
 pub(super) const BATCH: usize = 64;
 /// A line that the venue or the way ended is not missed before so long.
+/// Reading a file takes so long.
+const FILE: u64 = 5 * MS;
 const LOST: u64 = 20 * SEC;
 
 impl World {
@@ -31,14 +33,25 @@ impl World {
             Action::Close { line, .. } => self.hang_up(host, line),
             Action::Fetch { id, topic, why, request } => self.fetch(host, id, topic, why, request),
         }
+            Action::ReadKeys => self.agenda.plan(self.now + FILE, Event::Keys(host)),
     }
 
     fn dial(&mut self, host: usize, line: LineId, request: &DialRequest, give_up: u64) {
+    /// What stands where the keys come from is put into the feed.
+    pub(super) fn keys_read(&mut self, host: usize) {
+        if self.is_away(host, || Event::Keys(host)) {
+            return;
+        }
+        let (time, keys) = (self.time(), self.hosts[host].vault.clone());
+        self.hosts[host].with(|feed| feed.handle(time, Input::Keys { keys }));
+    }
+
         self.figures.dials += 1;
         let (now, place) = (self.now, &mut self.hosts[host]);
         let url = &request.url;
         let endpoint = place.streams.iter().position(|origin| url.starts_with(origin.as_str())).unwrap_or(0);
-        let number = place.add_link(Link::new(line, place.life, now, request.max_message));
+        let link = Link { key: shown(request), ..Link::new(line, place.life, now, request.max_message) };
+        let number = place.add_link(link);
         match place.weather.dial(now, endpoint) {
             Passage::Open => {
                 let delay = place.weather.handshake(now);
@@ -61,13 +74,11 @@ impl World {
     pub(super) fn knock(&mut self, host: usize, number: u64, url: &str) {
         let (now, place) = (self.now, &mut self.hosts[host]);
         let back = now + place.weather.delay(now);
-        if !place.links.contains_key(&number) {
-            // It was given up on its way.
-            return;
-        }
+        // One that was given up on its way has none any more.
+        let Some(key) = place.links.get(&number).map(|link| link.key.clone()) else { return };
         let house = place.house;
         let refused = self.houses[house].strikes(Kind::Refuse);
-        match self.houses[house].connect(now, place.address(), url) {
+        match self.houses[house].connect_with_key(now, place.address(), url, key.as_deref()) {
             Ok(socket) => {
                 if let Some(link) = self.hosts[host].links.get_mut(&number) {
                     link.socket = Some(socket);

@@ -8,10 +8,12 @@ use tapeline_core::data::channel::Channel::{self, Candle, MarkPrice, MiniTicker,
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::defect::Defect;
+use tapeline_core::venue::Venue;
 use tapeline_venues::binance::Binance;
 
 use super::agenda::Agenda;
 use super::clock::{Clock, MS, SEC};
+use super::guarded::Guarded;
 use super::host::Host;
 use super::oracle::{Oracle, Oracles};
 use super::plan::{MARKETS, Plan, symbols};
@@ -153,13 +155,19 @@ impl World {
     pub(super) fn of(drill: Drill, plan: Plan) -> Self {
         let Drill { seed, seconds, still_clock, .. } = drill;
         let end = seconds * SEC;
-        let houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
+        let mut houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
+        for (house, config) in houses.iter_mut().zip(&plan.configs) {
+            house.set_login(0, config.keys.as_ref().map(|keys| keys.secret.as_str()));
+        }
         let hosts: Vec<Host> = (0..MARKETS.len())
             .map(|place| {
                 let (latency, jitter) = plan.ways[place];
                 let weather = Weather::new(latency, jitter, Rng::new(seed, 20 + place as u64));
-                let venue = Arc::new(Binance::new(MARKETS[place]));
                 let config = drill.plain_or(&plan.configs[place]);
+                let venue: Arc<dyn Venue> = match &config.keys {
+                    Some(_) => Arc::new(Guarded::new(MARKETS[place])),
+                    None => Arc::new(Binance::new(MARKETS[place])),
+                };
                 Host::new(place, venue, config, seed.wrapping_add(place as u64), weather)
             })
             .collect();

@@ -11,7 +11,7 @@ use tapeline_core::config::FeedConfig;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::feed::{Feed, FeedStatus, Memory};
 use tapeline_core::time::Time;
-use tapeline_core::venue::{LineId, Venue};
+use tapeline_core::venue::{Keys, LineId, Venue};
 
 use super::pipe::Pipe;
 use super::weather::Weather;
@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) since: u64,
     /// Larger messages end it.
     pub(crate) largest: usize,
+    /// The key that it shows.
+    pub(crate) key: Option<String>,
     /// The house's end, while it holds one.
     pub(crate) socket: Option<SocketId>,
     /// The feed has been told that it is open.
@@ -83,6 +85,7 @@ impl Link {
             life,
             since,
             largest,
+            key: None,
             socket: None,
             open: false,
             wanted: true,
@@ -98,6 +101,11 @@ pub(crate) struct Host {
     pub(crate) house: usize,
     pub(crate) venue: Arc<dyn Venue>,
     pub(crate) config: FeedConfig,
+    /// What stands where its keys come from.
+    pub(crate) vault: Option<Keys>,
+    /// How many keys were put there since, and how many the venue has given out.
+    pub(crate) issued: u32,
+    pub(crate) taken: u32,
     /// Where it may dial, best first.
     pub(crate) streams: Vec<String>,
     pub(crate) feed: Option<Feed>,
@@ -147,6 +155,9 @@ impl Host {
         Self {
             house,
             venue,
+            vault: config.keys.clone(),
+            issued: 0,
+            taken: 0,
             config,
             streams,
             feed: Some(feed),

@@ -4,6 +4,7 @@
 //! - `agenda`, `clock`, `trace`: what happens when, and the record of it
 //! - `pipe`, `weather`, `carry`, `errand`, `edge`: the way between a process and its venue
 //! - `host`, `reader`, `reading`: a process with its feed, and those who read it
+//! - `guarded`: a venue with a login
 //! - `kinds`, `plan`, `strike`, `aim`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`, `cover`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
@@ -22,6 +23,7 @@ mod drill;
 mod edge;
 mod errand;
 pub mod figures;
+mod guarded;
 mod host;
 mod inspect;
 mod kinds;
@@ -37,6 +39,7 @@ mod trace;
 mod weather;
 
 pub use self::drill::{Drill, Outcome, Violation, drill, twins};
+pub use self::guarded::Guarded;
 pub use self::kinds::fault_names;
 
 use std::collections::BTreeMap;
@@ -83,6 +86,8 @@ enum Event {
     Reply(Box<errand::Asked>, Reply),
     /// What a request came to is put into the feed.
     Fetched(Box<errand::Asked>, Box<errand::Brought>),
+    /// The keys of a process have been read anew.
+    Keys(usize),
     /// A reader reads.
     Read(usize),
     /// A reader subscribes.
@@ -231,6 +236,7 @@ impl World {
             Event::Ask(asked) => self.ask(*asked),
             Event::Reply(asked, reply) => self.reply(*asked, reply),
             Event::Fetched(asked, result) => self.fetched(*asked, *result),
+            Event::Keys(host) => self.keys_read(host),
             Event::Read(reader) => self.read_in_turn(reader),
             Event::Subscribe(reader, topic) => self.want(reader, topic),
             Event::Strike(number) => self.strike(number),
@@ -285,6 +291,7 @@ impl World {
             Action::Pong { line, .. } => format!("host {host} line {line} > pong"),
             Action::Close { line, code } => format!("host {host} line {line} > close {code}"),
             Action::Fetch { id, topic, .. } => format!("host {host} fetches {} as {}", topic.as_str(), id.0),
+            Action::ReadKeys => format!("host {host} reads its keys"),
         };
         self.trace.tell(self.now, text);
         self.oracles.acted(self.now, host, &self.hosts[host], action);

@@ -7,6 +7,7 @@ mod plain_venue;
 mod crashes;
 mod edge;
 mod handlers;
+mod keys;
 mod network;
 mod record;
 mod subscriptions;

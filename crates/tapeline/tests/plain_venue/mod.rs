@@ -9,7 +9,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tapeline::net::NetConfig;
 use tapeline::{FeedConfig, Hub, HubConfig, Limits, Subscription, Timing, Update, VenueConfig};
 
 use self::exchange::Exchange;
@@ -48,7 +47,7 @@ pub(crate) fn settings(url: &str) -> VenueConfig {
     };
     let limits = Limits { messages_per_second: 1_000, dials_percent: 100, ..Limits::default() };
     let feed = FeedConfig { streams: vec![url.to_owned()], limits, timing, ..FeedConfig::default() };
-    VenueConfig { feed, net: NetConfig::default() }
+    VenueConfig { feed, ..VenueConfig::default() }
 }
 
 /// A hub that knows the plain venue with these settings.

@@ -5,6 +5,7 @@ mod doubt;
 mod findings;
 mod health;
 mod kept;
+mod keys;
 mod lateness;
 mod lines;
 mod pair;

@@ -95,9 +95,10 @@ impl Venue for Toy {
         Ok(Route { group: 0, stream: format!("{letter} {}", topic.symbol()).into() })
     }
 
-    fn dial(&self, _: u8, origin: &str, _: &[&str], _: Option<&Keys>) -> DialRequest {
+    fn dial(&self, _: u8, origin: &str, _: &[&str], keys: Option<&Keys>) -> DialRequest {
         let url = origin.to_owned();
-        DialRequest { url, headers: vec![], subprotocols: vec![], deflate: false, max_message: 100 }
+        let headers = keys.map(|keys| ("key".to_owned(), keys.secret.clone())).into_iter().collect();
+        DialRequest { url, headers, subprotocols: vec![], deflate: false, max_message: 100 }
     }
 
     fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>) {

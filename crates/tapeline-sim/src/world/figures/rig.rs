@@ -217,6 +217,8 @@ impl<V: Far> Rig<V> {
                     self.let_go(number, Up::Bye);
                 }
             }
+            // Nobody has any here.
+            Action::ReadKeys => {}
             Action::Fetch { id, topic, why, request } => {
                 let asked = Box::new(Asked { id, topic, why, request, sent: self.now });
                 match self.weather.errand(self.now) {

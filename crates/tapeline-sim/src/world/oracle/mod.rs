@@ -259,6 +259,7 @@ impl Oracles {
     /// A line opened.
     pub(crate) fn opened(&mut self, now: u64, host: usize, line: LineId) {
         let watch = &mut self.watches[host];
+            Action::ReadKeys => Ok(()),
         watch.pace.opened(now, line);
         watch.fresh.opened(now, line.slot);
         watch.pairs.opened(now, line.slot);

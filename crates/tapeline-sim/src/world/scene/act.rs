@@ -7,11 +7,13 @@ use super::super::aim::{FOUND_OUT, is_odd};
 use super::super::clock::SEC;
 use super::super::kinds::FaultKind;
 use super::super::plan::Strike;
-use super::{Act, Side};
+use super::{Act, Side, key};
 use crate::house::{Kind, Trouble};
 
 /// What a venue has said is nowhere any more after this long.
 const ON_ITS_WAY: u64 = 120 * SEC;
+/// Keys that are refused are tried for so long.
+const TRIES: u64 = 90 * SEC;
 
 impl World {
     /// Does one thing to a host; `pick` decides what is left to chance.
@@ -27,6 +29,13 @@ impl World {
                 self.plan.strikes.push(Strike { at: self.now, kind, host, lasts: lasts * SEC, pick });
                 self.strike(self.plan.strikes.len() - 1);
             }
+            Act::Revoke => self.revoke(host),
+            Act::Issue => {
+                self.hosts[host].issued += 1;
+                self.hosts[host].vault = Some(key(self.hosts[host].issued));
+                self.trace.tell(self.now, format!("host {host} has its next key at hand"));
+                *self.struck.entry("issue").or_default() += 1;
+            }
             Act::Rotate => {
                 let (now, time) = (self.now, self.time());
                 self.oracles.disturb(host, now + FOUND_OUT);
@@ -34,6 +43,17 @@ impl World {
                 self.hosts[host].with(|feed: &mut Feed| feed.command(time, Command::Rotate { slot: None }));
             }
         }
+    }
+
+    /// The venue takes the next key only.
+    fn revoke(&mut self, host: usize) {
+        let (now, house) = (self.now, self.hosts[host].house);
+        self.hosts[host].taken += 1;
+        let taken = self.hosts[host].taken;
+        self.trace.tell(now, format!("the venue of host {host} takes key {taken} only"));
+        let closed = self.houses[house].set_login(now, Some(&key(taken).secret));
+        *self.struck.entry("revoke").or_default() += closed as u64;
+        self.oracles.disturb(host, now + TRIES + FOUND_OUT);
     }
 
     /// The venue of a host gets an order, for one of its sockets or for all.
