@@ -2,11 +2,13 @@
 //!
 //! - `table`: every drill, in one place
 //! - `must`: what has to hold, and what is said where it does not
+//! - `program`: all of them, one after the other
 //! - `rows`: every fault that is to be survived, and what shows that it is
 //!
 //! [`list`] and [`run`] give plain data, for whoever shows it.
 
 mod must;
+mod program;
 mod rows;
 mod table;
 
@@ -16,6 +18,7 @@ use self::table::{DRILLS, Entry};
 use crate::house::{Trouble, distance};
 use crate::world::scene::{Act, Scene, Seen, Service, play};
 
+pub use self::program::program;
 pub use self::rows::{Fault, faults, markdown};
 
 /// A drill as it is listed.
@@ -239,6 +242,8 @@ fn kind_of(act: Act) -> Option<&'static str> {
         Act::Venue(line) | Act::Towards(_, line) => Some(line.parse::<Trouble>().ok()?.kind.name()),
         Act::Way(own, _) => Some(own.name()),
         Act::Rotate => Some("rotate"),
+        Act::Revoke => Some("revoke"),
+        Act::Issue => Some("issue"),
     }
 }
 

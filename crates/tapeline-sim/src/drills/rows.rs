@@ -137,9 +137,12 @@ faults! {
     ];
     "FU23" "Keys are refused at the connect." [
         "crates/tapeline-core/src/policy/recovery/tests.rs::refused_keys_are_refreshed_once_then_tried_three_times_then_left",
+        "crates/tapeline-core/src/feed/tests/keys.rs::refused_keys_are_read_anew_before_each_of_four_tries_and_then_an_operator_is_waited_for",
+        "crates/tapeline/tests/library/keys.rs::a_key_that_is_refused_at_the_door_is_read_once_more_before_the_next_try",
     ];
     "FU24" "Keys expire in mid-session." [
         "crates/tapeline-core/src/policy/recovery/tests.rs::accepted_keys_start_the_tries_anew",
+        "crates/tapeline/tests/library/keys.rs::a_key_that_expires_in_mid_session_is_replaced_by_what_stands_in_its_file",
     ];
     "FU25" "Messages are no JSON." [
         "crates/tapeline-venues/src/binance/differential.rs::broken_bytes_are_read_alike",
@@ -208,6 +211,7 @@ faults! {
     "FU44" "A subscription is refused." [
         "crates/tapeline-core/src/feed/tests/mod.rs::a_refused_batch_is_split_until_the_one_at_fault_is_found",
         "crates/tapeline-cli/tests/cli/watch.rs::a_symbol_that_the_venue_refuses_is_told_and_disturbs_nobody",
+        "crates/tapeline/tests/library/unknown.rs::an_unknown_symbols_book_is_told_as_refused_its_trades_as_never_come_and_others_go_on",
     ];
     "FU45" "The answer to a subscription is missing, late or another's." [
         "crates/tapeline-core/src/feed/tests/lines.rs::unconfirmed_requests_are_repeated_twice_and_then_the_line_is_replaced",
@@ -326,7 +330,7 @@ faults! {
         "crates/tapeline-cli/src/log/limit.rs::a_flood_of_different_things_shares_one_count",
     ];
     "FO14" "Clocks and surroundings are odd." [
-        "crates/tapeline-core/src/policy/budget/tests.rs::setting_the_wall_clock_frees_nothing_early",
+        "crates/tapeline-core/src/feed/history/tests.rs::a_wall_clock_that_is_set_ages_nothing",
     ];
     "FO15" "Versions differ." [
         "crates/tapeline-gateway/src/stream/request.rs::a_request_is_read_whole_and_unknown_fields_are_borne",

@@ -27,6 +27,7 @@ const ONE: Setup = Setup {
     lines: 1,
     endpoints: 2,
     repair: true,
+    login: false,
     cut_after: None,
     told_before: None,
     replaced_after: None,
@@ -35,6 +36,9 @@ const ONE: Setup = Setup {
 const TWO: Setup = Setup { lines: 2, ..ONE };
 /// One line of futures, whose history cannot be asked for without a key.
 const FUTURES: Setup = Setup { place: Where::Futures, ..ONE };
+
+/// A venue that lets nobody in without a key.
+const LOGIN: Setup = Setup { login: true, ..ONE };
 
 /// Every connection breaks: what concerns dials and snapshots needs some.
 const CUT: Act = Way(Own::AllReset, 0);
@@ -169,6 +173,15 @@ drills! {
     "ban" ["FU21"] ONE, 300, [(0, Venue("teapot by=60s times=1")), (0, CUT)],
         [BeFelt, Recover(120.0), Dial(3)],
         "REST bans our address for a minute; the line goes on.";
+    "keys-expire" ["FU24"] LOGIN, 150, [(0, Act::Issue), (0, Act::Revoke)],
+        [BeFelt, Recover(10.0), Declare(0), Dial(3)],
+        "The venue takes another key from one moment to the next, and that stands where keys come from: it is read.";
+    "keys-late" ["FU23", "FU24"] LOGIN, 180, [(0, Act::Revoke), (10, Act::Issue)],
+        [BeFelt, Reach("poll"), Recover(45.0), Declare(0), Dial(4)],
+        "The key that the venue takes stands there ten seconds later only: the next try finds it.";
+    "keys-refused" ["FU23"] LOGIN, 330, [(0, Act::Revoke), (150, Act::Issue), (160, FORGIVE)],
+        [BeFelt, Enter("halted"), Reach("poll"), Recover(190.0), Dial(6)],
+        "The key is refused for good: five dials, then REST only until an operator has put another one there.";
     "malformed" ["FU25", "FU26"] ONE, 150, [
         (0, Venue("truncate every=20 times=1")), (30, Venue("bad-utf8 every=20 times=1")),
         (60, Venue("two-values every=20 times=1")),

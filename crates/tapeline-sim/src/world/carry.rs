@@ -7,6 +7,7 @@ use tapeline_core::venue::{DialRequest, LineId};
 
 use super::clock::{MS, SEC};
 use super::edge;
+use super::guarded::shown;
 use super::host::{Down, Link, Up, text_of};
 use super::oracle::Plea;
 use super::reader::Habit;

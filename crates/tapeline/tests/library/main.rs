@@ -12,3 +12,4 @@ mod network;
 mod record;
 mod subscriptions;
 mod tls;
+mod unknown;
