@@ -258,10 +258,10 @@ impl Feed {
         let line = &mut self.lines[slot];
         line.failures.failed(now.mono, fault, &self.backoff);
         line.fault = Some((fault, detail.into()));
-        line.wishes.disconnected();
         if fault == Fault::Authentication && self.config.keys.is_some() {
             line.keys = KeyState::Refused;
         }
+        line.wishes.disconnected();
         line.pong = None;
         // Whatever the old socket still holds, or says late, is nobody's word any more.
         line.id = line.next_dial();

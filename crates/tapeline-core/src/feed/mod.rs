@@ -313,10 +313,10 @@ impl Feed {
             Input::Ping { line, payload } => self.on(line, |feed, slot| feed.pinged(now, slot, payload)),
             Input::Pong { line, payload } => self.on(line, |feed, slot| feed.ponged(now, slot, payload)),
             Input::Fetched { id, result } => self.fetched(now, id, result),
+            Input::Keys { keys } => self.take_keys(now, keys),
         }
     }
 
-            Input::Keys { keys } => self.take_keys(now, keys),
     fn on(&mut self, line: LineId, act: impl FnOnce(&mut Self, usize)) {
         if let Some(slot) = self.current(line) {
             act(self, slot);

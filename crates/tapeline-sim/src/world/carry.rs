@@ -18,9 +18,9 @@ use crate::house::{Kind, Reply, Say, SocketId};
 
 /// So many messages of a connection are taken in before the feed is driven again: about what a socket's buffer holds.
 pub(super) const BATCH: usize = 64;
-/// A line that the venue or the way ended is not missed before so long.
 /// Reading a file takes so long.
 const FILE: u64 = 5 * MS;
+/// A line that the venue or the way ended is not missed before so long.
 const LOST: u64 = 20 * SEC;
 
 impl World {
@@ -33,11 +33,10 @@ impl World {
             Action::Pong { line, payload } => self.send(host, line, Up::Pong(payload)),
             Action::Close { line, .. } => self.hang_up(host, line),
             Action::Fetch { id, topic, why, request } => self.fetch(host, id, topic, why, request),
-        }
             Action::ReadKeys => self.agenda.plan(self.now + FILE, Event::Keys(host)),
+        }
     }
 
-    fn dial(&mut self, host: usize, line: LineId, request: &DialRequest, give_up: u64) {
     /// What stands where the keys come from is put into the feed.
     pub(super) fn keys_read(&mut self, host: usize) {
         if self.is_away(host, || Event::Keys(host)) {
@@ -47,6 +46,7 @@ impl World {
         self.hosts[host].with(|feed| feed.handle(time, Input::Keys { keys }));
     }
 
+    fn dial(&mut self, host: usize, line: LineId, request: &DialRequest, give_up: u64) {
         self.figures.dials += 1;
         let (now, place) = (self.now, &mut self.hosts[host]);
         let url = &request.url;

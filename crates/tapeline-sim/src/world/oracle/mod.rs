@@ -252,6 +252,7 @@ impl Oracles {
                 }
                 watch.pace.fetched(now, *why, weight::of(url), weight::borne(url))
             }
+            Action::ReadKeys => Ok(()),
         };
         self.mind(Oracle::Pace, index, found);
     }
@@ -259,7 +260,6 @@ impl Oracles {
     /// A line opened.
     pub(crate) fn opened(&mut self, now: u64, host: usize, line: LineId) {
         let watch = &mut self.watches[host];
-            Action::ReadKeys => Ok(()),
         watch.pace.opened(now, line);
         watch.fresh.opened(now, line.slot);
         watch.pairs.opened(now, line.slot);

@@ -11,9 +11,9 @@ pub(crate) use tapeline_core::defect::Defect;
 
 use std::time::Duration;
 
-use self::seen::Notes;
 use tapeline_core::venue::Keys;
 
+use self::seen::Notes;
 use super::World;
 use super::clock::SEC;
 use super::drill::Drill;
@@ -69,11 +69,11 @@ pub(crate) enum Act {
     Way(Own, u64),
     /// An operator has every line followed by another one.
     Rotate,
-}
     /// The venue takes the next key only, and closes the sockets that came with the one before.
     Revoke,
     /// The next key stands where the keys come from.
     Issue,
+}
 
 /// How the feeds are set up.
 #[derive(Debug, Clone, Copy)]
@@ -85,9 +85,9 @@ pub(crate) struct Setup {
     pub(crate) endpoints: usize,
     /// Whether missed events are asked for.
     pub(crate) repair: bool,
-    /// The venue cuts connections of this age, in seconds …
     /// Whether the venue wants a key.
     pub(crate) login: bool,
+    /// The venue cuts connections of this age, in seconds …
     pub(crate) cut_after: Option<u64>,
     /// … and says so, so many seconds before.
     pub(crate) told_before: Option<u64>,
@@ -156,19 +156,19 @@ fn plan(scene: &Scene<'_>, host: usize, seconds: u64) -> Plan {
         config.streams = places.iter().take(setup.endpoints).map(ToString::to_string).collect();
         config.limits.repair = setup.repair;
     }
-    if let Some(age) = setup.replaced_after {
     plan.configs[host].keys = setup.login.then(|| key(0));
+    if let Some(age) = setup.replaced_after {
         plan.configs[host].timing.line_lifetime = secs(age);
     }
     plan
 }
 
-impl World {
 /// The key of this number, as the venue gives it out.
 fn key(number: u32) -> Keys {
     Keys { id: "drill".to_owned(), secret: format!("key-{number}") }
 }
 
+impl World {
     /// Lets everything happen until `until`, taking notes every second.
     fn watch(&mut self, until: u64, notes: &mut Notes) {
         while self.now < until && self.oracles.verdict.is_none() {
