@@ -26,6 +26,8 @@ pub struct About {
     pub config: Value,
     /// The venues that the configuration names: the gateway is ready when all of these are.
     pub venues: Vec<String>,
+    /// The troubles that can be played, and which fault each of them stands for: objects with `items` and `faults`.
+    pub drills: Value,
     /// Reads the configuration anew.
     pub reload: Option<Hook>,
     /// Begins an orderly end of the process, and returns at once.
@@ -38,6 +40,7 @@ impl Default for About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: Value::Object(serde_json::Map::new()),
             venues: Vec::new(),
+            drills: Value::Null,
             reload: None,
             drain: None,
         }

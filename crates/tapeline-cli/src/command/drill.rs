@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use serde_json::{Value, json};
 use tapeline_sim::drills::{self, Report, Summary, Unknown};
 
 use crate::args::{DrillAction, Global};
@@ -31,7 +30,7 @@ pub(crate) fn run(action: DrillAction, global: &Global) -> Result<Exit, Failed> 
 fn list(json: bool) -> Result<Exit, Failed> {
     let all = drills::list();
     if json {
-        print(&format!("{}\n", json!({ "items": all, "faults": faults() })))?;
+        print(&format!("{}\n", drills::catalogue()))?;
         return Ok(Exit::Done);
     }
     let mut out = format!("{:<20}  {:<12}  WHAT HAPPENS\n", "DRILL", "FAULTS");
@@ -40,15 +39,6 @@ fn list(json: bool) -> Result<Exit, Failed> {
     }
     print(&out)?;
     Ok(Exit::Done)
-}
-
-/// Every fault with the drills and the tests that stand for it.
-fn faults() -> Vec<Value> {
-    let told = |fault: &drills::Fault| {
-        let drills: Vec<&str> = fault.drills().collect();
-        json!({ "id": fault.id, "about": fault.about, "drills": drills, "tests": fault.tests })
-    };
-    drills::faults().iter().map(told).collect()
 }
 
 fn play(names: &[String], json: bool, seed: u64, global: &Global) -> Result<Exit, Failed> {

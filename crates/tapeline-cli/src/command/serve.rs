@@ -83,6 +83,7 @@ fn about(settings: &Settings, reloader: &Arc<Reloader>, drain: &Arc<Notify>) -> 
     About {
         config: settings.to_json(),
         venues: configured(settings).map(str::to_owned).collect(),
+        drills: tapeline_sim::drills::catalogue(),
         reload: Some(Arc::new(move || reloader.reload())),
         drain: Some(Arc::new(move || {
             drain.notify_one();

@@ -145,6 +145,7 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
         .routes(routes!(accounts::alerts))
         .routes(routes!(accounts::history))
         .routes(routes!(lists::config))
+        .routes(routes!(lists::drills))
         .routes(routes!(accounts::ledger))
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(sse::sse))

@@ -104,6 +104,22 @@ async fn the_settings_are_shown_as_they_were_rendered() {
 }
 
 #[tokio::test]
+async fn drills_are_listed_as_the_process_knows_them_and_none_if_it_knows_none() {
+    let known = json!({
+        "items": [{"name": "reset", "faults": ["FU1"]}],
+        "faults": [{"id": "FU1", "drills": ["reset"]}],
+    });
+    let bench = Bench::with(usual(), About { drills: known.clone(), ..about() }).await;
+    let told = bench.get("/api/v1/drills").await.json();
+    assert_eq!(told["faults"], known["faults"]);
+    let (item, drill) = (&told["items"][0], &known["items"][0]);
+    assert_eq!((&item["id"], &item["faults"], &item["level"]), (&drill["name"], &drill["faults"], &json!("healthy")));
+    assert!(item["since"].is_string(), "{item}");
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/api/v1/drills").await.json(), json!({"items": [], "faults": []}));
+}
+
+#[tokio::test]
 async fn many_who_ask_at_once_are_all_answered() {
     let bench = Bench::new().await;
     let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();

@@ -21,6 +21,7 @@ const SERVED: &[(&str, &str)] = &[
     ("get", "/api/v1/breakers"),
     ("get", "/api/v1/events"),
     ("get", "/api/v1/config"),
+    ("get", "/api/v1/drills"),
     ("get", "/api/v1/ledger"),
     ("get", "/api/v1/alerts"),
     ("get", "/api/v1/history"),

@@ -13,6 +13,7 @@ mod rows;
 mod table;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use self::table::{DRILLS, Entry};
 use crate::house::{Trouble, distance};
@@ -135,6 +136,15 @@ pub struct Unknown {
 /// Every drill, in the order of the faults.
 pub fn list() -> Vec<Drill> {
     DRILLS.iter().map(Entry::told).collect()
+}
+
+/// Every drill, and every fault with the drills and the tests that stand for it, as `items` and `faults`.
+pub fn catalogue() -> Value {
+    let told = |fault: &Fault| {
+        let drills: Vec<&str> = fault.drills().collect();
+        json!({ "id": fault.id, "about": fault.about, "drills": drills, "tests": fault.tests })
+    };
+    json!({ "items": list(), "faults": faults().iter().map(told).collect::<Vec<_>>() })
 }
 
 /// Whether there is a drill of this name.
