@@ -113,7 +113,10 @@ async fn drills_are_listed_as_the_process_knows_them_and_none_if_it_knows_none()
     let told = bench.get("/api/v1/drills").await.json();
     assert_eq!(told["faults"], known["faults"]);
     let (item, drill) = (&told["items"][0], &known["items"][0]);
-    assert_eq!((&item["id"], &item["faults"], &item["level"]), (&drill["name"], &drill["faults"], &json!("healthy")));
+    assert_eq!(
+        (&item["id"], &item["faults"], &item["level"]),
+        (&drill["name"], &drill["faults"], &json!("healthy"))
+    );
     assert!(item["since"].is_string(), "{item}");
     let bench = Bench::new().await;
     assert_eq!(bench.get("/api/v1/drills").await.json(), json!({"items": [], "faults": []}));
