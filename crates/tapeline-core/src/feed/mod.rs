@@ -20,7 +20,7 @@
 //! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
 //!   events that were missed
 //! - `service`: how each topic is served, for the figures of reliability
-//! - `poll`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
+//! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
@@ -53,6 +53,7 @@ mod partial;
 #[cfg(feature = "defects")]
 mod planted;
 mod poll;
+mod polled;
 mod readers;
 mod repair;
 mod rotate;

@@ -5,30 +5,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Timing;
-use crate::data::event::{Book, BookState};
-use crate::data::update::{Data, Kind, Level, Source};
+use crate::data::update::Level;
 use crate::defect::{Defect, planted};
 use crate::policy::breaker;
 use crate::policy::ladder::{Change, Facts, Ladder, Rules, Rung};
-use crate::time::{Mono, Time, Unix};
-use crate::venue::{Decoded, Fetch, Item, Refusal, Sequencing, TopicId};
+use crate::time::{Mono, Time};
+use crate::venue::{Fetch, Sequencing, TopicId};
 
 use super::Feed;
-use super::books::{draft, joined};
 use super::fetches::NotNow;
 use super::line::{Line, Phase};
 use super::lines::REJECTED;
-use super::market::{Epochs, Origin};
-use super::partial::changes;
 use super::rotate::Role;
-use super::topics::{Entry, Seen, State};
+use super::topics::{Entry, State};
 
 /// Polls in flight at once.
 const IN_FLIGHT: usize = 3;
 /// The slowest rate, as a multiple of the usual pause: before that, topics with few readers are left out.
 const SLOWEST: u32 = 6;
-/// A reply with so many events is taken for one of several.
-const FULL: usize = 500;
 /// What is polled may take this share of the budget, in percent: the rest is for snapshots and repairs.
 const SHARE: u32 = 75;
 
@@ -91,6 +85,13 @@ impl Fallback {
     /// Topics that are asked for over REST.
     pub(super) fn polled(&self) -> usize {
         self.polls.len()
+    }
+
+    /// There is more of a topic than one reply holds.
+    pub(super) fn ask_soon(&mut self, now: Mono, topic: TopicId) {
+        if let Some(poll) = self.polls.get_mut(&topic) {
+            poll.next = now;
+        }
     }
 
     /// REST has answered.
@@ -299,144 +300,6 @@ impl Feed {
                     return;
                 }
             }
-        }
-    }
-
-    /// A poll has come back: what it brings was asked for at `sent`.
-    pub(super) fn poll_came(&mut self, now: Time, id: TopicId, sent: Mono, decoded: Decoded) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        // What was streamed since is newer.
-        let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;
-        let by_id = entry.sequencing == Sequencing::Contiguous;
-        if overtaken && !by_id {
-            return;
-        }
-        let (first, book) = (!entry.polled && !overtaken, matches!(entry.state, State::Book(_)));
-        // A book is when the reply is taken.
-        entry.polled |= !overtaken && !book;
-        let Decoded { items, levels, .. } = decoded;
-        if items.len() >= FULL
-            && let Some(poll) = self.fallback.polls.get_mut(&id)
-        {
-            // There is more than one reply holds.
-            poll.next = now.mono;
-        }
-        for item in items {
-            match item {
-                Item::Market { id: item, time, data, .. } => self.polled_event(now, id, item, time, data),
-                Item::Spent { id: spent, .. } => {
-                    self.market(now, Origin::reply(Source::Poll), id, spent, None, None);
-                }
-                Item::Levels { time, last, levels: range, bids, .. } => {
-                    let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
-                    let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
-                    if book {
-                        self.polled_book(now, id, time, last, bids, asks);
-                    } else if self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks)) {
-                        self.partial(now, id, Source::Poll, (time, last), bids, asks);
-                    }
-                }
-                _ => {}
-            }
-        }
-        if first && (!book || self.topics.get(id).is_some_and(|entry| entry.polled)) {
-            self.tell_topic(now, id);
-        }
-    }
-
-    fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) {
-        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.is_likely_state(&data)) else {
-            return;
-        };
-        if let Data::Candle(candle) = &data {
-            // The same candles are told again and again; each is closed once, and time does not go back.
-            let closed = Seen::of(&mut entry.seen).closed;
-            if closed.is_some_and(|closed| candle.start <= closed) {
-                return;
-            }
-        }
-        // A state without an id of its own is newer than what was there when it was asked for.
-        let unnumbered = id == 0 && entry.sequencing == Sequencing::Rising;
-        let id = if unnumbered { entry.sequence.last().map_or(1, |last| last.saturating_add(1)) } else { id };
-        let before = entry.sequence.last();
-        self.market(now, Origin::reply(Source::Poll), topic, id, time, Some(data));
-        if let (true, Some(entry)) = (unnumbered, self.topics.get_mut(topic)) {
-            // The number was ours: what the venue numbers next is judged by its own.
-            before.iter().for_each(|last| entry.sequence.restart(*last));
-            self.decoded.forget(topic);
-        }
-    }
-
-    /// A whole book over REST: shown until a line has put the streamed one right.
-    fn polled_book(
-        &mut self,
-        now: Time,
-        id: TopicId,
-        time: Option<Unix>,
-        last: u64,
-        bids: &[crate::data::event::Level],
-        asks: &[crate::data::event::Level],
-    ) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        let State::Book(book) = &entry.state else { return };
-        if book.last_id().is_some() {
-            return;
-        }
-        let likely = entry.is_likely(last, bids, asks);
-        let seen = Seen::of(&mut entry.seen);
-        seen.counts.received += 1;
-        seen.ledger.unverifiable(now, 1);
-        if !likely {
-            return;
-        }
-        entry.polled = true;
-        seen.last_at = Some(now);
-        seen.renew(time);
-        let (venue_id, state) = (Some(last), BookState::Live);
-        let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
-        match seen.shown.replace(Box::new(whole)) {
-            Some(before) if before.state == BookState::Live => {
-                let (bids, asks) = (changes(before.bids(), bids, true), changes(before.asks(), asks, false));
-                if !bids.is_empty() || !asks.is_empty() {
-                    let delta =
-                        Book { levels: joined(&bids, &asks), bids: bids.len() as u32, venue_id, state };
-                    let draft = super::history::Draft { source: Source::Poll, ..draft(now, time, delta) };
-                    entry.publish(&mut self.readers, &self.config, draft);
-                }
-            }
-            _ => {
-                entry.begin_epoch(Epochs(&mut self.rng).draw());
-                entry.service.source = Source::Poll;
-                if let Some(snapshot) = entry.snapshot(now) {
-                    debug_assert_eq!(snapshot.kind, Kind::Snapshot);
-                    entry.announce(&mut self.readers, &snapshot);
-                }
-            }
-        }
-    }
-
-    /// A poll was refused: the next one comes in its turn.
-    pub(super) fn poll_failed(&mut self, now: Time, id: TopicId, refusal: &Refusal) {
-        let Some(entry) = self.topics.get(id) else { return };
-        let cause = format!("not polled: {}", refusal.detail);
-        self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
-    }
-
-    /// Nothing that was polled is fresh any more: REST does not answer, or is not asked.
-    pub(super) fn let_polled_go(&mut self, now: Time) {
-        let polled: Vec<TopicId> =
-            self.topics.iter().filter(|(_, entry)| entry.polled).map(|(id, _)| id).collect();
-        for id in polled {
-            let Some(entry) = self.topics.get_mut(id) else { continue };
-            entry.polled = false;
-            let shown = entry.seen.as_mut().and_then(|seen| seen.shown.as_mut());
-            if let Some(shown) = shown.filter(|shown| shown.state == BookState::Live) {
-                shown.state = BookState::Stale;
-                let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-                let draft = super::history::Draft { source: Source::Cache, ..draft(now, None, stale) };
-                entry.publish(&mut self.readers, &self.config, draft);
-            }
-            self.tell_topic(now, id);
         }
     }
 

@@ -1,0 +1,153 @@
+//! What comes of asking for topics over REST in turns: it passes the same sequencers as what is streamed.
+
+use crate::data::event::{Book, BookState, Level};
+use crate::data::update::{Data, Kind, Source};
+use crate::time::{Mono, Time, Unix};
+use crate::venue::{Decoded, Item, Refusal, Sequencing, TopicId};
+
+use super::Feed;
+use super::books::{draft, joined};
+use super::history::Draft;
+use super::market::{Epochs, Origin};
+use super::partial::changes;
+use super::topics::{Seen, State};
+
+/// A reply with so many events is taken for one of several.
+const FULL: usize = 500;
+
+impl Feed {
+    /// A poll has come back: what it brings was asked for at `sent`.
+    pub(super) fn poll_came(&mut self, now: Time, id: TopicId, sent: Mono, decoded: Decoded) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        // What was streamed since is newer.
+        let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;
+        let by_id = entry.sequencing == Sequencing::Contiguous;
+        if overtaken && !by_id {
+            return;
+        }
+        let (first, book) = (!entry.polled && !overtaken, matches!(entry.state, State::Book(_)));
+        // A book is when the reply is taken.
+        entry.polled |= !overtaken && !book;
+        let Decoded { items, levels, .. } = decoded;
+        if items.len() >= FULL {
+            self.fallback.ask_soon(now.mono, id);
+        }
+        for item in items {
+            match item {
+                Item::Market { id: item, time, data, .. } => self.polled_event(now, id, item, time, data),
+                Item::Spent { id: spent, .. } => {
+                    self.market(now, Origin::reply(Source::Poll), id, spent, None, None);
+                }
+                Item::Levels { time, last, levels: range, bids, .. } => {
+                    let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
+                    let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
+                    if book {
+                        self.polled_book(now, id, time, last, bids, asks);
+                    } else if self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks)) {
+                        self.partial(now, id, Source::Poll, (time, last), bids, asks);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if first && (!book || self.topics.get(id).is_some_and(|entry| entry.polled)) {
+            self.tell_topic(now, id);
+        }
+    }
+
+    fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) {
+        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.is_likely_state(&data)) else {
+            return;
+        };
+        if let Data::Candle(candle) = &data {
+            // The same candles are told again and again; each is closed once, and time does not go back.
+            let closed = Seen::of(&mut entry.seen).closed;
+            if closed.is_some_and(|closed| candle.start <= closed) {
+                return;
+            }
+        }
+        // A state without an id of its own is newer than what was there when it was asked for.
+        let unnumbered = id == 0 && entry.sequencing == Sequencing::Rising;
+        let id = if unnumbered { entry.sequence.last().map_or(1, |last| last.saturating_add(1)) } else { id };
+        let before = entry.sequence.last();
+        self.market(now, Origin::reply(Source::Poll), topic, id, time, Some(data));
+        if let (true, Some(entry)) = (unnumbered, self.topics.get_mut(topic)) {
+            // The number was ours: what the venue numbers next is judged by its own.
+            before.iter().for_each(|last| entry.sequence.restart(*last));
+            self.decoded.forget(topic);
+        }
+    }
+
+    /// A whole book over REST: shown until a line has put the streamed one right.
+    fn polled_book(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        time: Option<Unix>,
+        last: u64,
+        bids: &[Level],
+        asks: &[Level],
+    ) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let State::Book(book) = &entry.state else { return };
+        if book.last_id().is_some() {
+            return;
+        }
+        let likely = entry.is_likely(last, bids, asks);
+        let seen = Seen::of(&mut entry.seen);
+        seen.counts.received += 1;
+        seen.ledger.unverifiable(now, 1);
+        if !likely {
+            return;
+        }
+        entry.polled = true;
+        seen.last_at = Some(now);
+        seen.renew(time);
+        let (venue_id, state) = (Some(last), BookState::Live);
+        let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
+        match seen.shown.replace(Box::new(whole)) {
+            Some(before) if before.state == BookState::Live => {
+                let (bids, asks) = (changes(before.bids(), bids, true), changes(before.asks(), asks, false));
+                if !bids.is_empty() || !asks.is_empty() {
+                    let delta =
+                        Book { levels: joined(&bids, &asks), bids: bids.len() as u32, venue_id, state };
+                    let draft = Draft { source: Source::Poll, ..draft(now, time, delta) };
+                    entry.publish(&mut self.readers, &self.config, draft);
+                }
+            }
+            _ => {
+                entry.begin_epoch(Epochs(&mut self.rng).draw());
+                entry.service.source = Source::Poll;
+                if let Some(snapshot) = entry.snapshot(now) {
+                    debug_assert_eq!(snapshot.kind, Kind::Snapshot);
+                    entry.announce(&mut self.readers, &snapshot);
+                }
+            }
+        }
+    }
+
+    /// A poll was refused: the next one comes in its turn.
+    pub(super) fn poll_failed(&mut self, now: Time, id: TopicId, refusal: &Refusal) {
+        let Some(entry) = self.topics.get(id) else { return };
+        let cause = format!("not polled: {}", refusal.detail);
+        self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
+    }
+
+    /// Nothing that was polled is fresh any more: REST does not answer, or is not asked.
+    pub(super) fn let_polled_go(&mut self, now: Time) {
+        let polled: Vec<TopicId> =
+            self.topics.iter().filter(|(_, entry)| entry.polled).map(|(id, _)| id).collect();
+        for id in polled {
+            let Some(entry) = self.topics.get_mut(id) else { continue };
+            entry.polled = false;
+            let shown = entry.seen.as_mut().and_then(|seen| seen.shown.as_mut());
+            if let Some(shown) = shown.filter(|shown| shown.state == BookState::Live) {
+                shown.state = BookState::Stale;
+                let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
+                let draft = Draft { source: Source::Cache, ..draft(now, None, stale) };
+                entry.publish(&mut self.readers, &self.config, draft);
+            }
+            self.tell_topic(now, id);
+        }
+    }
+}
