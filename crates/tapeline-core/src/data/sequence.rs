@@ -54,9 +54,12 @@ impl Declared {
         self.0.iter().any(|missing| (missing.from..=missing.to).contains(&id))
     }
 
-    /// The oldest range that has not come.
-    pub fn first(&self) -> Option<Missing> {
-        self.0.front().copied()
+    /// The first range above `id` that has not come; the lowest of all if there is none above. So whoever asks for
+    /// one after the other goes round, and one that nobody has does not keep the others from being asked for.
+    pub fn next(&self, id: u64) -> Option<Missing> {
+        let lowest =
+            |above: u64| self.0.iter().filter(move |missing| missing.from > above).min_by_key(|m| m.from);
+        lowest(id).or_else(|| self.0.iter().min_by_key(|missing| missing.from)).copied()
     }
 
     /// Nothing between two ids, both included, will come any more.

@@ -6,11 +6,12 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use crate::data::sequence::Missing;
+use crate::data::topic::Topic;
 use crate::data::update::Source;
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
 use crate::time::{Mono, Time};
-use crate::venue::{Decoded, Fetch, Item, Refusal, Sequencing, TopicId};
+use crate::venue::{Decoded, Fetch, Item, Refusal, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
@@ -34,6 +35,8 @@ struct Repair {
     until: Mono,
     /// Requests in a row that brought nothing.
     tries: u32,
+    /// Where what was last asked for begins, if it had been declared missing: the next time it is another range's turn.
+    asked: u64,
 }
 
 /// All topics with missed events.
@@ -60,9 +63,9 @@ impl Feed {
         let (at, until) = (now.mono + wait, now.mono + LATE_WITHIN);
         match self.repairs.0.get_mut(&id) {
             // Its readers wait for the new one; what became of older ones is no reason to be late.
-            Some(repair) if new => *repair = Repair { at: repair.at.min(at), until, tries: 0 },
+            Some(repair) if new => *repair = Repair { at: repair.at.min(at), until, tries: 0, ..*repair },
             Some(_) => {}
-            None => drop(self.repairs.0.insert(id, Repair { at, until, tries: 0 })),
+            None => drop(self.repairs.0.insert(id, Repair { at, until, tries: 0, asked: 0 })),
         }
     }
 
@@ -76,10 +79,13 @@ impl Feed {
     }
 
     fn is_repairable(&self, entry: &Entry) -> bool {
+        entry.repairable && self.config.limits.repair
+    }
+
+    /// Whether one of the hosts tells missed events of this topic.
+    pub(super) fn has_history(&self, topic: &Topic) -> bool {
         let any = Fetch::Backfill { from: 1, to: 1 };
-        entry.sequencing == Sequencing::Contiguous
-            && self.config.limits.repair
-            && self.venue.fetch(any, "", &entry.topic).is_some()
+        self.gate.rest.iter().any(|endpoint| self.venue.fetch(any, &endpoint.origin, topic).is_some())
     }
 
     /// How long events behind a hole of this topic wait for it to be filled.
@@ -94,10 +100,11 @@ impl Feed {
         if entry.outage { limits.repair_bytes / (size_of::<Held>() + OVERHEAD) } else { limits.reorder }
     }
 
-    /// What to ask for next: what holds up delivery, else what was declared missing.
+    /// What to ask for next: what holds up delivery, else what was declared missing, one range after the other.
     fn missing(&self, id: TopicId) -> Option<Missing> {
         let hole = self.topics.get(id)?.sequence.hole();
-        hole.or_else(|| self.decoded.declared_first(id))
+        let asked = self.repairs.0.get(&id).map_or(0, |repair| repair.asked);
+        hole.or_else(|| self.decoded.declared_next(id, asked))
     }
 
     /// Sends what is due.
@@ -112,9 +119,19 @@ impl Feed {
                 self.repairs.forget(id);
                 continue;
             };
-            let left = self.reserve();
+            let late = self.hole_due(id).is_none();
+            if late && self.repairs.0.get(&id).is_some_and(|repair| now.mono > repair.until) {
+                self.repairs.forget(id);
+                continue;
+            }
+            // What is late anyway leaves room for books and for what others still wait for.
+            let left = if late { self.gate.weight.limit() / 2 } else { self.reserve() };
             match self.send_fetch(now, id, Fetch::Backfill { from, to }, left) {
-                Ok(_) => {}
+                Ok(_) => {
+                    if let Some(repair) = self.repairs.0.get_mut(&id).filter(|_| late) {
+                        repair.asked = from;
+                    }
+                }
                 Err(NotNow::Never) => self.repairs.forget(id),
                 Err(NotNow::Until(until)) => {
                     self.repair_at = until;
@@ -124,17 +141,23 @@ impl Feed {
         }
     }
 
-    /// The topic to ask for next: one whose readers wait before one of which the rest is late anyway.
+    /// Until when the events behind a hole of this topic wait; `None` if there is no hole.
+    fn hole_due(&self, id: TopicId) -> Option<Mono> {
+        let entry = self.topics.get(id)?;
+        entry.sequence.deadline(self.hole_patience(entry))
+    }
+
+    /// The topic to ask for next: the one whose readers are the first to be told that nothing came, before those of
+    /// which the rest is late anyway.
     fn next_repair(&self, now: Time) -> Option<TopicId> {
         let due = |(id, repair): &(&TopicId, &Repair)| {
             repair.at <= now.mono && !self.fetches.is_out(**id, is_backfill)
         };
-        let waits = |id: &TopicId| self.topics.get(*id).is_some_and(|entry| entry.sequence.held() > 0);
         self.repairs
             .0
             .iter()
             .filter(due)
-            .min_by_key(|(id, repair)| (!waits(id), repair.at))
+            .min_by_key(|(id, repair)| (self.hole_due(**id).unwrap_or(Mono::NEVER), repair.at))
             .map(|(id, _)| *id)
     }
 
@@ -171,7 +194,11 @@ impl Feed {
                 repair.tries = 0;
                 self.give_up_on(now, id, (from, to));
             }
+            _ if now.mono > repair.until => self.repairs.forget(id),
             Some(_) => (repair.at, repair.tries) = (now.mono, 0),
+            None if self.decoded.declared_next(id, from).is_some_and(|next| next.from > to) => {
+                repair.at = now.mono
+            }
             None => self.repair_again(now, id, "the venue does not have them (yet)"),
         }
         if self.missing(id).is_none() {

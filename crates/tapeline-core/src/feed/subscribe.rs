@@ -243,7 +243,8 @@ impl Feed {
         };
         let shape = topic.channel().shape();
         debug_assert!(book.is_none() || shape == Shape::Book);
-        let facts = Facts { sequencing, shape, book, epoch: self.epoch() };
+        let repairable = sequencing == Sequencing::Contiguous && self.has_history(topic);
+        let facts = Facts { sequencing, shape, book, epoch: self.epoch(), repairable };
         let id = self.topics.insert(Entry::new(topic.clone(), facts, now, last));
         if let Some(period) = self.venue.period(topic) {
             self.expect_period(id, period);

@@ -137,6 +137,8 @@ pub(super) struct Entry {
     pub(super) served: uptime::State,
     pub(super) service: Service,
     pub(super) since: Unix,
+    /// One of the hosts that are configured tells missed events of it.
+    pub(super) repairable: bool,
     /// What is wrong with it beside its line.
     pub(super) ailment: Option<Box<Ailment>>,
 }
@@ -179,6 +181,7 @@ impl Entry {
                 reason: "not yet asked for".into(),
             },
             since: now.unix,
+            repairable: facts.repairable,
             ailment: None,
         }
     }
@@ -401,6 +404,7 @@ pub(super) struct Facts {
     pub(super) shape: Shape,
     pub(super) book: Option<BookSync>,
     pub(super) epoch: Epoch,
+    pub(super) repairable: bool,
 }
 
 /// All topics, in slots that are reused.

@@ -177,8 +177,8 @@ impl Decoded {
     }
 
     /// What was declared missing first and has not come.
-    pub(crate) fn declared_first(&self, topic: TopicId) -> Option<Missing> {
-        self.declared.get(&topic)?.first()
+    pub(crate) fn declared_next(&self, topic: TopicId, id: u64) -> Option<Missing> {
+        self.declared.get(&topic)?.next(id)
     }
 
     /// What was declared missing between two ids will not come.

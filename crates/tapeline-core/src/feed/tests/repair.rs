@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::toy::{Bench, SECOND, live, market, read};
-use crate::feed::{FetchId, Input};
+use crate::config::FeedConfig;
+use crate::feed::{Action, FetchId, Input, Memory};
 use crate::policy::fault::Fault;
-use crate::venue::{LineId, Refusal};
+use crate::venue::{Fetch, LineId, Refusal};
 
 fn hear(bench: &mut Bench, line: LineId, ids: impl IntoIterator<Item = u64>) {
     for id in ids {
@@ -193,4 +194,110 @@ fn a_pause_that_the_venue_asks_for_is_kept() {
     assert!(bench.todo.is_empty());
     bench.pass(3 * SECOND);
     assert_eq!(bench.backfill().1, 2);
+}
+
+#[test]
+fn what_nobody_waits_for_is_asked_for_no_longer_than_it_is_of_use() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1]);
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [3_000_000]);
+    let declared = bench.now.mono;
+    let mut last = Duration::ZERO;
+    for id in 3_000_001..3_000_900 {
+        while let Some(action) = bench.todo.pop_front() {
+            if let Action::Fetch { id, why: Fetch::Backfill { from, .. }, .. } = action {
+                last = bench.now.mono.since(declared);
+                bench.give(id, from..from + 1_000);
+            }
+        }
+        hear(&mut bench, line, [id]);
+        bench.pass(SECOND);
+        market(&mut outbox);
+    }
+    assert!((290..=310).contains(&last.as_secs()), "every reply brought something, until {last:?}");
+}
+
+#[test]
+fn a_range_that_nobody_has_does_not_stand_before_the_others() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 4]);
+    let mut asked = Vec::new();
+    for second in 0..60 {
+        if second == 10 {
+            hear(&mut bench, line, [5, 8]);
+        }
+        bench.pass(SECOND);
+        while let Some(action) = bench.todo.pop_front() {
+            if let Action::Fetch { id, why: Fetch::Backfill { from, to }, .. } = action {
+                asked.push(from);
+                let told = if second > 20 && from > 2 { from..to + 1 } else { 0..0 };
+                bench.give(id, told);
+            }
+        }
+        if second >= 20 {
+            hear(&mut bench, line, [second - 11]);
+        }
+    }
+    let told = market(&mut outbox);
+    assert!(told.iter().any(|line| line.ends_with("id=6 late")), "{asked:?} {told:?}");
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.lost, 2);
+}
+
+/// The topic of the next request, and the request.
+fn next_asked(bench: &mut Bench) -> (String, FetchId) {
+    match bench.todo.pop_front() {
+        Some(Action::Fetch { id, topic, .. }) => (topic.raw_symbol().to_owned(), id),
+        other => panic!("expected a request, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_topic_whose_readers_wait_longest_is_asked_for_first() {
+    let (mut bench, line, who, _outbox) = live("toy:trade:R");
+    bench.subscribe("toy:trade:R1", &who);
+    bench.subscribe("toy:trade:R2", &who);
+    bench.pass(SECOND);
+    bench.accept(line, 2);
+    bench.todo.clear();
+    let one = |bench: &mut Bench, symbol: &str, ids: &[u64]| {
+        ids.iter().for_each(|id| bench.hear(line, &format!("t {symbol} {id} 1")));
+    };
+    // Something of the first topic was missed long ago, so that its turn was long ago, too.
+    one(&mut bench, "R", &[1, 4]);
+    for _ in 0..8 {
+        bench.pass(SECOND);
+        while !bench.todo.is_empty() {
+            let (_, id) = next_asked(&mut bench);
+            bench.give(id, []);
+        }
+    }
+    one(&mut bench, "R", &[6]);
+    bench.pass(Duration::from_millis(250));
+    let (topic, first) = next_asked(&mut bench);
+    assert_eq!(topic, "R");
+    for symbol in ["R1", "R2"] {
+        one(&mut bench, symbol, &[1, 3]);
+    }
+    bench.pass(Duration::from_millis(250));
+    let (topic, _) = next_asked(&mut bench);
+    assert_eq!((topic.as_str(), bench.todo.len()), ("R1", 0), "two at once");
+    one(&mut bench, "R", &[8]);
+    bench.give(first, [5]);
+    assert_eq!(next_asked(&mut bench).0, "R2");
+}
+
+#[test]
+fn only_the_hosts_that_are_configured_count() {
+    let config = FeedConfig { rest: vec!["https://without".into()], ..FeedConfig::default() };
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, mut outbox) = Bench::reader(1, crate::outbox::Overflow::Gap);
+    bench.subscribe("toy:trade:R", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    hear(&mut bench, line, [1]);
+    let line = reconnect(&mut bench, line);
+    hear(&mut bench, line, [4]);
+    bench.pass(2 * SECOND);
+    assert_eq!(market(&mut outbox), ["event 1 id=1", "gap 2 2-3", "event 3 id=4"], "not waited for");
 }

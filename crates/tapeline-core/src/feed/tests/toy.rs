@@ -184,7 +184,8 @@ impl Venue for Toy {
 
     /// Events are given again of symbols that begin with R.
     fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
-        if why != Fetch::Snapshot && !topic.raw_symbol().starts_with('R') {
+        let history = topic.raw_symbol().starts_with('R') && !origin.ends_with("without");
+        if why != Fetch::Snapshot && !history {
             return None;
         }
         let url = format!("{origin}/{}", topic.symbol());
