@@ -2,7 +2,7 @@
 //! awaited here, dials and fetches run beside it and come back as inputs.
 
 use std::collections::BTreeMap;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -141,13 +141,24 @@ impl Loop {
         if self.feed.newest_record() != wiring.told {
             self.tell(wiring);
         }
+        self.keep(wiring);
+    }
+
+    /// What is used up of the limits is handed over for keeping, if there is news of it.
+    fn keep(&mut self, wiring: &Wiring) {
         let mark = self.feed.kept_mark();
         if mark != self.mark
             && let Some(keeper) = &wiring.keeper
         {
             self.mark = mark;
-            keeper.keep(self.feed.kept(now));
+            keeper.keep(self.feed.kept(wiring.clock.now()));
         }
+    }
+
+    /// Resolves when it is kept what has been used up; at once if nothing is kept.
+    fn kept(&mut self, wiring: &Wiring) -> impl Future<Output = Option<()>> + Send + use<> {
+        self.keep(wiring);
+        OptionFuture::from(wiring.keeper.as_ref().map(|keeper| keeper.written()))
     }
 
     /// What changed is told to whoever keeps record of it.
@@ -250,7 +261,9 @@ impl Loop {
                 let (net, seed) = (Arc::clone(&wiring.net), self.dice.next_u64());
                 let give_up = wiring.clock.instant(give_up);
                 let refused = wiring.chaos.as_ref().is_some_and(|chaos| chaos.refuses(line.slot));
+                let kept = self.kept(wiring);
                 let dial = async move {
+                    kept.await;
                     if refused {
                         return Err(failed("refused on purpose"));
                     }
@@ -274,7 +287,9 @@ impl Loop {
             Action::Fetch { id, topic, why, request } => {
                 let (net, venue) = (Arc::clone(&wiring.net), Arc::clone(&self.venue));
                 let blocked = wiring.chaos.as_ref().is_some_and(Tap::blocks);
+                let kept = self.kept(wiring);
                 self.work.spawn(async move {
+                    kept.await;
                     let result = match blocked {
                         true => Err(Refusal::new(Fault::Transient, "blocked on purpose")),
                         false => fetch(&net, &*venue, (why, &topic), &request, unix).await,

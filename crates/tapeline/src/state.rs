@@ -4,17 +4,17 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tapeline_core::feed::{Kept, Memory};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Between two writes of one venue's file. What a killed process forgets is at most what it did in this time.
-const PAUSE: Duration = Duration::from_millis(200);
+/// A dial or a request waits so long until it is written that there is one. A disk that takes longer holds nothing up.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
 /// No file of ours is larger.
 const LARGEST: u64 = 64 << 10;
 
@@ -144,19 +144,34 @@ fn make(folder: &Path) -> io::Result<()> {
 pub(crate) struct Keeper {
     state: Arc<StateDir>,
     venue: String,
-    newest: Mutex<Option<Kept>>,
+    /// What is to be written, and how often there was something to write.
+    newest: Mutex<(Option<Kept>, u64)>,
     news: Notify,
+    /// Up to which of these it is written, or could not be.
+    written: watch::Sender<u64>,
 }
 
 impl Keeper {
     pub(crate) fn new(state: Arc<StateDir>, venue: &str) -> Self {
-        Self { state, venue: venue.to_owned(), newest: Mutex::default(), news: Notify::new() }
+        let (newest, written) = (Mutex::default(), watch::Sender::new(0));
+        Self { state, venue: venue.to_owned(), newest, news: Notify::new(), written }
     }
 
     /// This is to be kept; what was to be before it is not any more.
     pub(crate) fn keep(&self, kept: Kept) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        let mut newest = self.lock();
+        *newest = (Some(kept), newest.1 + 1);
         self.news.notify_one();
+    }
+
+    /// Waits until what was to be kept when this was called is written: a process that is killed between using
+    /// something up and writing so would not know of it at the next start.
+    pub(crate) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (asked, mut written) = (self.lock().1, self.written.subscribe());
+        async move {
+            // Who is late, or gone, does not hold up what is to be done.
+            let _ = timeout(WRITTEN_WITHIN, written.wait_for(|number| *number >= asked)).await;
+        }
     }
 
     /// What a process before this one has left.
@@ -164,9 +179,19 @@ impl Keeper {
         self.state.memory(&self.venue)
     }
 
+    fn lock(&self) -> MutexGuard<'_, (Option<Kept>, u64)> {
+        // Every change is complete before the next one begins.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write_newest(&self) -> io::Result<()> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        newest.map_or(Ok(()), |kept| self.state.write(&self.venue, &kept))
+        let (newest, number) = {
+            let mut newest = self.lock();
+            (newest.0.take(), newest.1)
+        };
+        let done = newest.map_or(Ok(()), |kept| self.state.write(&self.venue, &kept));
+        self.written.send_replace(number);
+        done
     }
 
     /// Writes what changes until it is told to stop; then what is left.
@@ -191,10 +216,6 @@ impl Keeper {
             }
             if stopped {
                 return;
-            }
-            tokio::select! {
-                () = sleep(PAUSE) => {}
-                () = stop.cancelled() => {}
             }
         }
     }

@@ -51,3 +51,37 @@ async fn the_newest_is_kept_also_at_the_end() {
     drop(keeper.memory());
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test]
+async fn who_waits_for_a_write_finds_it_on_the_disk() {
+    let folder = folder("written");
+    let state = StateDir::open(&folder, false).unwrap();
+    let keeper = Arc::new(Keeper::new(state, "venue"));
+    let path = folder.join("venues").join("venue.json");
+    keeper.written().await;
+    assert!(!path.exists(), "nothing was to be kept");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Arc::clone(&keeper).run(stop.clone()));
+    // Again and again at once: none of them may wait for a pause between two writes, and none may come too early.
+    for weight in 1..=20 {
+        keeper.keep(Kept { weight, ..kept() });
+        keeper.written().await;
+        let on_disk = serde_json::from_slice::<Kept>(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(on_disk.weight, weight);
+    }
+    stop.cancel();
+    task.await.unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_write_holds_nothing_up_for_long() {
+    let folder = folder("stuck");
+    let keeper = Keeper::new(StateDir::open(&folder, false).unwrap(), "venue");
+    keeper.keep(kept());
+    // Nobody writes.
+    let begun = tokio::time::Instant::now();
+    keeper.written().await;
+    assert_eq!(begun.elapsed(), WRITTEN_WITHIN);
+    fs::remove_dir_all(&folder).unwrap();
+}
