@@ -304,6 +304,7 @@ impl Feed {
     pub(super) fn down(&mut self, now: Time, slot: usize, fault: Fault, code: Option<u16>, detail: &str) {
         let spare = self.take_spare(slot);
         let begun = self.begun(now, slot);
+        let was_open = self.lines[slot].is_live();
         self.ended(now, slot, fault, detail);
         if let Some(spare) = &spare
             && self.lines[slot].is_leaving()
@@ -353,7 +354,10 @@ impl Feed {
             Step::Halt => Phase::Halted { until: None },
         };
         self.enter(now, slot, phase, detail);
-        self.interrupt(now, slot);
+        // A dial that failed breaks nothing: what it was to carry broke before, or was polled since.
+        if was_open {
+            self.interrupt(now, slot);
+        }
     }
 
     /// Closes a live line for a reason of ours and dials anew.

@@ -308,6 +308,7 @@ impl Feed {
         let held = self.is_held();
         for slot in 0..self.lines.len() {
             let line = &self.lines[slot];
+            let was_open = line.is_live();
             let waits_for_ever = line.phase == Phase::Waiting { until: Mono::NEVER };
             match line.phase {
                 _ if !held && waits_for_ever => {
@@ -330,7 +331,9 @@ impl Feed {
                         Phase::Waiting { until: Mono::NEVER },
                         "an operator holds it on another source",
                     );
-                    self.interrupt(now, slot);
+                    if was_open {
+                        self.interrupt(now, slot);
+                    }
                 }
                 _ => {}
             }

@@ -161,7 +161,8 @@ impl Entry {
             epoch: facts.epoch,
             offset: 0,
             broken: false,
-            outage: false,
+            // What was missed since its last id was told, nobody has told yet.
+            outage: last.is_some(),
             polled: false,
             doubted: false,
             state,

@@ -2,6 +2,7 @@
 
 mod account;
 mod doubt;
+mod fallback;
 mod findings;
 mod health;
 mod kept;
