@@ -51,6 +51,8 @@ pub(super) struct Fallback {
     not_before: Mono,
     /// What polling everything would cost, since the topics last changed: topics, weight of one round.
     cost: Option<(usize, u32)>,
+    /// The topics have changed since it was planned which of them are polled.
+    unplanned: bool,
 }
 
 impl Fallback {
@@ -69,17 +71,18 @@ impl Fallback {
             every,
             not_before: Mono::default(),
             cost: None,
+            unplanned: false,
         }
     }
 
-    /// The topics have changed.
+    /// The topics that are wanted have changed.
     pub(super) fn topics_changed(&mut self) {
-        self.cost = None;
+        (self.cost, self.unplanned) = (None, true);
     }
 
     pub(super) fn forget(&mut self, topic: TopicId) {
         self.polls.remove(&topic);
-        self.cost = None;
+        self.topics_changed();
     }
 
     /// Topics that are asked for over REST.
@@ -133,6 +136,9 @@ impl Feed {
     /// When the ladder is looked at, or a topic polled, next.
     pub(super) fn climb_deadline(&self) -> Option<Mono> {
         let fallback = &self.fallback;
+        if fallback.unplanned && fallback.polls_now() && !self.stopping {
+            return Some(Mono::default());
+        }
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
         let open = fallback.polls.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_poll));
         let poll = open.map(|(_, poll)| poll.next).min().filter(|_| !full && !self.stopping);
@@ -200,7 +206,7 @@ impl Feed {
 
     /// What one poll of a topic weighs; `None` if it is not wanted or cannot be polled.
     fn poll_weight(&self, entry: &Entry) -> Option<u32> {
-        if entry.service.phase == REJECTED || entry.readers.is_empty() && !entry.warm {
+        if entry.service.phase == REJECTED || !entry.is_wanted() {
             return None;
         }
         self.venue.fetch(Fetch::Poll { after: None }, "", &entry.topic).map(|request| request.weight)
@@ -235,6 +241,7 @@ impl Feed {
     /// Which topics are polled, and how often: all of them at the usual rate if the budget carries it, else less
     /// often, else only those with most readers. Without an answer from REST, one at a time.
     fn plan_polls(&mut self, now: Time) {
+        self.fallback.unplanned = false;
         let usual = self.config.timing.poll_every;
         let mut wanted: Vec<(usize, TopicId, u32)> = Vec::new();
         for (id, entry) in self.topics.iter() {
@@ -260,16 +267,11 @@ impl Feed {
         self.fallback.every = every;
     }
 
-    /// A topic has come while others are polled.
-    pub(super) fn poll_too(&mut self, now: Time) {
-        self.fallback.topics_changed();
-        if self.fallback.polls_now() {
-            self.plan_polls(now);
-        }
-    }
-
     /// Sends what is due.
     pub(super) fn poll_due(&mut self, now: Time) {
+        if self.fallback.unplanned && self.fallback.polls_now() {
+            self.plan_polls(now);
+        }
         if self.fallback.not_before > now.mono {
             return;
         }

@@ -134,9 +134,13 @@ impl Feed {
     fn attach(&mut self, now: Time, id: TopicId, how: Delivery, to: &Subscriber) {
         let slot = self.readers.enter(now.unix, to);
         let Some(entry) = self.topics.get_mut(id) else { return };
+        let unread = entry.readers.is_empty();
         match entry.readers.iter_mut().find(|(held, _)| *held == slot) {
             Some(held) => held.1 = how,
             None => entry.readers.push((slot, how)),
+        }
+        if unread {
+            self.fallback.topics_changed();
         }
         entry.idle_since = None;
         if let Some(reader) = self.readers.get_mut(slot) {
@@ -157,6 +161,9 @@ impl Feed {
             entry.idle_since = Some(now.mono);
         }
         let found = entry.readers.len() < before;
+        if found && entry.readers.is_empty() {
+            self.fallback.topics_changed();
+        }
         self.note_service(now, id);
         self.want_snapshot(now, id);
         found
@@ -252,7 +259,7 @@ impl Feed {
         self.match_cuts(id);
         self.place(now, id);
         self.offer_to_patterns(now, id);
-        self.poll_too(now);
+        self.fallback.topics_changed();
         Ok(id)
     }
 

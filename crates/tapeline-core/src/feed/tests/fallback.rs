@@ -18,6 +18,56 @@ fn rung(bench: &mut Bench) -> &'static str {
 }
 
 #[test]
+fn a_topic_whose_reader_comes_back_in_an_outage_is_polled_too() {
+    for others in [true, false] {
+        let mut bench = Bench::new();
+        let (who, outbox) = Bench::reader(1, Overflow::Gap);
+        let (two, _outbox) = Bench::reader(2, Overflow::Gap);
+        if others {
+            bench.subscribe("toy:trade:R1", &who);
+        }
+        bench.subscribe("toy:trade:R2", &two);
+        let line = bench.open();
+        bench.accept(line, 1);
+        bench.hear(line, "t R1 1 1");
+        bench.hear(line, "t R2 100 1");
+        // Its reader leaves, and it lingers.
+        let topic: Topic = "toy:trade:R2".parse().unwrap();
+        assert!(bench.feed.unsubscribe(bench.now, &topic, SubscriberId(2)));
+        bench.cut(line);
+        let count = polls_since_return(&mut bench, "toy:trade:R2", &mut [outbox], 100);
+        assert!(count >= 20, "others {others}: {count}");
+    }
+}
+
+#[test]
+fn a_topic_that_its_last_reader_leaves_is_not_polled_any_more() {
+    let (mut bench, first, who, mut outbox) = fallen();
+    bench.give(first, [4]);
+    let (two, mut other) = Bench::reader(2, Overflow::Gap);
+    bench.subscribe("toy:trade:R2", &two);
+    bench.pass(SECOND);
+    let asked = turn(&mut bench, true);
+    assert!(
+        matches!(asked[..], [(_, Fetch::Poll { after: None })]),
+        "a new one is asked for at once: {asked:?}"
+    );
+    bench.give(asked[0].0, [70]);
+    let topic: Topic = "toy:trade:R".parse().unwrap();
+    bench.feed.unsubscribe(bench.now, &topic, who.id());
+    for _ in 0..20 {
+        bench.pass(SECOND);
+        for (id, why) in turn(&mut bench, true) {
+            assert_eq!(why, Fetch::Poll { after: Some(70) });
+            bench.give(id, []);
+        }
+        read(&mut outbox);
+        read(&mut other);
+    }
+    assert_eq!(bench.feed.status(bench.now).fallback.polled, 1);
+}
+
+#[test]
 fn dials_that_fail_do_not_break_what_is_polled() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
     bench.hear(line, "q R 900 5");
