@@ -111,8 +111,8 @@ impl Feed {
 
     fn reset(&mut self, now: Time) -> usize {
         let mut touched = self.gate.reset(now.mono);
-        self.fallback.ladder.forgive();
-        (self.fetch_at, self.idle_fetch_at) = Default::default();
+        (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
+        self.fallback.forgive();
         for slot in 0..self.lines.len() {
             self.lines[slot].failures.reset();
             if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {

@@ -85,6 +85,12 @@ impl Fallback {
         self.topics_changed();
     }
 
+    /// An operator forgives: nothing is waited for.
+    pub(super) fn forgive(&mut self) {
+        self.ladder.forgive();
+        self.not_before = Mono::default();
+    }
+
     /// Topics that are asked for over REST.
     pub(super) fn polled(&self) -> usize {
         self.polls.len()

@@ -68,6 +68,30 @@ fn a_topic_that_its_last_reader_leaves_is_not_polled_any_more() {
 }
 
 #[test]
+fn what_an_operator_forgives_is_asked_for_at_once() {
+    let (mut bench, first, _who, _outbox) = fallen();
+    refuse(&mut bench, first, Fault::RateLimited { retry_after: Some(600 * SECOND), banned: false });
+    bench.pass(10 * SECOND);
+    assert!(turn(&mut bench, true).is_empty(), "it is held");
+    bench.feed.command(bench.now, Command::Reset);
+    bench.collect();
+    bench.pass(5 * SECOND);
+    assert!(!turn(&mut bench, true).is_empty(), "nothing is held any more");
+
+    let (mut bench, line, _who, _outbox) = live("toy:trade:R");
+    bench.hear(line, "t R 1 1");
+    bench.hear(line, "t R 5 1");
+    bench.pass(SECOND);
+    let (fetch, ..) = bench.backfill();
+    refuse(&mut bench, fetch, Fault::RateLimited { retry_after: Some(200 * SECOND), banned: false });
+    bench.pass(5 * SECOND);
+    assert!(bench.todo.is_empty(), "it is held: {:?}", bench.todo);
+    bench.feed.command(bench.now, Command::Reset);
+    bench.collect();
+    assert_eq!(bench.backfill().1, 2);
+}
+
+#[test]
 fn dials_that_fail_do_not_break_what_is_polled() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
     bench.hear(line, "q R 900 5");
