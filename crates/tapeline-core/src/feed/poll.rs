@@ -1,7 +1,7 @@
 //! Where a venue's data comes from while its lines do not serve: the rung of the fallback ladder, and the topics that
 //! are asked for over REST in turns. What is polled passes the same sequencers as what is streamed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::Timing;
@@ -53,6 +53,10 @@ pub(super) struct Fallback {
     cost: Option<(usize, u32)>,
     /// The topics have changed since it was planned which of them are polled.
     unplanned: bool,
+    /// Topics that REST refuses whatever is done, until lines serve again or an operator forgives.
+    refused: BTreeSet<TopicId>,
+    /// The topic whose turn it was when REST was last asked whether it answers.
+    probed: Option<TopicId>,
 }
 
 impl Fallback {
@@ -72,6 +76,8 @@ impl Fallback {
             not_before: Mono::default(),
             cost: None,
             unplanned: false,
+            refused: BTreeSet::new(),
+            probed: None,
         }
     }
 
@@ -82,13 +88,27 @@ impl Fallback {
 
     pub(super) fn forget(&mut self, topic: TopicId) {
         self.polls.remove(&topic);
+        self.refused.remove(&topic);
         self.topics_changed();
     }
 
-    /// An operator forgives: nothing is waited for.
+    /// An operator forgives: nothing is waited for, and what was refused is asked for again.
     pub(super) fn forgive(&mut self) {
         self.ladder.forgive();
         self.not_before = Mono::default();
+        self.refused.clear();
+        self.topics_changed();
+    }
+
+    /// REST refuses a topic. If nothing can be done about it, the others are asked for without it.
+    pub(super) fn refuse(&mut self, topic: TopicId, for_good: bool) {
+        if for_good {
+            self.refused.insert(topic);
+        }
+        self.probed = Some(topic);
+        if for_good || self.ladder.rung() == Rung::Cache {
+            self.topics_changed();
+        }
     }
 
     /// Topics that are asked for over REST.
@@ -204,15 +224,15 @@ impl Feed {
         if let Some(cost) = self.fallback.cost {
             return cost;
         }
-        let weights = self.topics.iter().filter_map(|(_, entry)| self.poll_weight(entry));
+        let weights = self.topics.iter().filter_map(|(id, entry)| self.poll_weight(id, entry));
         let cost = weights.fold((0, 0_u32), |(n, sum), weight| (n + 1, sum.saturating_add(weight)));
         self.fallback.cost = Some(cost);
         cost
     }
 
     /// What one poll of a topic weighs; `None` if it is not wanted or cannot be polled.
-    fn poll_weight(&self, entry: &Entry) -> Option<u32> {
-        if entry.service.phase == REJECTED || !entry.is_wanted() {
+    fn poll_weight(&self, id: TopicId, entry: &Entry) -> Option<u32> {
+        if entry.service.phase == REJECTED || !entry.is_wanted() || self.fallback.refused.contains(&id) {
             return None;
         }
         self.venue.fetch(Fetch::Poll { after: None }, "", &entry.topic).map(|request| request.weight)
@@ -239,24 +259,33 @@ impl Feed {
         if !to.polls() {
             self.let_polled_go(now);
         }
+        if to.streams() {
+            self.fallback.refused.clear();
+            self.fallback.topics_changed();
+        }
         for slot in 0..self.lines.len() {
             self.tell_topics(now, slot);
         }
     }
 
     /// Which topics are polled, and how often: all of them at the usual rate if the budget carries it, else less
-    /// often, else only those with most readers. Without an answer from REST, one at a time.
+    /// often, else only those with most readers. Without an answer from REST, one at a time, each in its turn: the
+    /// first one may be refused for a reason of its own.
     fn plan_polls(&mut self, now: Time) {
         self.fallback.unplanned = false;
         let usual = self.config.timing.poll_every;
         let mut wanted: Vec<(usize, TopicId, u32)> = Vec::new();
         for (id, entry) in self.topics.iter() {
-            if let Some(weight) = self.poll_weight(entry) {
+            if let Some(weight) = self.poll_weight(id, entry) {
                 wanted.push((entry.readers.len(), id, weight));
             }
         }
         wanted.sort_by_key(|(readers, id, _)| (std::cmp::Reverse(*readers), *id));
-        if self.fallback.ladder.rung() == Rung::Cache {
+        let probes = self.fallback.ladder.rung() == Rung::Cache;
+        if probes {
+            let was = |(_, id, _): &(usize, TopicId, u32)| Some(*id) == self.fallback.probed;
+            let turn = wanted.iter().position(was).map_or(0, |at| (at + 1) % wanted.len());
+            wanted.rotate_left(turn);
             wanted.truncate(1);
         }
         let (mut weight, slowest) = (0_u32, usual * SLOWEST);
@@ -267,7 +296,9 @@ impl Feed {
         });
         let every = self.pause_for(weight).clamp(usual, slowest);
         let before = std::mem::take(&mut self.fallback.polls);
-        let next = |id: &TopicId| before.get(id).map_or(now.mono, |poll| poll.next);
+        // Whoever is asked for in the place of another one waits as long.
+        let placed = before.values().map(|poll| poll.next).min().filter(|_| probes);
+        let next = |id: &TopicId| before.get(id).map(|poll| poll.next).or(placed).unwrap_or(now.mono);
         self.fallback.polls =
             wanted.into_iter().map(|(_, id, weight)| (id, Poll { next: next(&id), weight })).collect();
         self.fallback.every = every;

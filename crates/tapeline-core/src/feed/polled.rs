@@ -2,6 +2,7 @@
 
 use crate::data::event::{Book, BookState, Level};
 use crate::data::update::{Data, Kind, Source};
+use crate::policy::fault::Fault;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Decoded, Item, Refusal, Sequencing, TopicId};
 
@@ -126,8 +127,14 @@ impl Feed {
         }
     }
 
-    /// A poll was refused: the next one comes in its turn.
+    /// A poll was refused: the next one comes in its turn, if it is not the topic itself that cannot be had.
     pub(super) fn poll_failed(&mut self, now: Time, id: TopicId, refusal: &Refusal) {
+        let for_good = refusal.fault == Fault::Configuration;
+        self.fallback.refuse(id, for_good);
+        if for_good {
+            // Whoever knows what it does not have answers.
+            self.fallback.answered(now.mono);
+        }
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("not polled: {}", refusal.detail);
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);

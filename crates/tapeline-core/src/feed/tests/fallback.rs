@@ -18,6 +18,98 @@ fn rung(bench: &mut Bench) -> &'static str {
 }
 
 #[test]
+fn a_topic_that_rest_refuses_does_not_speak_for_the_others() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    // The first one is asked for first, since both have one reader.
+    bench.subscribe("toy:trade:RBAD", &who);
+    bench.subscribe("toy:trade:R", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    (1..=2).for_each(|id| bench.hear(line, &format!("t R {id} 1")));
+    bench.cut(line);
+    let (mut next, mut refused, mut rungs) = (3, 0, Vec::new());
+    for second in 0..180 {
+        bench.pass(SECOND);
+        for (id, why) in turn(&mut bench, true) {
+            match why {
+                // REST is down at first, so that memory has to serve.
+                _ if second < 40 => refuse(&mut bench, id, Fault::Server),
+                Fetch::Poll { after: Some(last) } => {
+                    bench.give(id, [last + 1]);
+                    next = last + 2;
+                }
+                _ => {
+                    refuse(&mut bench, id, Fault::Configuration);
+                    refused += 1;
+                }
+            }
+        }
+        read(&mut outbox);
+        rungs.push(rung(&mut bench));
+    }
+    assert_eq!((rungs[39], rungs[179]), ("cache", "poll"));
+    assert!(next > 20, "the good one was asked for again and again: {next}");
+    assert_eq!(refused, 1, "what cannot be had is not asked for again and again");
+    assert_eq!(bench.feed.status(bench.now).fallback.polled, 1);
+    bench.feed.command(bench.now, Command::Reset);
+    bench.collect();
+    bench.pass(6 * SECOND);
+    let asked = turn(&mut bench, true);
+    assert!(
+        asked.iter().any(|(_, why)| *why == Fetch::Poll { after: None }),
+        "an operator forgives: {asked:?}"
+    );
+}
+
+#[test]
+fn without_an_answer_rest_is_asked_for_one_topic_after_the_other() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    for name in 1..=3 {
+        bench.subscribe(&format!("toy:trade:R{name}"), &who);
+    }
+    let line = bench.open();
+    bench.accept(line, 1);
+    (1..=3).for_each(|name| bench.hear(line, &format!("t R{name} {name} 1")));
+    bench.cut(line);
+    let mut probed = Vec::new();
+    for _ in 0..120 {
+        bench.pass(SECOND);
+        let memory = rung(&mut bench) == "cache";
+        for (id, why) in turn(&mut bench, true) {
+            refuse(&mut bench, id, Fault::RateLimited { retry_after: Some(SECOND), banned: false });
+            let Fetch::Poll { after: Some(last) } = why else { panic!("{why:?}") };
+            probed.extend(memory.then_some(last));
+        }
+        read(&mut outbox);
+    }
+    assert!(probed.len() >= 6, "{probed:?}");
+    assert!(probed.windows(3).all(|turn| (1..=3).all(|name| turn.contains(&name))), "{probed:?}");
+}
+
+/// Three minutes of polling in which the reader of `topic` comes back after twenty seconds: how often it was asked for.
+fn polls_since_return(bench: &mut Bench, topic: &str, outboxes: &mut [Outbox], mark: u64) -> usize {
+    let (two, mut back) = Bench::reader(2, Overflow::Gap);
+    let mut count = 0;
+    for second in 0..180 {
+        bench.pass(SECOND);
+        if second == 20 {
+            bench.subscribe(topic, &two);
+        }
+        for (id, why) in turn(bench, true) {
+            let is_its = why == Fetch::Poll { after: Some(mark) };
+            assert!(!is_its || second >= 20, "nobody reads it yet");
+            count += usize::from(is_its);
+            bench.give(id, []);
+        }
+        read(&mut back);
+        outboxes.iter_mut().for_each(|outbox| drop(read(outbox)));
+    }
+    count
+}
+
+#[test]
 fn a_topic_whose_reader_comes_back_in_an_outage_is_polled_too() {
     for others in [true, false] {
         let mut bench = Bench::new();
