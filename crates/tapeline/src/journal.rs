@@ -61,6 +61,8 @@ pub(crate) struct Journal {
     news: Notify,
     /// Whether somebody writes.
     files: Mutex<Option<Files>>,
+    /// Why that does not work at the moment.
+    trouble: Mutex<Option<Box<str>>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,8 +78,30 @@ impl Journal {
         Self { files: Mutex::new(files), ..Self::default() }
     }
 
+    /// Takes in the records of a venue's feed that come after its `told`, and says up to which they were. Those that
+    /// the feed could not keep for so long are told as lost.
+    pub(crate) fn follow<'a>(
+        &self,
+        venue: &str,
+        mut told: u64,
+        records: impl Iterator<Item = &'a Record>,
+    ) -> u64 {
+        for record in records {
+            let missed = record.seq.saturating_sub(told + 1);
+            if missed > 0 {
+                let cause = format!("{missed} records came faster than they could be taken").into();
+                let lost =
+                    Record { kind: "lost", entity: "log".into(), from: "", to: "", cause, ..record.clone() };
+                self.tell(venue, &Record { since: None, ..lost });
+            }
+            self.tell(venue, record);
+            told = record.seq;
+        }
+        told
+    }
+
     /// Takes in a record of a venue's feed.
-    pub(crate) fn tell(&self, venue: &str, record: &Record) {
+    fn tell(&self, venue: &str, record: &Record) {
         self.push(Event {
             seq: 0,
             mono_us: micros(record.at),
@@ -125,13 +149,23 @@ impl Journal {
         lock(&self.files).is_some()
     }
 
+    /// Why what changes cannot be written at the moment; never waits for a disk.
+    pub(crate) fn trouble(&self) -> Option<Box<str>> {
+        lock(&self.trouble).clone()
+    }
+
     /// Writes what is not written yet. Blocks: not for the threads of the runtime.
     pub(crate) fn flush(&self) {
         let mut files = lock(&self.files);
         let Some(files) = files.as_mut() else { return };
         loop {
             let records = self.after(files.written, 4_096);
-            if records.is_empty() || !files.write(&records) {
+            if records.is_empty() {
+                return;
+            }
+            let written = files.write(&records);
+            *lock(&self.trouble) = written.as_ref().err().map(|error| error.to_string().into());
+            if written.is_err() {
                 return;
             }
         }
@@ -186,23 +220,23 @@ struct Files {
 }
 
 impl Files {
-    /// Writes some records; whether that worked. What did not is tried again.
-    fn write(&mut self, records: &[Arc<Event>]) -> bool {
-        match self.try_write(records) {
+    /// Writes some records. What does not work is tried again.
+    fn write(&mut self, records: &[Arc<Event>]) -> io::Result<()> {
+        let written = self.try_write(records);
+        match &written {
             Ok(()) => {
                 if std::mem::take(&mut self.told) {
                     tracing::info!(folder = %self.folder.display(), "the event log is written again");
                 }
-                true
             }
             Err(error) => {
                 self.file = None;
                 if !std::mem::replace(&mut self.told, true) {
                     tracing::warn!(folder = %self.folder.display(), %error, "the event log cannot be written");
                 }
-                false
             }
         }
+        written
     }
 
     fn try_write(&mut self, records: &[Arc<Event>]) -> io::Result<()> {

@@ -86,7 +86,9 @@ enum Turn {
 }
 
 impl Loop {
-    pub(crate) fn new(venue: Arc<dyn Venue>, feed: Feed, seed: u64) -> Self {
+    pub(crate) fn new(venue: Arc<dyn Venue>, mut feed: Feed, seed: u64) -> Self {
+        // From the first record on: what is made meanwhile waits for the journal.
+        feed.took_records(0);
         Self {
             feed,
             sockets: Sockets::new(venue.profile().id),
@@ -163,10 +165,10 @@ impl Loop {
 
     /// What changed is told to whoever keeps record of it.
     #[cold]
-    fn tell(&self, wiring: &mut Wiring) {
-        let venue = self.venue.profile().id;
-        self.feed.records_after(wiring.told).for_each(|record| wiring.journal.tell(venue, record));
-        wiring.told = self.feed.newest_record();
+    fn tell(&mut self, wiring: &mut Wiring) {
+        let (venue, told) = (self.venue.profile().id, wiring.told);
+        wiring.told = wiring.journal.follow(venue, told, self.feed.records_after(told));
+        self.feed.took_records(wiring.told);
     }
 
     /// Takes in whatever is there. Pending if nothing is, with every source asked to wake the task.

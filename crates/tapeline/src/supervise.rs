@@ -65,7 +65,11 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
         wiring.restarts += 1;
         // What panicked once may panic again; then even the wishes are lost, and their readers see the end.
         let remembered = std::panic::catch_unwind(AssertUnwindSafe(|| running.into_memory()));
-        memory = remembered.unwrap_or_default();
+        memory = remembered.unwrap_or_else(|_| {
+            // Its successor counts its records from the first again.
+            wiring.told = 0;
+            Memory::default()
+        });
         memory.crashed(wiring.clock.now());
         tell(&memory, id, &mut wiring);
         let subscriptions = memory.subscriptions();
@@ -101,10 +105,7 @@ pub(crate) async fn supervise(venue: Arc<dyn Venue>, config: FeedConfig, seed: u
 
 /// What the crash changed is part of the record.
 fn tell(memory: &Memory, venue: &str, wiring: &mut Wiring) {
-    for record in memory.records_after(wiring.told) {
-        wiring.journal.tell(venue, record);
-        wiring.told = record.seq;
-    }
+    wiring.told = wiring.journal.follow(venue, wiring.told, memory.records_after(wiring.told));
 }
 
 fn cut_off(memory: &Memory, why: CutOff) {

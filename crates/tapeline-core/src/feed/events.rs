@@ -32,17 +32,39 @@ pub struct Record {
     pub cause: Box<str>,
 }
 
-/// The latest records.
+/// Records that wait to be taken, beyond those that are kept. One input may change something of every topic.
+const UNTAKEN: usize = 65_536;
+
+/// The latest records, and those that whoever takes them has not taken yet.
 #[derive(Debug)]
 pub(super) struct Events {
     ring: VecDeque<Record>,
     bound: usize,
     next: u64,
+    /// Up to which record they were taken; `None` if nobody takes any, so that none waits.
+    taken: Option<u64>,
 }
 
 impl Events {
     pub(super) fn new(bound: usize) -> Self {
-        Self { ring: VecDeque::new(), bound, next: 0 }
+        Self { ring: VecDeque::new(), bound, next: 0, taken: None }
+    }
+
+    /// Whoever keeps the records has those up to `seq`, and wants the others.
+    pub(super) fn taken(&mut self, seq: u64) {
+        self.taken = Some(seq);
+        self.shorten();
+    }
+
+    /// What is kept is bounded; what waits to be taken is no part of that, but bounded too.
+    fn shorten(&mut self) {
+        while self.ring.len() > self.bound {
+            let waits = |first: &Record| self.taken.is_some_and(|taken| first.seq > taken);
+            if self.ring.len() <= self.bound + UNTAKEN && self.ring.front().is_some_and(waits) {
+                return;
+            }
+            self.ring.pop_front();
+        }
     }
 
     pub(super) fn record(
@@ -83,13 +105,11 @@ impl Events {
         since: Option<Mono>,
         cause: &str,
     ) {
-        if self.ring.len() >= self.bound {
-            self.ring.pop_front();
-        }
         self.next += 1;
         let (seq, wall, at) = (self.next, now.unix, now.mono);
         let (entity, cause) = (entity.into(), cause.into());
         self.ring.push_back(Record { seq, wall, at, kind, entity, from, to, since, cause });
+        self.shorten();
     }
 
     /// Goes on after those of a predecessor.
@@ -99,9 +119,7 @@ impl Events {
             self.next += 1;
             self.ring.push_back(Record { seq: self.next, ..record });
         }
-        while self.ring.len() > self.bound {
-            self.ring.pop_front();
-        }
+        self.shorten();
     }
 
     /// The number of the newest record.
@@ -112,5 +130,27 @@ impl Events {
     /// The records after `seq`, oldest first.
     pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Record> {
         self.ring.iter().skip_while(move |record| record.seq <= seq)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_takes_is_bounded_all_the_same() {
+        let mut events = Events::new(3);
+        let mut made = 0;
+        let mut make = |events: &mut Events, times: usize| {
+            (0..times).for_each(|_| events.record(Time::default(), "feed", ("", ""), ""));
+            made += times;
+            (made - events.ring.len(), events.ring.len())
+        };
+        assert_eq!(make(&mut events, 10), (7, 3), "nobody takes any, so the latest are kept");
+        events.taken(10);
+        assert_eq!(make(&mut events, UNTAKEN), (10, UNTAKEN));
+        assert_eq!(make(&mut events, 10), (17, UNTAKEN + 3), "the oldest go, and their numbers show it");
+        events.taken(events.newest());
+        assert_eq!(events.after(0).count(), 3);
     }
 }

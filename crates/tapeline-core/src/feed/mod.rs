@@ -419,6 +419,11 @@ impl Feed {
         self.events.after(seq)
     }
 
+    /// Whoever keeps the records has those up to `seq`: the others wait for it, however many one input makes.
+    pub fn took_records(&mut self, seq: u64) {
+        self.events.taken(seq);
+    }
+
     /// The number of the newest of them. Cheap, to be asked often.
     pub const fn newest_record(&self) -> u64 {
         self.events.newest()

@@ -104,3 +104,15 @@ fn files_are_bounded_in_size_and_number() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1 + FILES as usize);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn what_a_feed_could_not_keep_is_told_as_lost() {
+    let journal = Journal::new(None);
+    let numbered = |seq| Record { seq, ..record("one:trade:A") };
+    let told = journal.follow("one", 3, [numbered(4), numbered(5)].iter());
+    assert_eq!((told, journal.after(0, 9).len()), (5, 2));
+    let told = journal.follow("one", told, [numbered(9)].iter());
+    let all: Vec<_> = journal.after(2, 9).iter().map(|event| (event.kind, event.cause.to_string())).collect();
+    let lost = "3 records came faster than they could be taken".to_owned();
+    assert_eq!((told, &all[0], all[1].0, all.len()), (9, &("lost", lost), "service", 2));
+}

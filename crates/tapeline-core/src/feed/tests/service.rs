@@ -6,7 +6,7 @@ use super::pair::pair;
 use super::poll::{back, fallen, turn};
 use super::toy::{Bench, SECOND, chatter, live};
 use crate::config::FeedConfig;
-use crate::feed::Command;
+use crate::feed::{Command, Memory};
 use crate::outbox::Overflow;
 use crate::policy::recovery::Recovery;
 use crate::policy::uptime::{Faults, KIND, Tolerance, figures};
@@ -169,4 +169,38 @@ fn a_crash_is_an_outage_and_the_record_goes_on() {
     assert!(newest < bench.feed.newest_record());
     let order = bench.feed.records_after(0).find(|record| record.kind == "order").unwrap();
     assert_eq!((order.to, &*order.cause), ("recover", "line 0, delayed"));
+}
+
+#[test]
+fn however_many_records_one_input_makes_whoever_takes_them_gets_all() {
+    let mut config = FeedConfig::default();
+    config.limits.events = 2;
+    let mut bench = Bench::with(config.clone(), Memory::default());
+    bench.feed.took_records(0);
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    let topics = ["A", "B", "C", "D"];
+    for topic in topics {
+        bench.subscribe(&format!("toy:trade:{topic}"), &who);
+    }
+    let line = bench.open();
+    bench.accept(line, 1);
+    topics.iter().for_each(|topic| bench.hear(line, &format!("t {topic} 1 1")));
+    let all = bench.feed.newest_record();
+    assert_eq!(bench.feed.records_after(0).count() as u64, all, "all wait");
+    bench.feed.took_records(all);
+    assert_eq!(bench.feed.records_after(0).count(), 2, "what was taken is not kept for ever");
+    bench.cut(line);
+    let new: Vec<u64> = bench.feed.records_after(all).map(|record| record.seq).collect();
+    assert_eq!(new, (all + 1..=bench.feed.newest_record()).collect::<Vec<_>>(), "without a hole");
+    let down = bench.feed.records_after(all).filter(|record| (record.kind, record.to) == (KIND, "down"));
+    assert_eq!(down.count(), topics.len(), "each with its outage");
+    let (now, newest) = (bench.now, bench.feed.newest_record());
+    let mut memory = bench.feed.into_memory();
+    memory.crashed(now);
+    let mut bench = Bench::with(config, memory);
+    bench.now = now;
+    bench.pass(SECOND);
+    let seqs: Vec<u64> = bench.feed.records_after(all).map(|record| record.seq).collect();
+    assert_eq!(seqs, (all + 1..=bench.feed.newest_record()).collect::<Vec<_>>(), "nor over a crash");
+    assert!(bench.feed.newest_record() > newest);
 }
