@@ -14,6 +14,7 @@ use super::gate::Gate;
 use super::kept::Kept;
 use super::service::Records;
 use crate::policy::backoff::Failures;
+use crate::policy::ladder::Ladder;
 use crate::policy::uptime::State;
 
 /// What must survive a crash of the feed. Everything else can be rebuilt.
@@ -35,6 +36,8 @@ pub struct Memory {
     pub(super) kept: Option<Kept>,
     /// What changed and why.
     pub(super) events: Option<Events>,
+    /// What an operator ordered of the source of the data, and how returns to it went.
+    pub(super) ladder: Option<Ladder>,
     /// What each line's service had not yet made good.
     pub(super) failures: Vec<(u8, u32, Failures)>,
 }
@@ -74,6 +77,9 @@ impl Memory {
         if let Some(gate) = self.gate.as_mut().filter(|_| forgiven) {
             gate.reset(now);
         }
+        if let Some(ladder) = self.ladder.as_mut().filter(|_| forgiven) {
+            ladder.forgive();
+        }
         Self {
             subscriptions: Vec::new(),
             patterns: Vec::new(),
@@ -112,8 +118,9 @@ impl Feed {
         let failures = self.lines.iter().map(failures_of).collect();
         let closed_ledgers = self.closed_ledgers;
         let (records, events) = (Some(self.records), Some(self.events));
-        let gate = Some(self.gate);
-        let mut memory = Memory { gate, failures, closed_ledgers, records, events, ..Memory::default() };
+        let (gate, ladder) = (Some(self.gate), Some(self.fallback.ladder));
+        let mut memory =
+            Memory { gate, ladder, failures, closed_ledgers, records, events, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
             if entry.served != State::None {
                 let last_at = entry.last_at().map(|at| at.mono);

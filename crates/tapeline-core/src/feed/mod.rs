@@ -272,6 +272,9 @@ impl Feed {
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
         self.health = LevelFilter::new(Level::Healthy, now.mono);
         self.fallback.begin(now.mono, &self.config.timing);
+        if let Some(before) = memory.ladder.take() {
+            self.fallback.ladder.go_on(now.mono, &before);
+        }
         if let Some(kept) = memory.kept.take() {
             self.take_over(now, &kept);
         }

@@ -221,6 +221,17 @@ impl Ladder {
         }
     }
 
+    /// Goes on for one that is gone: an operator's order holds, and relapses count on. A rung that it had left is
+    /// entered again without having been earned: left soon, that is no better a return than the last.
+    pub fn go_on(&mut self, now: Mono, before: &Self) {
+        self.order = before.order;
+        for (rung, (own, old)) in self.returns.iter_mut().zip(before.returns).enumerate() {
+            let left = rung < before.rung as usize && old.relapses > 0;
+            own.relapses = old.relapses - u32::from(left);
+            own.returned = if left { Some(now) } else { old.returned };
+        }
+    }
+
     /// Takes the facts into account; the change that follows, if any.
     pub fn update(&mut self, now: Mono, facts: &Facts) -> Option<Change> {
         for rung in [Rung::Primary, Rung::Alternate, Rung::Poll, Rung::Partial] {

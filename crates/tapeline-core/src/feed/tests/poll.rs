@@ -1,6 +1,7 @@
 //! What serves while lines do not: REST in turns, then memory, and back again without a seam.
 
 use super::toy::{Bench, SECOND, live, market, read};
+use crate::config::FeedConfig;
 use crate::data::event::Level as PriceLevel;
 use crate::data::update::{Level, Source};
 use crate::feed::{Action, Command, DialError, FetchId, Input, Stage};
@@ -342,4 +343,26 @@ fn a_state_without_an_id_is_taken_and_what_is_streamed_since_wins() {
     }
     let told = market(&mut outbox);
     assert!(told[told.len() - 1].ends_with("bid=6"), "{told:?}");
+}
+
+#[test]
+fn a_source_that_an_operator_holds_is_held_over_a_crash() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:R");
+    bench.hear(line, "t R 1 1");
+    bench.feed.command(bench.now, Command::Pin { rung: Rung::Poll });
+    bench.collect();
+    bench.pass(10 * SECOND);
+    let now = bench.now;
+    let mut memory = bench.feed.into_memory();
+    memory.crashed(now);
+    let mut bench = Bench::with(FeedConfig::default(), memory);
+    bench.now = now;
+    bench.pass(SECOND);
+    let fallback = bench.feed.status(bench.now).fallback;
+    assert_eq!((fallback.rung, fallback.pinned), ("poll", true));
+    assert_eq!(bench.todo.iter().filter(|action| matches!(action, Action::Dial { .. })).count(), 0);
+    bench.todo.clear();
+    bench.feed.command(bench.now, Command::Unpin);
+    bench.collect();
+    bench.open();
 }

@@ -52,6 +52,27 @@ fn run(ladder: &mut Ladder, from: f64, to: f64, facts: impl Fn(f64) -> Facts) ->
 }
 
 #[test]
+fn orders_and_relapses_are_gone_on_with() {
+    let mut before = ladder();
+    // Left, returned to and left again twice: two relapses.
+    let facts = |now: f64| match now {
+        0.0..30.0 | 60.0..90.0 | 120.0..150.0 => polled(0.0, now),
+        _ => WELL,
+    };
+    run(&mut before, 0.0, 149.0, facts);
+    assert_eq!((before.rung(), before.hold(Rung::Primary)), (Rung::Poll, secs(40.0)));
+    let mut after = Ladder::new(Rules::default(), at(150.0));
+    after.go_on(at(150.0), &before);
+    let dead = |now| polled(150.0, now);
+    assert_eq!(run(&mut after, 150.0, 170.0, dead), [(155.0, Rung::Poll, Reason::NoLine)]);
+    assert_eq!(after.hold(Rung::Primary), secs(40.0), "no better than it was, and no worse");
+    before.pin(Rung::Cache);
+    let mut after = Ladder::new(Rules::default(), at(150.0));
+    after.go_on(at(150.0), &before);
+    assert_eq!(after.update(at(150.0), &WELL).map(|change| change.reason), Some(Reason::Pinned));
+}
+
+#[test]
 fn a_line_that_moves_elsewhere_is_the_first_rung_at_once() {
     let mut ladder = ladder();
     let moved = Facts { whole: false, ..WELL };
