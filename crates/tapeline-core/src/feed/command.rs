@@ -89,17 +89,20 @@ impl Feed {
             self.lines[index].role != Role::Retired && slot.is_none_or(|slot| slot as usize == index)
         };
         let slots: Vec<usize> = (0..self.lines.len()).filter(|index| chosen(*index)).collect();
-        for &slot in &slots {
+        let mut touched = 0;
+        for slot in slots {
             match self.lines[slot].phase {
                 Phase::Live(_) => self.cut(now, slot, Fault::Planned, "an operator asked for it"),
-                Phase::Idle | Phase::Dialling { .. } => {}
+                // What is dialled already is not dialled sooner, and what nobody wants is not dialled.
+                Phase::Idle | Phase::Dialling { .. } => continue,
                 Phase::Waiting { .. } | Phase::Halted { .. } => {}
             }
+            touched += 1;
             if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator asked for it");
             }
         }
-        slots.len()
+        touched
     }
 
     fn rotate_by_hand(&mut self, now: Time, slot: Option<u32>) -> usize {

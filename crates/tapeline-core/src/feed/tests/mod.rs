@@ -422,6 +422,21 @@ fn what_a_given_up_line_still_says_is_nobodys_word() {
 }
 
 #[test]
+fn only_lines_that_are_redialled_count_as_reconnected() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:book:A", &who);
+    let order = Command::Reconnect { slot: None };
+    assert_eq!(bench.feed.command(bench.now, order.clone()), 0, "it is being dialled");
+    bench.open();
+    assert_eq!(bench.feed.command(bench.now, order.clone()), 1);
+    bench.collect();
+    bench.feed.unsubscribe(bench.now, &"toy:book:A".parse().unwrap(), who.id());
+    bench.pass(400 * SECOND);
+    assert_eq!(bench.feed.command(bench.now, order), 0, "nothing is wanted of it");
+}
+
+#[test]
 fn a_position_before_the_first_state_is_no_base_for_deltas() {
     let mut bench = Bench::new();
     let ((who, _first), (other, mut second)) =
