@@ -8,6 +8,9 @@ use crate::data::update::Data;
 
 use super::topics::{Entry, State};
 
+/// A price that is far from the last one known is believed when REST tells it so many times in a row.
+const INSISTENCE: u8 = 3;
+
 /// Whether a price is another symbol's: more than twice as high as the last one known, or less than half.
 fn is_far(held: Decimal, told: Decimal) -> bool {
     let twice = |price: Decimal| Decimal::new(price.mantissa() * 2, price.scale()).unwrap_or(price);
@@ -15,9 +18,31 @@ fn is_far(held: Decimal, told: Decimal) -> bool {
     known && (told > twice(held) || held > twice(told))
 }
 
+/// Prices in a row that were too far from the last one known to be believed, but agree with one another.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Doubt {
+    last: Decimal,
+    times: u8,
+}
+
+impl Doubt {
+    /// Whether a price is believed beside the one that is `held`: it is near that, or it is told again and again.
+    pub(super) fn believes(&mut self, held: Decimal, told: Decimal) -> bool {
+        if !is_far(held, told) {
+            *self = Self::default();
+            return true;
+        }
+        let agrees = self.times > 0 && !is_far(self.last, told);
+        let times = if agrees { self.times + 1 } else { 1 };
+        let insists = times >= INSISTENCE;
+        *self = if insists { Self::default() } else { Self { last: told, times } };
+        insists
+    }
+}
+
 impl Entry {
     /// The best bid that was told last.
-    fn touch(&self) -> Option<Decimal> {
+    pub(super) fn touch(&self) -> Option<Decimal> {
         let best = |levels: &[Level]| levels.first().map(|level| level.price);
         match &self.state {
             State::Book(book) => {
@@ -32,8 +57,15 @@ impl Entry {
         }
     }
 
-    /// Whether polled levels, right at `last`, can be what this topic is now.
+    /// Whether polled levels, right at `last`, can be this book now.
     pub(super) fn is_likely(&self, last: u64, bids: &[Level], asks: &[Level]) -> bool {
+        let far = bids.first().zip(self.touch()).is_some_and(|(bid, held)| is_far(held, bid.price));
+        // A wrong book is worse than none, however often it is told.
+        !far && self.is_possible(last, bids, asks)
+    }
+
+    /// Whether they can, whatever their prices.
+    pub(super) fn is_possible(&self, last: u64, bids: &[Level], asks: &[Level]) -> bool {
         let held = match &self.state {
             State::Book(book) => self.shown().and_then(|shown| shown.venue_id).max(book.told_id()),
             _ => None,
@@ -42,15 +74,7 @@ impl Entry {
         let older = held.is_some_and(|held| last < held && held - last <= RESET_DISTANCE);
         let crossed = bids.first().zip(asks.first()).is_some_and(|(bid, ask)| bid.price >= ask.price);
         let empty = bids.is_empty() && asks.is_empty();
-        let far = bids.first().zip(self.touch()).is_some_and(|(bid, held)| is_far(held, bid.price));
-        !(older || crossed || empty || far)
-    }
-
-    /// Whether a polled state can be what this topic is now.
-    pub(super) fn is_likely_state(&self, data: &Data) -> bool {
-        let Data::Quote(quote) = data else { return true };
-        let empty = quote.bid.is_zero() && quote.ask.is_zero();
-        !empty && !self.touch().is_some_and(|held| is_far(held, quote.bid))
+        !(older || crossed || empty)
     }
 }
 
@@ -70,5 +94,16 @@ mod tests {
         check(100, 49, true);
         check(0, 7, false);
         check(7, 0, false);
+    }
+
+    #[test]
+    fn a_far_price_is_believed_when_it_is_told_three_times_in_a_row() {
+        let mut doubt = Doubt::default();
+        let mut told = |prices: &[i64]| {
+            prices.iter().map(|price| doubt.believes(100.into(), (*price).into())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[300, 310, 290, 300]), [false, false, true, false]);
+        assert_eq!(told(&[300, 100, 300, 300]), [false, true, false, false]);
+        assert_eq!(told(&[900, 900, 10, 10, 10]), [false, false, false, false, true]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::Timing;
+use crate::data::decimal::Decimal;
 use crate::data::update::Level;
 use crate::defect::{Defect, planted};
 use crate::policy::breaker;
@@ -14,6 +15,7 @@ use crate::venue::{Fetch, Sequencing, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
+use super::likely::Doubt;
 use super::line::{Line, Phase};
 use super::lines::REJECTED;
 use super::rotate::Role;
@@ -31,6 +33,7 @@ const SHARE: u32 = 75;
 struct Poll {
     next: Mono,
     weight: u32,
+    doubt: Doubt,
 }
 
 /// The ladder and what hangs on it.
@@ -121,6 +124,14 @@ impl Fallback {
         if let Some(poll) = self.polls.get_mut(&topic) {
             poll.next = now;
         }
+    }
+
+    /// Whether a price that REST tells of a topic is believed beside the one that is `held`.
+    pub(super) fn believes(&mut self, topic: TopicId, held: Decimal, told: Decimal) -> bool {
+        // A late reply to what is not polled any more has nobody to insist.
+        let mut once = Doubt::default();
+        let doubt = self.polls.get_mut(&topic).map_or(&mut once, |poll| &mut poll.doubt);
+        doubt.believes(held, told)
     }
 
     /// REST has answered.
@@ -298,9 +309,12 @@ impl Feed {
         let before = std::mem::take(&mut self.fallback.polls);
         // Whoever is asked for in the place of another one waits as long.
         let placed = before.values().map(|poll| poll.next).min().filter(|_| probes);
-        let next = |id: &TopicId| before.get(id).map(|poll| poll.next).or(placed).unwrap_or(now.mono);
-        self.fallback.polls =
-            wanted.into_iter().map(|(_, id, weight)| (id, Poll { next: next(&id), weight })).collect();
+        let poll = |(_, id, weight): (usize, TopicId, u32)| {
+            let before = before.get(&id);
+            let next = before.map(|poll| poll.next).or(placed).unwrap_or(now.mono);
+            (id, Poll { next, weight, doubt: before.map(|poll| poll.doubt).unwrap_or_default() })
+        };
+        self.fallback.polls = wanted.into_iter().map(poll).collect();
         self.fallback.every = every;
     }
 

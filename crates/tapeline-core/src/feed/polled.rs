@@ -26,16 +26,18 @@ impl Feed {
         if overtaken && !by_id {
             return;
         }
-        let (first, book) = (!entry.polled && !overtaken, matches!(entry.state, State::Book(_)));
-        // A book is when the reply is taken.
-        entry.polled |= !overtaken && !book;
+        let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
         let Decoded { items, levels, .. } = decoded;
         if items.len() >= FULL {
             self.fallback.ask_soon(now.mono, id);
         }
+        // Ids tell what is new, also if that is nothing; what has none is taken if it can be true.
+        let mut taken = by_id || items.is_empty();
         for item in items {
             match item {
-                Item::Market { id: item, time, data, .. } => self.polled_event(now, id, item, time, data),
+                Item::Market { id: item, time, data, .. } => {
+                    taken |= self.polled_event(now, id, item, time, data);
+                }
                 Item::Spent { id: spent, .. } => {
                     self.market(now, Origin::reply(Source::Poll), id, spent, None, None);
                 }
@@ -44,27 +46,53 @@ impl Feed {
                     let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
                     if book {
                         self.polled_book(now, id, time, last, bids, asks);
-                    } else if self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks)) {
+                    } else if self.is_likely_top(id, last, bids, asks) {
                         self.partial(now, id, Source::Poll, (time, last), bids, asks);
+                        taken = true;
                     }
                 }
                 _ => {}
             }
         }
-        if first && (!book || self.topics.get(id).is_some_and(|entry| entry.polled)) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        // A book is when the reply is taken.
+        if !overtaken && !book {
+            entry.polled = taken;
+        }
+        if entry.polled != was {
             self.tell_topic(now, id);
         }
     }
 
-    fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) {
-        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.is_likely_state(&data)) else {
-            return;
+    /// Whether polled levels can be the top of the book that a topic is now.
+    fn is_likely_top(&mut self, id: TopicId, last: u64, bids: &[Level], asks: &[Level]) -> bool {
+        let Some(entry) = self.topics.get(id).filter(|entry| entry.is_possible(last, bids, asks)) else {
+            return false;
         };
+        let prices = entry.touch().zip(bids.first().map(|level| level.price));
+        prices.is_none_or(|(held, told)| self.fallback.believes(id, held, told))
+    }
+
+    /// Whether a polled state can be what a topic is now.
+    fn is_likely_state(&mut self, id: TopicId, data: &Data) -> bool {
+        let (Some(entry), Data::Quote(quote)) = (self.topics.get(id), data) else { return true };
+        if quote.bid.is_zero() && quote.ask.is_zero() {
+            return false;
+        }
+        entry.touch().is_none_or(|held| self.fallback.believes(id, held, quote.bid))
+    }
+
+    /// One polled event, or state that is not a book; whether it can be true.
+    fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) -> bool {
+        if !self.is_likely_state(topic, &data) {
+            return false;
+        }
+        let Some(entry) = self.topics.get_mut(topic) else { return false };
         if let Data::Candle(candle) = &data {
             // The same candles are told again and again; each is closed once, and time does not go back.
             let closed = Seen::of(&mut entry.seen).closed;
             if closed.is_some_and(|closed| candle.start <= closed) {
-                return;
+                return true;
             }
         }
         // A state without an id of its own is newer than what was there when it was asked for.
@@ -77,6 +105,7 @@ impl Feed {
             before.iter().for_each(|last| entry.sequence.restart(*last));
             self.decoded.forget(topic);
         }
+        true
     }
 
     /// A whole book over REST: shown until a line has put the streamed one right.
@@ -89,12 +118,12 @@ impl Feed {
         bids: &[Level],
         asks: &[Level],
     ) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        let State::Book(book) = &entry.state else { return };
+        let Some(State::Book(book)) = self.topics.get(id).map(|entry| &entry.state) else { return };
         if book.last_id().is_some() {
             return;
         }
-        let likely = entry.is_likely(last, bids, asks);
+        let likely = self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks));
+        let Some(entry) = self.topics.get_mut(id) else { return };
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
         seen.ledger.unverifiable(now, 1);

@@ -200,3 +200,50 @@ fn dials_that_fail_do_not_break_what_is_polled() {
     epochs.dedup();
     assert_eq!(epochs.len(), 2, "the one before the cut, and that of what is polled");
 }
+
+#[test]
+fn a_price_that_has_doubled_is_believed_when_rest_insists() {
+    let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
+    bench.hear(line, "q R 900 5");
+    bench.cut(line);
+    market(&mut outbox);
+    let (mut replies, mut shown_after) = (0, None);
+    for _ in 0..60 {
+        bench.pass(SECOND);
+        for (id, _) in turn(&mut bench, true) {
+            bench.quote(id, 11);
+            replies += 1;
+        }
+        let up = bench.feed.records().log().after(0).last().map(|record| record.to.name());
+        let told = market(&mut outbox);
+        if shown_after.is_none() && !told.is_empty() {
+            assert_eq!(told, ["snapshot 0 bid=11"]);
+            shown_after = Some(replies);
+        }
+        assert_eq!(
+            up == Some("any"),
+            shown_after.is_some(),
+            "what is not taken is not served: {replies} {up:?}"
+        );
+    }
+    assert_eq!(shown_after, Some(3));
+}
+
+#[test]
+fn a_price_of_another_symbol_now_and_then_is_not_believed() {
+    let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
+    bench.hear(line, "q R 900 5");
+    bench.cut(line);
+    let mut replies = 0;
+    for _ in 0..120 {
+        bench.pass(SECOND);
+        for (id, _) in turn(&mut bench, true) {
+            // Twice in a row another's, and each time of yet another one.
+            bench.quote(id, [5, 11, 12, 5, 11, 40, 200][replies % 7]);
+            replies += 1;
+        }
+        let told = market(&mut outbox);
+        assert!(told.iter().all(|update| update.ends_with("bid=5")), "{told:?}");
+    }
+    assert!(replies > 20);
+}
