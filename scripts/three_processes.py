@@ -30,11 +30,13 @@ CUT_EVERY = 7.0
 class Process:
     """A child that says where it listens."""
 
-    def __init__(self, *command):
-        self.command, self.child, self.url = [str(part) for part in command], None, None
+    def __init__(self, *command, errors=None):
+        # Where its log goes; None is our own stderr.
+        self.command, self.errors, self.child, self.url = [str(part) for part in command], errors, None, None
 
     async def start(self, within=20.0):
-        self.child = await asyncio.create_subprocess_exec(*self.command, stdout=asyncio.subprocess.PIPE)
+        self.child = await asyncio.create_subprocess_exec(
+            *self.command, stdout=asyncio.subprocess.PIPE, stderr=self.errors)
         line = (await asyncio.wait_for(self.child.stdout.readline(), within)).decode()
         if not line.startswith("listening on "):
             raise SystemExit(f"{' '.join(self.command)} says {line!r} instead of where it listens")
