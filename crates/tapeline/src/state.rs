@@ -61,7 +61,7 @@ impl StateDir {
         let unusable = |source| StateError::Unusable { folder: name.clone(), source };
         make(&folder.join("venues")).map_err(unusable)?;
         let path = folder.join("lock");
-        let mut lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+        let mut lock = private().create(true).truncate(false).read(true).write(true).open(path);
         let file = lock.as_mut().map_err(|error| unusable(io::Error::from(error.kind())))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -118,7 +118,7 @@ impl StateDir {
     fn write(&self, venue: &str, kept: &Kept) -> io::Result<()> {
         let path = self.path(venue);
         let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
+        let mut file = private().create(true).truncate(true).write(true).open(&new)?;
         file.write_all(&serde_json::to_vec(kept)?)?;
         file.sync_data()?;
         fs::rename(new, path)
@@ -137,6 +137,14 @@ fn make(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
+}
+
+/// How a file is made that only we can read.
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Keeps one venue's file in step with its feed.

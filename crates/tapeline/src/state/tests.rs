@@ -85,3 +85,16 @@ async fn a_disk_that_does_not_write_holds_nothing_up_for_long() {
     assert_eq!(begun.elapsed(), WRITTEN_WITHIN);
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_their_owner_can_read_the_folder_and_its_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder("modes");
+    let state = StateDir::open(&folder, false).unwrap();
+    state.write("venue", &kept()).unwrap();
+    let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("venues")), (0o700, 0o700));
+    assert_eq!((mode("lock"), mode("venues/venue.json")), (0o600, 0o600));
+    fs::remove_dir_all(&folder).unwrap();
+}
