@@ -2,6 +2,8 @@
 """Recomputes availability, MTTR, MTTF and MTBF from an event log of JSON lines: docs/reliability.md.
 
 usage: reliability.py FROM_US TO_US < LOG     both on the log's own monotonic clock, in microseconds
+
+A start of the program restarts both the numbers and the clock: of several runs the last one counts.
 """
 import json
 import math
@@ -45,8 +47,11 @@ def figures(histories, kept, start, end):
 
 
 start, end = int(sys.argv[1]), int(sys.argv[2])
-histories = {}
+histories, last = {}, -1
 for record in map(json.loads, filter(str.strip, sys.stdin)):
+    if record["seq"] <= last:
+        histories = {}
+    last = record["seq"]
     if record.get("kind") == "service" and record["mono_us"] <= end:
         history = histories.setdefault(record["entity"], [])
         counted = history and history[-1][2] != "none"  # counting begins when it is noticed, no state before the last

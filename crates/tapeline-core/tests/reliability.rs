@@ -102,6 +102,18 @@ fn an_independent_script_finds_the_same_figures() {
 }
 
 #[test]
+fn of_several_runs_in_one_log_the_last_counts() {
+    let (before, _, _) = generated(3);
+    let (records, start, end) = generated(4);
+    let Some(alone) = script(&records, start, end) else {
+        eprintln!("SKIPPED: python3 is not installed");
+        return;
+    };
+    let both: Vec<Transition> = before.into_iter().chain(records).collect();
+    assert_eq!(script(&both, start, end), Some(alone));
+}
+
+#[test]
 fn the_example_of_the_page_is_what_the_program_says() {
     let page = std::fs::read_to_string(root().join("docs/reliability.md")).expect("the page");
     let records: Vec<_> = page.lines().filter_map(Transition::from_line).collect();

@@ -2,8 +2,8 @@
 //! is wanted. Whoever tells something never waits for a disk.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,11 +16,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::state::private;
+
 /// Records at hand; a file that lags by more loses some.
 const KEPT: usize = 10_000;
 /// The largest file, and how many old ones are kept.
 const FILE_BYTES: u64 = 16 << 20;
 const FILES: u32 = 8;
+/// The file that is written; older ones have numbers.
+const NAME: &str = "events.jsonl";
+/// A line is shorter than this: its beginning is looked for no further back.
+const TAIL: u64 = 64 << 10;
 /// Records are gathered for so long before they are written.
 const GATHER: Duration = Duration::from_millis(200);
 /// After an error the disk is left alone for so long.
@@ -212,7 +218,7 @@ struct Files {
     /// None before the first record, and after an error.
     file: Option<File>,
     size: u64,
-    /// Whether this process has begun a file of its own.
+    /// Whether this process has looked at what another left.
     begun: bool,
     /// The last record written.
     written: u64,
@@ -266,17 +272,20 @@ impl Files {
         if text.is_empty() {
             return Ok(());
         }
-        if !self.begun || self.size >= FILE_BYTES {
+        if !self.begun {
+            // A process that starts again and again must not push out the history of its own trouble.
+            (self.size, self.begun) = (whole(&self.folder.join(NAME))?, true);
+        }
+        if self.size >= FILE_BYTES {
             self.file = None;
             rotate(&self.folder)?;
-            (self.begun, self.size) = (true, 0);
+            self.size = 0;
         }
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let path = self.folder.join("events.jsonl");
-                let file = OpenOptions::new().create(true).append(true).open(path)?;
-                // What an error left half written is taken away: no line is torn, none is there twice.
+                let file = private().create(true).append(true).open(self.folder.join(NAME))?;
+                // What an error or a sudden end left half written is taken away: no line is torn, none is there twice.
                 file.set_len(self.size)?;
                 none.insert(file)
             }
@@ -294,10 +303,26 @@ fn line(text: &mut String, event: &Event) {
     text.push('\n');
 }
 
+/// How much of a file is whole lines. One that ends in none of ours is called full, so that it is put aside.
+fn whole(path: &Path) -> io::Result<u64> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let size = file.metadata()?.len();
+    let from = size.saturating_sub(TAIL);
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(from))?;
+    file.take(TAIL).read_to_end(&mut tail)?;
+    let end = tail.iter().rposition(|byte| *byte == b'\n');
+    Ok(end.map_or(if size == 0 { 0 } else { FILE_BYTES }, |end| from + end as u64 + 1))
+}
+
 /// Moves every file on by one; the last one goes.
 fn rotate(folder: &Path) -> io::Result<()> {
     let name = |number: u32| match number {
-        0 => folder.join("events.jsonl"),
+        0 => folder.join(NAME),
         number => folder.join(format!("events.{number}.jsonl")),
     };
     for number in (0..FILES).rev() {

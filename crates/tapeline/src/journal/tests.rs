@@ -1,5 +1,7 @@
 //! The record of what changed: complete in its files, or it says what is missing.
 
+use std::fs::OpenOptions;
+
 use tapeline_core::policy::uptime::Transition;
 
 use super::*;
@@ -33,7 +35,6 @@ fn lines(path: &Path) -> Vec<serde_json::Value> {
 #[test]
 fn records_are_numbered_read_by_number_and_written_so_that_anybody_can_compute_with_them() {
     let folder = folder("order");
-    std::fs::write(folder.join("events.jsonl"), "of another run\n").unwrap();
     let journal = Journal::new(Some(&folder));
     journal.note(Time::default(), "start", "program", "1.0");
     ["one:trade:A", "one:trade:B"].into_iter().for_each(|topic| journal.tell("one", &record(topic)));
@@ -55,7 +56,6 @@ fn records_are_numbered_read_by_number_and_written_so_that_anybody_can_compute_w
     let transitions: Vec<_> = text.lines().filter_map(Transition::from_line).collect();
     assert_eq!(transitions.len(), 3);
     assert_eq!((transitions[0].at, transitions[0].since), (Mono(7_000), Mono(6_000)));
-    assert_eq!(std::fs::read_to_string(folder.join("events.1.jsonl")).unwrap(), "of another run\n");
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -94,14 +94,53 @@ fn files_are_bounded_in_size_and_number() {
         let journal = Journal::new(Some(&folder));
         journal.tell("one", &record("a"));
         journal.flush();
-        if round == 11 {
-            lock(&journal.files).as_mut().unwrap().size = FILE_BYTES;
-            journal.tell("one", &record("b"));
-            journal.flush();
-            assert_eq!(lines(&folder.join("events.jsonl"))[0]["entity"], "b");
-        }
+        lock(&journal.files).as_mut().unwrap().size = FILE_BYTES;
+        journal.tell("one", &record("b"));
+        journal.flush();
+        let all = lines(&folder.join(NAME));
+        assert_eq!((all.len(), &all[0]["entity"]), (1, &"b".into()), "round {round}");
     }
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1 + FILES as usize);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn who_starts_again_and_again_keeps_the_history_of_it() {
+    let folder = folder("again");
+    let path = folder.join(NAME);
+    for _ in 0..40 {
+        let journal = Journal::new(Some(&folder));
+        journal.note(Time::default(), "start", "program", "1.0");
+        journal.flush();
+        // It is killed in the middle of a line.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":2,\"ha").unwrap();
+    }
+    let journal = Journal::new(Some(&folder));
+    journal.note(Time::default(), "start", "program", "1.0");
+    journal.flush();
+    let all = lines(&path);
+    assert_eq!(all.len(), 41, "each start, and nothing torn");
+    assert!(all.iter().all(|line| line["kind"] == "start" && line["seq"] == 1));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    // What is nobody's log is put aside, not cut.
+    let strange = vec![b'x'; 100_000];
+    std::fs::write(&path, &strange).unwrap();
+    let journal = Journal::new(Some(&folder));
+    journal.tell("one", &record("a"));
+    journal.flush();
+    assert_eq!((lines(&path).len(), std::fs::read(folder.join("events.1.jsonl")).unwrap()), (1, strange));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_their_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder("mode");
+    let journal = Journal::new(Some(&folder));
+    journal.tell("one", &record("a"));
+    journal.flush();
+    assert_eq!(std::fs::metadata(folder.join(NAME)).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::remove_dir_all(folder).unwrap();
 }
 
