@@ -6,7 +6,7 @@ use crate::outbox::CutOff;
 use crate::policy::backoff::delay;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::Recovery;
-use crate::time::Time;
+use crate::time::{Mono, Time};
 
 use super::Feed;
 use super::io::{Action, Command};
@@ -118,6 +118,7 @@ impl Feed {
         self.fallback.forgive();
         for slot in 0..self.lines.len() {
             self.lines[slot].failures.reset();
+            self.lines[slot].rests_until = Mono::default();
             if matches!(self.lines[slot].phase, Phase::Waiting { .. } | Phase::Halted { .. }) {
                 touched += 1;
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator forgave everything");

@@ -175,6 +175,8 @@ pub(super) struct Line {
     /// When it was dialled last.
     pub(super) dialled: Mono,
     pub(super) failures: Failures,
+    /// It rests, and has failed: not to be dialled before this, whatever it is wanted for.
+    pub(super) rests_until: Mono,
     /// It waits for the gate, not for its own backoff.
     pub(super) gated: bool,
     /// Leave from the endpoint's breaker, until we know how the session goes.
@@ -227,6 +229,7 @@ impl Line {
             endpoint: 0,
             dialled: now.mono,
             failures: Failures::default(),
+            rests_until: Mono::default(),
             gated: false,
             permit: None,
             fault: None,

@@ -42,7 +42,8 @@ impl Feed {
         if self.lines[slot].phase == Phase::Idle && !self.stopping {
             // Levels are looked at from now on; while nothing was wanted nobody did.
             (self.look_at, self.pace_at) = (self.look_at.max(now.mono), self.pace_at.max(now.mono));
-            self.enter(now, slot, Phase::Waiting { until: now.mono }, "a topic is wanted");
+            let until = now.mono.max(self.lines[slot].rests_until);
+            self.enter(now, slot, Phase::Waiting { until }, "a topic is wanted");
         }
     }
 

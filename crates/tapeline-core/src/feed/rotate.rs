@@ -237,6 +237,8 @@ impl Feed {
         self.lines[heir].role = Role::Own;
         self.unload(slot);
         self.rest_in_peace(now, slot, detail);
+        let wait = self.lines[slot].failures.delay(&self.backoff, self.rng.roll());
+        self.lines[slot].rests_until = now.mono + wait;
         self.tell_topics(now, heir);
         true
     }

@@ -82,6 +82,22 @@ fn the_venues_notice_is_reason_enough_and_the_old_line_serves_until_it_closes() 
 }
 
 #[test]
+fn a_line_that_has_failed_is_not_dialled_at_once_for_the_next_replacement() {
+    let (mut bench, old, _who, _outbox) = live("toy:trade:A");
+    bench.hear(old, "t A 1 1");
+    bench.hear(old, "bye");
+    let heir = follow(&mut bench, 1);
+    bench.cut(old);
+    bench.hear(heir, "t A 2 1");
+    bench.hear(heir, "bye");
+    let dials = |bench: &Bench| bench.todo.iter().any(|action| matches!(action, Action::Dial { .. }));
+    bench.pass(SECOND / 2);
+    assert!(!dials(&bench), "its place has just failed");
+    bench.pass(SECOND);
+    assert!(dials(&bench));
+}
+
+#[test]
 fn a_line_is_replaced_before_the_venue_cuts_it() {
     let (mut bench, line, _who, _outbox) = live("toy:trade:A");
     bench.hear(line, "t A 1 1");
