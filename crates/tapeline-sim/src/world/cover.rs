@@ -33,8 +33,12 @@ impl World {
         let fresh = &self.oracles.watches[host].fresh;
         let carries = |other: u32| {
             let line = status.lines.iter().find(|line| line.id == other);
-            let whole =
-                line.is_some_and(|line| line.phase == "live" && line.proven && line.confirmed == line.wanted);
+            // One that has only just recovered from its own troubles is not yet called well, and what is left to it alone
+            // neither.
+            let whole = line.is_some_and(|line| {
+                let complete = line.proven && line.confirmed == line.wanted;
+                line.phase == "live" && complete && line.level < Level::Degraded
+            });
             other != slot && whole && fresh.flows(now, other, 1)
         };
         let mut covered = Vec::new();

@@ -29,6 +29,8 @@ pub(crate) struct Pairs {
 struct Closing {
     at: u64,
     slot: u32,
+    /// Since when the other lines were open.
+    opened: BTreeMap<u32, u64>,
     /// By other line: streams that only the closed one had.
     lacks: BTreeMap<u32, Vec<String>>,
 }
@@ -67,7 +69,7 @@ impl Pairs {
         }
         // One that is not left to a follower is closed since something is wrong with it.
         self.blemished |= !self.heirs.contains_key(&slot);
-        self.closings.push_back(Closing { at, slot, lacks });
+        self.closings.push_back(Closing { at, slot, opened: self.opened.clone(), lacks });
     }
 
     /// Judges one record of a change.
@@ -88,7 +90,7 @@ impl Pairs {
         let Some(closing) = self.closings.iter().rev().find(|closing| closing.slot == old) else {
             return Err(format!("{entity} was left and not closed"));
         };
-        let since = self.opened.get(&heir).copied().unwrap_or(u64::MAX);
+        let since = closing.opened.get(&heir).copied().unwrap_or(u64::MAX);
         if closing.at.saturating_sub(since) < OVERLAP {
             return Err(format!("{entity} was left although line {heir} has hardly been there"));
         }
@@ -152,6 +154,8 @@ mod tests {
             (*slot, streams.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         pairs.closed(closed, 0, lacks.iter().map(own).collect());
+        // What becomes of the follower later is another matter.
+        pairs.opened(closed + SEC / 10, 2);
         pairs.record("line 0", "its follower has taken over")
     }
 
