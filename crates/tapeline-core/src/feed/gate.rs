@@ -10,7 +10,7 @@ use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
 use crate::policy::score::{self, Candidate, Chooser, Quality};
 use crate::time::Mono;
-use crate::venue::Profile;
+use crate::venue::{Profile, Rate};
 
 /// One place to dial or to ask.
 #[derive(Debug, Clone)]
@@ -56,10 +56,13 @@ impl Gate {
             };
             origins.into_iter().map(make).collect()
         };
+        // The venue counts a dial when it gets there, at the latest when we give it up. One that is slow and one that
+        // is quick are nearer to each other for the venue than they are for us.
+        let dials = Rate { per: profile.dials.per + config.timing.dial_within, ..profile.dials };
         Self {
             streams: endpoints(&config.streams, profile.streams, &rules),
             rest: endpoints(&config.rest, profile.rest, &rest_rules),
-            dials: SlidingWindow::share(profile.dials, config.limits.dials_percent),
+            dials: SlidingWindow::share(dials, config.limits.dials_percent),
             weight: WeightWindow::new(profile.rest_limit, config.limits.weight_percent),
             dial_hold: Hold::default(),
             rest_hold: Hold::default(),

@@ -90,5 +90,7 @@ fn dials_and_weight_that_were_used_are_used() {
     assert_eq!(left(1), (at_start - 1, 70));
     assert_eq!(left(-50), (at_start - 1, 70));
     assert_eq!(left(61), (at_start - 1, 80));
-    assert_eq!(left(301), (at_start, 80));
+    // It may have reached the venue as late as it would have been given up, so that it counts there until then.
+    assert_eq!(left(305), (at_start - 1, 80));
+    assert_eq!(left(311), (at_start, 80));
 }
