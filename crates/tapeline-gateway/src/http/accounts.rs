@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,8 +41,9 @@ pub(crate) struct Of {
 )]
 pub(crate) async fn ledger(
     State(face): State<Arc<Face>>,
-    Query(Of { of }): Query<Of>,
+    query: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
+    let Query(Of { of }) = query?;
     let of = match of.split_once(':') {
         Some((venue, _)) => {
             let topic = tapeline::Topic::parse(&of)?;
@@ -103,8 +105,9 @@ pub(crate) struct Window {
 )]
 pub(crate) async fn reliability(
     State(face): State<Arc<Face>>,
-    Query(Window { window }): Query<Window>,
+    query: Result<Query<Window>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
+    let Query(Window { window }) = query?;
     let window = window.as_deref().filter(|text| !matches!(*text, "" | "start")).map(|text| {
         length(text).ok_or_else(|| {
             Refusal::bad(format!(
@@ -199,12 +202,16 @@ pub(crate) struct From {
         ("after" = Option<u64>, Query, description = "the `seq` behind which to begin; the latest if absent"),
         ("limit" = Option<usize>, Query, description = "how many, at most 10,000; 1,000 if absent"),
     ),
-    responses((status = 200, description = "`items`, and `next`: what to ask for `after`"))
+    responses(
+        (status = 200, description = "`items`, and `next`: what to ask for `after`"),
+        (status = 400, description = "that is no number", body = ErrorBody),
+    )
 )]
 pub(crate) async fn events(
     State(face): State<Arc<Face>>,
-    Query(From { after, limit }): Query<From>,
-) -> Json<Value> {
+    query: Result<Query<From>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(From { after, limit }) = query?;
     let limit = limit.unwrap_or(USUAL).min(RECORDS);
     let mut records = face.hub.events(after.unwrap_or(0), if after.is_some() { limit } else { RECORDS });
     records.drain(..records.len().saturating_sub(limit));
@@ -219,7 +226,7 @@ pub(crate) async fn events(
     let mut all: Vec<_> = theirs.chain(own).collect();
     all.sort_by_key(|(wall, _)| *wall);
     let items: Vec<Value> = all.into_iter().map(|(_, item)| item).collect();
-    Json(json!({"items": items, "next": next}))
+    Ok(Json(json!({"items": items, "next": next})))
 }
 
 fn event_item(record: &Event) -> Value {

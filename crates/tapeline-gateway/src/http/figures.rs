@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
@@ -73,8 +74,9 @@ pub(crate) struct Format {
 )]
 pub(crate) async fn ws_metrics(
     State(face): State<Arc<Face>>,
-    Query(Format { format }): Query<Format>,
+    query: Result<Query<Format>, QueryRejection>,
 ) -> Result<Response, Refusal> {
+    let Query(Format { format }) = query?;
     match format.as_deref() {
         Some("prometheus") => {
             Ok(([(header::CONTENT_TYPE, CLASSIC)], classic(&text(&face).await?)).into_response())

@@ -1,6 +1,7 @@
 //! Errors of the HTTP face: `{"error":{"code","message"}}` with a status that says whose fault it is.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -77,6 +78,12 @@ impl Refusal {
 
     pub(crate) fn body(&self) -> Value {
         json!({"error": {"code": self.code, "message": self.message}})
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(error: QueryRejection) -> Self {
+        Self::bad(format!("what stands behind `?` cannot be read: {}", error.body_text()))
     }
 }
 

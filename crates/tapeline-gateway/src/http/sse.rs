@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -46,9 +47,10 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(crate) async fn sse(
     State(face): State<Arc<Face>>,
     Extension(caller): Extension<Caller>,
-    Query(query): Query<Vec<(String, String)>>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let Query(query) = query?;
     let config = face.live.config();
     let wishes = wishes(&query, config.limits.topics_per_client)?;
     let resume = resume(&wishes, &headers);

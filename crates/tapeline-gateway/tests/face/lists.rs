@@ -187,6 +187,21 @@ async fn reliability_and_the_record_it_comes_from_tell_of_an_outage() {
 }
 
 #[tokio::test]
+async fn a_query_that_cannot_be_read_is_refused_like_anything_else() {
+    let bench = Bench::new().await;
+    for path in [
+        "/api/v1/events?after=x",
+        "/api/v1/events?limit=-1",
+        "/api/v1/ledger?of=a&of=b",
+        "/api/v1/reliability?window=1h&window=2h",
+        "/api/ws/metrics?format=json&format=json",
+    ] {
+        let answer = bench.get(path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_listed_with_evidence_and_what_to_do() {
     let bench = Bench::new().await;
     assert!(bench.hub.report("desk", tapeline::Level::Critical, "prices make no sense"));
