@@ -18,6 +18,7 @@ mod live;
 mod metrics;
 mod reading;
 mod server;
+mod shared;
 pub mod stream;
 
 pub use about::{About, Declined};

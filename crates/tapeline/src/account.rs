@@ -21,8 +21,8 @@ pub struct Ledger {
 }
 
 impl Hub {
-    /// What was expected and what came of it: of a venue (`one`), of a topic (`one:trade:A`, whose venue's total it
-    /// comes with), or of all that runs (an empty text).
+    /// What was expected and what came of it: of a venue (`one`), of a topic (`one:trade:A`, by the minute; its venue's
+    /// total comes with it), or of all that runs (an empty text).
     ///
     /// # Errors
     /// [`SubscribeError::Unavailable`] if the venue named does not run; [`SubscribeError::Topic`] if it is none.

@@ -100,7 +100,7 @@ pub(crate) enum Order {
     Records {
         reply: oneshot::Sender<Box<Records>>,
     },
-    /// What was expected and what came of it, of one topic or of all.
+    /// What was expected and what came of it, of one topic by the minute, or of all in sum.
     Ledger {
         only: Option<Topic>,
         reply: oneshot::Sender<FeedLedger>,

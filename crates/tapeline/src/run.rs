@@ -351,7 +351,10 @@ impl Loop {
                 let _ = reply.send(Box::new(self.feed.records().clone()));
             }
             Order::Ledger { only, reply } => {
-                let _ = reply.send(self.feed.ledger(only.as_ref()));
+                let ledger = only
+                    .as_ref()
+                    .map_or_else(|| self.feed.ledger_in_all(), |only| self.feed.ledger(Some(only)));
+                let _ = reply.send(ledger);
             }
         }
     }

@@ -62,7 +62,8 @@ pub struct Minute {
 pub struct Reading {
     /// Everything since the ledger began.
     pub total: Counts,
-    /// The latest minutes in which something was entered, oldest first.
+    /// The latest minutes in which something was entered, oldest first; none where only the sum was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub minutes: Vec<Minute>,
 }
 

@@ -54,6 +54,15 @@ impl Entry {
 impl Feed {
     /// The ledger of one topic, or of all.
     pub fn ledger(&self, only: Option<&Topic>) -> FeedLedger {
+        self.read_ledgers(only, Ledger::read)
+    }
+
+    /// The ledgers of all topics without their minutes, of which a thousand topics have too many to be told often.
+    pub fn ledger_in_all(&self) -> FeedLedger {
+        self.read_ledgers(None, |ledger| Reading { total: ledger.total(), minutes: Vec::new() })
+    }
+
+    fn read_ledgers(&self, only: Option<&Topic>, read: impl Fn(&Ledger) -> Reading) -> FeedLedger {
         let only = only.map(|topic| self.venue.canonical(topic.clone()).unwrap_or_else(|_| topic.clone()));
         let mut total = self.closed_ledgers;
         let mut topics = Vec::new();
@@ -61,7 +70,7 @@ impl Feed {
             let Some(seen) = &entry.seen else { continue };
             total += seen.ledger.total();
             if only.as_ref().is_none_or(|only| *only == entry.topic) {
-                let reading = seen.ledger.read();
+                let reading = read(&seen.ledger);
                 topics.push(TopicLedger {
                     topic: entry.topic.clone(),
                     verifiable: matches!(entry.sequencing, Sequencing::Contiguous | Sequencing::Book),

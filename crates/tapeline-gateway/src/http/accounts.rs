@@ -26,7 +26,8 @@ pub(crate) struct Of {
     of: String,
 }
 
-/// The ledgers: events expected, received, duplicate, repaired, lost and unverifiable, by topic and minute.
+/// The ledgers: events expected, received, duplicate, repaired, lost and unverifiable, by topic; of one topic also by the
+/// minute. Not older than a second.
 #[utoipa::path(
     get,
     path = "/api/v1/ledger",
@@ -91,7 +92,7 @@ pub(crate) struct Window {
 }
 
 /// Availability, times to repair and to detection, and how well faults were borne, by the definitions of
-/// docs/reliability.md: of everything, of each venue and of each topic.
+/// docs/reliability.md: of everything, of each venue and of each topic. Not older than a second.
 #[utoipa::path(
     get,
     path = "/api/v1/reliability",

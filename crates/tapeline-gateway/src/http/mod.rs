@@ -36,6 +36,7 @@ use crate::codes::Code;
 use crate::live::{Controls, Journal, Live};
 use crate::reading::{Readings, Whole, breaker_id, wall};
 use crate::server::Seats;
+use crate::shared::Shared;
 use crate::stream::{Audience, ClientStatus, Streams};
 use refusal::Refusal;
 
@@ -44,6 +45,9 @@ const CLIENTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Feeds that take longer to tell their ledgers or records are stuck.
 const LEDGER_WITHIN: Duration = Duration::from_secs(2);
+/// Ledgers of different venues or topics that are read in a second, and stretches of reliability.
+const LEDGERS: usize = 64;
+const STRETCHES: usize = 8;
 
 /// What every request may need.
 pub(crate) struct Face {
@@ -55,6 +59,8 @@ pub(crate) struct Face {
     pub(crate) live: Arc<Live>,
     pub(crate) journal: Arc<Journal>,
     readings: Readings,
+    ledgers: Shared<String, Ledger>,
+    reliabilities: Shared<Option<Duration>, Reliability>,
     /// No more requests; answers without an end come to theirs.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -78,6 +84,8 @@ impl Face {
             live: Arc::clone(&controls.live),
             journal: Arc::clone(&controls.journal),
             readings: Readings::default(),
+            ledgers: Shared::new(LEDGERS),
+            reliabilities: Shared::new(STRETCHES),
             stop: stop.clone(),
             tasks: tasks.clone(),
         })
@@ -89,14 +97,15 @@ impl Face {
     }
 
     /// What was expected and what came of it: of a venue, a topic, or (an empty text) of everything.
-    async fn ledger(&self, of: &str) -> Result<Ledger, Refusal> {
-        let asked = timeout(LEDGER_WITHIN, self.hub.ledger(of)).await;
-        Ok(asked.map_err(|_| Refusal::stuck())??)
+    async fn ledger(&self, of: &str) -> Result<Arc<Ledger>, Refusal> {
+        let asked = self.ledgers.get(of.to_owned(), self.hub.ledger(of));
+        Ok(timeout(LEDGER_WITHIN, asked).await.map_err(|_| Refusal::stuck())??)
     }
 
     /// How reliable all of it was in the latest `window`.
-    async fn reliability(&self, window: Option<Duration>) -> Result<Reliability, Refusal> {
-        timeout(LEDGER_WITHIN, self.hub.reliability(window)).await.map_err(|_| Refusal::stuck())
+    async fn reliability(&self, window: Option<Duration>) -> Result<Arc<Reliability>, Refusal> {
+        let asked = async { Ok(self.hub.reliability(window).await) };
+        timeout(LEDGER_WITHIN, self.reliabilities.get(window, asked)).await.map_err(|_| Refusal::stuck())?
     }
 
     /// Since when a breaker is closed or is not, as far as anybody has looked.

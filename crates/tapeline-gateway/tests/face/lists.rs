@@ -153,6 +153,8 @@ async fn the_ledger_tells_by_topic_and_minute_what_came_of_what_was_expected() {
     assert!(topic["minutes"][0]["start"].is_string() && topic["level"].is_string(), "{topic}");
     let whole = bench.get("/api/v1/ledger?of=binance").await.json();
     assert!(whole["total"]["expected"].as_u64() >= total["expected"].as_u64(), "{whole}");
+    let item = &whole["items"][0];
+    assert!(item["total"].is_object() && item["minutes"].is_null(), "of all topics only the sum is told: {item}");
     for (of, status) in [("nowhere", 404), ("binance:trade:ETHUSDT", 404), ("binance:tade:X", 400)] {
         assert_eq!(bench.get(&format!("/api/v1/ledger?of={of}")).await.status, status, "{of}");
     }

@@ -110,3 +110,17 @@ fn it_equals_what_was_fed() {
         assert_eq!((counts.received + counts.repaired, counts.duplicate), (ids, 20), "seed {seed}");
     }
 }
+
+#[test]
+fn all_topics_are_told_in_sum_and_one_by_the_minute() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    for id in 1..=3 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.now = bench.now.later(60 * SECOND);
+    }
+    let (all, one) = (bench.feed.ledger_in_all(), bench.feed.ledger(Some(&"toy:trade:A".parse().unwrap())));
+    assert_eq!((all.total, all.completeness), (one.total, one.completeness));
+    let [all, one] = [&all.topics[0], &one.topics[0]];
+    assert_eq!((all.reading.total, all.completeness), (one.reading.total, one.completeness));
+    assert_eq!((all.reading.minutes.len(), one.reading.minutes.len()), (0, 3));
+}
