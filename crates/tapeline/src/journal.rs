@@ -142,6 +142,11 @@ impl Journal {
         self.news.notify_one();
     }
 
+    /// The number of the newest record.
+    pub(crate) fn newest(&self) -> u64 {
+        lock(&self.ring).next
+    }
+
     /// The records after `seq`, oldest first, at most `most`; those that are no longer at hand are left out.
     pub(crate) fn after(&self, seq: u64, most: usize) -> Vec<Arc<Event>> {
         let ring = lock(&self.ring);

@@ -73,6 +73,11 @@ impl Hub {
     pub fn events(&self, seq: u64, most: usize) -> Vec<Arc<Event>> {
         self.journal().after(seq, most)
     }
+
+    /// The number of the newest record.
+    pub fn newest_event(&self) -> u64 {
+        self.journal().newest()
+    }
 }
 
 fn of_venue(

@@ -192,6 +192,7 @@ const USUAL: usize = 1_000;
 pub(crate) struct From {
     after: Option<u64>,
     limit: Option<usize>,
+    run: Option<String>,
 }
 
 /// What changed, of all venues and of the gateway, oldest first.
@@ -202,9 +203,13 @@ pub(crate) struct From {
     params(
         ("after" = Option<u64>, Query, description = "the `seq` behind which to begin; the latest if absent"),
         ("limit" = Option<usize>, Query, description = "how many, at most 10,000; 1,000 if absent"),
+        ("run" = Option<String>, Query, description = "of which run of the program `after` is: if that is over, the \
+            records begin with the first of this one"),
     ),
     responses(
-        (status = 200, description = "`items`, and `next`: what to ask for `after`"),
+        (status = 200, description = "`items`; `next`: what to ask for `after`; `run`: the run of the program, with \
+            which numbers begin again; `newest`: the number of the newest record; `restarted`: whether `after` was of \
+            another run, so that the records begin with the first of this one"),
         (status = 400, description = "that is no number", body = ErrorBody),
     )
 )]
@@ -212,8 +217,12 @@ pub(crate) async fn events(
     State(face): State<Arc<Face>>,
     query: Result<Query<From>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let Query(From { after, limit }) = query?;
+    let Query(From { after, limit, run }) = query?;
     let limit = limit.unwrap_or(USUAL).min(RECORDS);
+    let newest = face.hub.newest_event();
+    // Numbers begin again with every run: whoever asks behind one that was never reached here asks of another.
+    let other = run.is_some_and(|run| run != face.run) || after.is_some_and(|after| after > newest);
+    let after = after.map(|after| if other { 0 } else { after });
     let mut records = face.hub.events(after.unwrap_or(0), if after.is_some() { limit } else { RECORDS });
     records.drain(..records.len().saturating_sub(limit));
     let next = records.last().map_or(after.unwrap_or(0), |record| record.seq);
@@ -227,7 +236,10 @@ pub(crate) async fn events(
     let mut all: Vec<_> = theirs.chain(own).collect();
     all.sort_by_key(|(wall, _)| *wall);
     let items: Vec<Value> = all.into_iter().map(|(_, item)| item).collect();
-    Ok(Json(json!({"items": items, "next": next})))
+    let restarted = other && after.is_some();
+    Ok(Json(json!({
+        "items": items, "next": next, "run": face.run, "newest": newest.max(next), "restarted": restarted,
+    })))
 }
 
 fn event_item(record: &Event) -> Value {

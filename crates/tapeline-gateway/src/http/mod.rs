@@ -58,6 +58,8 @@ pub(crate) struct Face {
     pub(crate) started: Unix,
     pub(crate) live: Arc<Live>,
     pub(crate) journal: Arc<Journal>,
+    /// The run of the program: numbers of events begin again with each.
+    pub(crate) run: String,
     readings: Readings,
     ledgers: Shared<String, Ledger>,
     reliabilities: Shared<Option<Duration>, Reliability>,
@@ -75,12 +77,14 @@ impl Face {
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) -> Arc<Self> {
+        let started = wall();
         Arc::new(Self {
             hub,
             about,
             streams,
             seats: Arc::clone(&controls.seats),
-            started: wall(),
+            started,
+            run: format!("{:x}-{:x}", started.0, std::process::id()),
             live: Arc::clone(&controls.live),
             journal: Arc::clone(&controls.journal),
             readings: Readings::default(),

@@ -154,7 +154,10 @@ async fn the_ledger_tells_by_topic_and_minute_what_came_of_what_was_expected() {
     let whole = bench.get("/api/v1/ledger?of=binance").await.json();
     assert!(whole["total"]["expected"].as_u64() >= total["expected"].as_u64(), "{whole}");
     let item = &whole["items"][0];
-    assert!(item["total"].is_object() && item["minutes"].is_null(), "of all topics only the sum is told: {item}");
+    assert!(
+        item["total"].is_object() && item["minutes"].is_null(),
+        "of all topics only the sum is told: {item}"
+    );
     for (of, status) in [("nowhere", 404), ("binance:trade:ETHUSDT", 404), ("binance:tade:X", 400)] {
         assert_eq!(bench.get(&format!("/api/v1/ledger?of={of}")).await.status, status, "{of}");
     }
@@ -186,6 +189,25 @@ async fn reliability_and_the_record_it_comes_from_tell_of_an_outage() {
     bench.act("reset", "").await;
     let news = bench.get(&format!("/api/v1/events?after={next}")).await.json();
     assert!(news["next"].as_u64() > Some(next) && news["items"][0]["seq"] == next + 1, "{news}");
+}
+
+#[tokio::test]
+async fn whoever_comes_from_another_run_is_told_so_and_gets_everything_of_this_one() {
+    let bench = Bench::new().await;
+    let events = async |query: &str| bench.get(&format!("/api/v1/events?{query}")).await.json();
+    let all = events("after=0").await;
+    let (run, newest) = (all["run"].as_str().unwrap(), all["newest"].as_u64().unwrap());
+    assert!(!run.is_empty() && newest > 0 && all["restarted"] == false, "{all}");
+    assert_eq!(events(&format!("after={newest}&run={run}")).await["restarted"], false);
+    for query in ["after=99999999".to_owned(), format!("after={newest}&run=another")] {
+        let told = events(&query).await;
+        assert_eq!(
+            (&told["restarted"], &told["items"][0]["seq"]),
+            (&json!(true), &json!(1)),
+            "{query}: {told}"
+        );
+        assert!(told["next"].as_u64() < Some(99_999_999), "{told}");
+    }
 }
 
 #[tokio::test]
