@@ -1,15 +1,20 @@
 //! Whether what REST tells of a book can be true. A reply does not name its symbol: it may be another one's, empty, or
 //! older than what was streamed.
 
+use std::time::Duration;
+
 use crate::data::decimal::Decimal;
 use crate::data::event::Level;
 use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::Data;
+use crate::time::Mono;
 
 use super::topics::{Entry, State};
 
 /// A price that is far from the last one known is believed when REST tells it so many times in a row.
 const INSISTENCE: u8 = 3;
+/// A cache of the venue keeps a reply for no longer than this.
+const CACHED: Duration = Duration::from_secs(60);
 
 /// Whether a price is another symbol's: more than twice as high as the last one known, or less than half.
 fn is_far(held: Decimal, told: Decimal) -> bool {
@@ -57,24 +62,35 @@ impl Entry {
         }
     }
 
+    /// The newest id that was told of a state.
+    fn told_id(&self) -> Option<u64> {
+        match &self.state {
+            State::Book(book) => self.shown().and_then(|shown| shown.venue_id).max(book.told_id()),
+            State::Depth(held) => self.sequence.last().max(held.as_ref().and_then(|held| held.venue_id)),
+            State::Latest(_) => self.sequence.last(),
+            State::Events | State::Keyed(_) => None,
+        }
+    }
+
+    /// Whether a reply that is right at `id` is older than what was told. Ids far below are those of a venue that has
+    /// started over, unless what a cache has kept can be as old.
+    pub(super) fn is_older(&self, now: Mono, id: u64) -> bool {
+        let fits = |held: u64| held - id <= RESET_DISTANCE || !self.is_still(now, CACHED);
+        self.told_id().is_some_and(|held| id < held && fits(held))
+    }
+
     /// Whether polled levels, right at `last`, can be this book now.
-    pub(super) fn is_likely(&self, last: u64, bids: &[Level], asks: &[Level]) -> bool {
+    pub(super) fn is_likely(&self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> bool {
         let far = bids.first().zip(self.touch()).is_some_and(|(bid, held)| is_far(held, bid.price));
         // A wrong book is worse than none, however often it is told.
-        !far && self.is_possible(last, bids, asks)
+        !far && self.is_possible(now, last, bids, asks)
     }
 
     /// Whether they can, whatever their prices.
-    pub(super) fn is_possible(&self, last: u64, bids: &[Level], asks: &[Level]) -> bool {
-        let held = match &self.state {
-            State::Book(book) => self.shown().and_then(|shown| shown.venue_id).max(book.told_id()),
-            _ => None,
-        };
-        // Ids far below are those of a venue that has started over.
-        let older = held.is_some_and(|held| last < held && held - last <= RESET_DISTANCE);
+    pub(super) fn is_possible(&self, now: Mono, last: u64, bids: &[Level], asks: &[Level]) -> bool {
         let crossed = bids.first().zip(asks.first()).is_some_and(|(bid, ask)| bid.price >= ask.price);
         let empty = bids.is_empty() && asks.is_empty();
-        !(older || crossed || empty)
+        !(crossed || empty || self.is_older(now, last))
     }
 }
 

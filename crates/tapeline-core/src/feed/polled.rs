@@ -11,7 +11,7 @@ use super::books::{draft, joined};
 use super::history::Draft;
 use super::market::{Epochs, Origin};
 use super::partial::changes;
-use super::topics::{Seen, State};
+use super::topics::{Entry, Seen, State};
 
 /// A reply with so many events is taken for one of several.
 const FULL: usize = 500;
@@ -46,7 +46,7 @@ impl Feed {
                     let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
                     if book {
                         self.polled_book(now, id, time, last, bids, asks);
-                    } else if self.is_likely_top(id, last, bids, asks) {
+                    } else if self.is_likely_top(now, id, last, bids, asks) {
                         self.partial(now, id, Source::Poll, (time, last), bids, asks);
                         taken = true;
                     }
@@ -65,18 +65,18 @@ impl Feed {
     }
 
     /// Whether polled levels can be the top of the book that a topic is now.
-    fn is_likely_top(&mut self, id: TopicId, last: u64, bids: &[Level], asks: &[Level]) -> bool {
-        let Some(entry) = self.topics.get(id).filter(|entry| entry.is_possible(last, bids, asks)) else {
-            return false;
-        };
+    fn is_likely_top(&mut self, now: Time, id: TopicId, last: u64, bids: &[Level], asks: &[Level]) -> bool {
+        let possible = |entry: &&Entry| entry.is_possible(now.mono, last, bids, asks);
+        let Some(entry) = self.topics.get(id).filter(possible) else { return false };
         let prices = entry.touch().zip(bids.first().map(|level| level.price));
         prices.is_none_or(|(held, told)| self.fallback.believes(id, held, told))
     }
 
     /// Whether a polled state can be what a topic is now.
-    fn is_likely_state(&mut self, id: TopicId, data: &Data) -> bool {
+    fn is_likely_state(&mut self, now: Time, id: TopicId, data: &Data) -> bool {
         let (Some(entry), Data::Quote(quote)) = (self.topics.get(id), data) else { return true };
-        if quote.bid.is_zero() && quote.ask.is_zero() {
+        let older = quote.venue_id.is_some_and(|told| entry.is_older(now.mono, told));
+        if older || quote.bid.is_zero() && quote.ask.is_zero() {
             return false;
         }
         entry.touch().is_none_or(|held| self.fallback.believes(id, held, quote.bid))
@@ -84,7 +84,7 @@ impl Feed {
 
     /// One polled event, or state that is not a book; whether it can be true.
     fn polled_event(&mut self, now: Time, topic: TopicId, id: u64, time: Option<Unix>, data: Data) -> bool {
-        if !self.is_likely_state(topic, &data) {
+        if !self.is_likely_state(now, topic, &data) {
             return false;
         }
         let Some(entry) = self.topics.get_mut(topic) else { return false };
@@ -122,7 +122,7 @@ impl Feed {
         if book.last_id().is_some() {
             return;
         }
-        let likely = self.topics.get(id).is_some_and(|entry| entry.is_likely(last, bids, asks));
+        let likely = self.topics.get(id).is_some_and(|entry| entry.is_likely(now.mono, last, bids, asks));
         let Some(entry) = self.topics.get_mut(id) else { return };
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;

@@ -44,6 +44,8 @@ pub struct BookSync {
     pub(super) outstanding: bool,
     pub(super) ever_synced: bool,
     pub(super) cut: bool,
+    /// The id at which it was right last; none once the venue has begun its ids anew.
+    pub(super) told: Option<u64>,
     /// The newest delta seen.
     pub(super) newest: Option<Seen>,
     stragglers: Stragglers,
@@ -111,6 +113,7 @@ impl BookSync {
             outstanding: false,
             ever_synced: false,
             cut: false,
+            told: None,
             newest: None,
             stragglers: Stragglers::default(),
             ask_at: Mono::NEVER,
@@ -135,6 +138,7 @@ impl BookSync {
         self.held = None;
         let Phase::Synced { id, .. } = self.phase else { return None };
         self.counters.cuts += 1;
+        self.told = Some(id);
         self.phase = Phase::Unsynced { why: Why::Cut, resume: Some(id) };
         Some(Break { why: Why::Cut, expected: self.expected(id), got: 0 })
     }
@@ -293,6 +297,7 @@ impl BookSync {
     /// The book at `id` is no longer right, and this delta is the first one of what comes next.
     fn start_over(&mut self, why: Why, id: u64, span: Span, bids: &[Level], asks: &[Level]) -> Outcome {
         self.phase = Phase::Unsynced { why, resume: None };
+        self.told = (why != Why::Restart).then_some(id);
         let got = match self.rule.chain {
             Chain::Contiguous => span.first,
             Chain::Linked => self.start_of(span),
@@ -310,6 +315,7 @@ impl BookSync {
     /// delta that showed it behind.
     pub(super) fn corrupt(&mut self, now: Mono, id: u64, got: u64, from: Option<u64>) -> Outcome {
         self.phase = Phase::Unsynced { why: Why::Corrupt, resume: None };
+        self.told = Some(id);
         self.held = None;
         self.backlog.begin(from);
         self.count_corrupt(now);

@@ -31,7 +31,7 @@ impl BookSync {
     pub(crate) const fn told_id(&self) -> Option<u64> {
         match self.phase {
             Phase::Synced { id, .. } => Some(id),
-            Phase::Unsynced { resume, .. } => resume,
+            Phase::Unsynced { .. } => self.told,
         }
     }
 

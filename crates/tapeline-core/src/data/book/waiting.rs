@@ -58,8 +58,7 @@ impl BookSync {
         if end.or(resume).is_some_and(|end| span.last <= end) {
             if self.began_anew(time, span.last) {
                 self.counters.restarts += 1;
-                self.held = None;
-                self.newest = None;
+                (self.held, self.newest, self.told) = (None, None, None);
                 return self.keep_from(span, bids, asks);
             }
             self.counters.ignored += 1;

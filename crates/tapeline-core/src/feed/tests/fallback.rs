@@ -3,11 +3,13 @@
 
 use super::poll::{fallen, turn};
 use super::toy::{Bench, SECOND, live, market, read};
+use crate::data::event::Quote;
 use crate::data::topic::Topic;
+use crate::data::update::Data;
 use crate::feed::{Command, FetchId, Input};
 use crate::outbox::{Outbox, Overflow, SubscriberId};
 use crate::policy::fault::Fault;
-use crate::venue::{Fetch, Refusal};
+use crate::venue::{Decoded, Fetch, Item, Refusal};
 
 fn refuse(bench: &mut Bench, id: FetchId, fault: Fault) {
     bench.input(Input::Fetched { id, result: Err(Refusal::new(fault, "no such symbol")) });
@@ -246,4 +248,51 @@ fn a_price_of_another_symbol_now_and_then_is_not_believed() {
         assert!(told.iter().all(|update| update.ends_with("bid=5")), "{told:?}");
     }
     assert!(replies > 20);
+}
+
+/// A reply with the top of a book, or a whole one, at update id `last`.
+fn at(bench: &mut Bench, fetch: FetchId, topic: &str, last: u64) {
+    if topic.starts_with("toy:book") {
+        return bench.answer(fetch, last);
+    }
+    let (price, one) = (5.into(), 1.into());
+    let quote = Quote { bid: price, bid_size: one, ask: price, ask_size: one, venue_id: Some(last) };
+    let (topic, data) = (crate::venue::TopicId(0), Data::Quote(quote));
+    let items = vec![Item::Market { topic, id: last, time: None, data }];
+    bench.input(Input::Fetched { id: fetch, result: Ok(Decoded { items, ..Decoded::default() }) });
+}
+
+#[test]
+fn what_a_cache_has_kept_is_not_taken_for_a_venue_that_has_started_over() {
+    for topic in ["toy:book:R", "toy:quote:R"] {
+        let (mut bench, line, _who, mut outbox) = live(topic);
+        if topic == "toy:book:R" {
+            bench.hear(line, "d R 9000 9000 95 1");
+            let fetch = bench.fetch();
+            bench.answer(fetch, 9_000);
+            // A hole is all that its readers know of last.
+            bench.hear(line, "d R 9009 9009 95 1");
+            bench.todo.clear();
+        } else {
+            bench.hear(line, "q R 9000 5");
+        }
+        bench.cut(line);
+        market(&mut outbox);
+        let mut told_after = None;
+        for second in 0..100 {
+            bench.pass(SECOND);
+            for (id, why) in turn(&mut bench, true) {
+                if matches!(why, Fetch::Poll { .. }) {
+                    at(&mut bench, id, topic, 700 + second);
+                }
+            }
+            let told = market(&mut outbox);
+            if !told.is_empty() && told_after.is_none() {
+                assert!(told[0].starts_with("snapshot 0"), "{told:?}");
+                told_after = Some(second);
+            }
+        }
+        // A cache forgets; ids that were started over stay low.
+        assert!(told_after.is_some_and(|second| (59..70).contains(&second)), "{topic}: {told_after:?}");
+    }
 }

@@ -261,8 +261,8 @@ fn reply(bench: &mut Bench, id: FetchId, last: u64, bid: i64, ask: i64) {
 
 #[test]
 fn a_reply_that_cannot_be_this_book_is_not_shown() {
-    // Another symbol's, with higher ids or with lower ones; empty; older than what was streamed.
-    for (last, bid, ask) in [(7_020, 900, 910), (3, 900, 910), (20, 0, 0), (4_990, 90, 110)] {
+    // Another symbol's, with higher ids or with lower ones; empty; older than what was streamed, also by far.
+    for (last, bid, ask) in [(7_020, 900, 910), (3, 900, 910), (20, 0, 0), (4_990, 90, 110), (900, 90, 110)] {
         let (mut bench, line, _who, mut outbox) = live("toy:book:R");
         bench.hear(line, "d R 5000 5000 95 1");
         let fetch = bench.fetch();
