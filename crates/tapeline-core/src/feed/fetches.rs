@@ -224,7 +224,12 @@ impl Feed {
             if let Item::Levels { time, last, levels, bids, .. } = item {
                 let levels = decoded.levels.get(levels.start as usize..levels.end as usize).unwrap_or(&[]);
                 let (bids, asks) = levels.split_at(levels.len().min(*bids as usize));
-                self.snapshot(now, topic, *time, *last, bids, asks);
+                if self.is_credible(topic, bids, asks) {
+                    self.snapshot(now, topic, *time, *last, bids, asks);
+                } else {
+                    let refusal = Refusal::new(Fault::Server, "its prices are another symbol's");
+                    self.snapshot_refused(now, topic, &refusal);
+                }
             }
         }
     }

@@ -9,12 +9,18 @@ use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::Data;
 use crate::time::Mono;
 
-use super::topics::{Entry, State};
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::topics::{Entry, Seen, State};
 
 /// A price that is far from the last one known is believed when REST tells it so many times in a row.
 const INSISTENCE: u8 = 3;
 /// A cache of the venue keeps a reply for no longer than this.
 const CACHED: Duration = Duration::from_secs(60);
+
+/// A snapshot that is far from the last price known is believed when so many in a row agree, and no delta tells.
+const STUBBORN: u8 = 6;
 
 /// Whether a price is another symbol's: more than twice as high as the last one known, or less than half.
 fn is_far(held: Decimal, told: Decimal) -> bool {
@@ -33,15 +39,66 @@ pub(super) struct Doubt {
 impl Doubt {
     /// Whether a price is believed beside the one that is `held`: it is near that, or it is told again and again.
     pub(super) fn believes(&mut self, held: Decimal, told: Decimal) -> bool {
+        self.believes_after(INSISTENCE, held, told)
+    }
+
+    fn believes_after(&mut self, insistence: u8, held: Decimal, told: Decimal) -> bool {
         if !is_far(held, told) {
             *self = Self::default();
             return true;
         }
         let agrees = self.times > 0 && !is_far(self.last, told);
         let times = if agrees { self.times + 1 } else { 1 };
-        let insists = times >= INSISTENCE;
+        let insists = times >= insistence;
         *self = if insists { Self::default() } else { Self { last: told, times } };
         insists
+    }
+}
+
+/// What the deltas that wait for a snapshot say of it: they cannot have set a bid far above its asks, nor an ask far
+/// below its bids, and what they set near them speaks for it. `None` if they tell nothing.
+fn agrees(
+    (bid, ask): (Option<Decimal>, Option<Decimal>),
+    (best_bid, best_ask): (Decimal, Decimal),
+) -> Option<bool> {
+    let high = bid.is_some_and(|bid| bid > best_ask && is_far(best_ask, bid));
+    let low = ask.is_some_and(|ask| ask < best_bid && is_far(best_bid, ask));
+    let near = |price: Option<Decimal>, best| price.is_some_and(|price| !is_far(best, price));
+    if high || low {
+        Some(false)
+    } else if near(bid, best_bid) || near(ask, best_ask) {
+        Some(true)
+    } else {
+        None
+    }
+}
+
+impl Feed {
+    /// Whether a snapshot can be this book: the venue's answer does not name its symbol.
+    pub(super) fn is_credible(&mut self, id: TopicId, bids: &[Level], asks: &[Level]) -> bool {
+        let Some((bid, ask)) = bids.first().zip(asks.first()) else { return true };
+        let best = (bid.price, ask.price);
+        let Some(State::Book(book)) = self.topics.get(id).map(|entry| &entry.state) else { return true };
+        let stands = book.last_id().is_some();
+        if let Some(agrees) = agrees(book.awaited(), best).filter(|_| !stands) {
+            return agrees;
+        }
+        let held = self.known_price(id);
+        let (Some(held), Some(entry)) = (held, self.topics.get_mut(id)) else { return true };
+        if stands {
+            return !is_far(held, best.0);
+        }
+        Seen::of(&mut entry.seen).doubt.believes_after(STUBBORN, held, best.0)
+    }
+
+    /// The price of a symbol, as far as one of its topics knows it.
+    fn known_price(&self, id: TopicId) -> Option<Decimal> {
+        let entry = self.topics.get(id)?;
+        let symbol = entry.topic.raw_symbol();
+        let others = || self.topics.iter().map(|(_, other)| other);
+        entry
+            .touch()
+            .or_else(|| others().filter(|other| other.topic.raw_symbol() == symbol).find_map(Entry::touch))
     }
 }
 
@@ -110,6 +167,20 @@ mod tests {
         check(100, 49, true);
         check(0, 7, false);
         check(7, 0, false);
+    }
+
+    #[test]
+    fn deltas_that_wait_for_a_snapshot_tell_whether_it_is_theirs() {
+        let check = |told: (Option<i64>, Option<i64>), best: (i64, i64), expected: Option<bool>| {
+            let told = (told.0.map(Decimal::from), told.1.map(Decimal::from));
+            assert_eq!(agrees(told, (best.0.into(), best.1.into())), expected, "{told:?} {best:?}");
+        };
+        check((Some(99), Some(102)), (100, 101), Some(true));
+        check((Some(62_000), None), (3_000, 3_001), Some(false));
+        check((None, Some(3_001)), (62_000, 62_001), Some(false));
+        check((Some(10), Some(900)), (100, 101), None);
+        check((None, None), (100, 101), None);
+        check((Some(10), Some(110)), (100, 101), Some(true));
     }
 
     #[test]

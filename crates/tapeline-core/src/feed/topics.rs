@@ -20,6 +20,7 @@ use super::carriers::Carriers;
 use super::copies::Copies;
 use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
+use super::likely::Doubt;
 use super::market::Epochs;
 use super::pace::Pace;
 use super::readers::Readers;
@@ -76,6 +77,8 @@ pub(super) struct Seen {
     pub(super) closed: Option<Unix>,
     /// A polled book, shown while the streamed one is not right.
     pub(super) shown: Option<Box<Book>>,
+    /// Of a book: snapshots that were not believed.
+    pub(super) doubt: Doubt,
     /// What the latest events looked like, where two lines tell of them.
     pub(super) prints: Option<Box<Prints>>,
 }

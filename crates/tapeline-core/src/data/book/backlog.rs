@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::decimal::Decimal;
 use super::super::event::Level;
 
 /// One kept delta, without its levels.
@@ -69,6 +70,20 @@ impl Backlog {
         let lost = self.entries.len() as u64 + 1;
         self.begin(Some(last));
         lost
+    }
+
+    /// The highest bid and the lowest ask that the kept deltas set.
+    pub(super) fn touch(&self) -> (Option<Decimal>, Option<Decimal>) {
+        let (mut bid, mut ask) = (None::<Decimal>, None::<Decimal>);
+        let mut levels = self.levels.iter();
+        for entry in &self.entries {
+            let rests = |level: &&Level| !level.size.is_zero();
+            let bids = levels.by_ref().take(entry.bids as usize).filter(rests).map(|level| level.price).max();
+            let asks = levels.by_ref().take(entry.asks as usize).filter(rests).map(|level| level.price).min();
+            bid = bid.max(bids);
+            ask = ask.into_iter().chain(asks).min();
+        }
+        (bid, ask)
     }
 
     /// The kept deltas that go beyond `id`, oldest first: last id, bids, asks.

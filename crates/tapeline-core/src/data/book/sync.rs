@@ -9,6 +9,7 @@ use super::backlog::Backlog;
 use super::horizon::{Horizon, Reach};
 use super::ladder::Ladder;
 use super::{BookLimits, Break, Counters, Outcome, Why};
+use crate::data::decimal::Decimal;
 use crate::data::event::Level;
 use crate::defect::{Defect, planted};
 use crate::time::{Mono, Unix};
@@ -154,6 +155,11 @@ impl BookSync {
         {
             self.backlog.begin(Some(id));
         }
+    }
+
+    /// The highest bid and the lowest ask that the deltas tell which wait for a snapshot.
+    pub fn awaited(&self) -> (Option<Decimal>, Option<Decimal>) {
+        self.backlog.touch()
     }
 
     /// The snapshot asked for will not come.

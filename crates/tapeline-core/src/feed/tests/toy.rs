@@ -323,15 +323,25 @@ impl Bench {
 
     /// Answers a fetch with one bid and one ask at update id `last`.
     pub(super) fn answer(&mut self, id: FetchId, last: u64) {
+        self.answer_with(id, last, (90, 110));
+    }
+
+    /// Answers a fetch with one level a side.
+    pub(super) fn answer_with(&mut self, id: FetchId, last: u64, touch: (i64, i64)) {
+        self.answer_as(crate::venue::TopicId(0), id, last, touch);
+    }
+
+    /// Answers a fetch of any topic with one level a side.
+    pub(super) fn answer_as(
+        &mut self,
+        topic: crate::venue::TopicId,
+        id: FetchId,
+        last: u64,
+        (bid, ask): (i64, i64),
+    ) {
         let level = |price: i64| Level { price: price.into(), size: 1.into() };
-        let mut decoded = Decoded { levels: vec![level(90), level(110)], ..Decoded::default() };
-        decoded.items.push(Item::Levels {
-            topic: crate::venue::TopicId(0),
-            time: None,
-            last,
-            levels: 0..2,
-            bids: 1,
-        });
+        let mut decoded = Decoded { levels: vec![level(bid), level(ask)], ..Decoded::default() };
+        decoded.items.push(Item::Levels { topic, time: None, last, levels: 0..2, bids: 1 });
         self.input(Input::Fetched { id, result: Ok(decoded) });
     }
 }
