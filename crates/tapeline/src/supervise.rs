@@ -18,16 +18,15 @@ use tokio::time::sleep;
 use crate::order::{Order, VenueReading};
 use crate::run::{Loop, Wiring};
 
-/// Restarts that are granted within [`WINDOW`], and the delay before each of them.
-const DELAYS: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(800),
-];
+/// Restarts of a feed that are granted within [`WINDOW`]; the next crash halts its venue. Five in ten seconds, which
+/// is what other parts may have, are more than that.
+const GRANTED: usize = 3;
 /// Crashes longer ago than this are forgotten.
-const WINDOW: Duration = Duration::from_secs(10);
+const WINDOW: Duration = Duration::from_secs(60);
+/// The delay before a restart, by how many there were within [`LATELY`].
+const DELAYS: [Duration; GRANTED] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(200)];
+/// Restarts longer ago than this delay no other.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// The crashes of one part, and what follows the next one.
 #[derive(Debug, Default)]
@@ -41,11 +40,12 @@ impl Restarts {
         while self.recent.front().is_some_and(|at| now.since(*at) >= WINDOW) {
             self.recent.pop_front();
         }
-        let delay = DELAYS.get(self.recent.len()).copied();
-        if delay.is_some() {
-            self.recent.push_back(now);
+        if self.recent.len() >= GRANTED {
+            return None;
         }
-        delay
+        let lately = self.recent.iter().filter(|at| now.since(**at) < LATELY).count();
+        self.recent.push_back(now);
+        DELAYS.get(lately).copied()
     }
 }
 
@@ -166,13 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn the_sixth_crash_in_ten_seconds_halts() {
-        check(&[0, 1, 2, 3, 4, 5], &[Some(0), Some(100), Some(200), Some(400), Some(800), None]);
+    fn the_fourth_crash_in_a_minute_halts() {
+        check(&[0, 1, 2, 3], &[Some(0), Some(100), Some(200), None]);
+        // Also one that comes every few seconds, for ever.
+        check(&[0, 19_000, 38_000, 57_000], &[Some(0), Some(0), Some(0), None]);
     }
 
     #[test]
     fn old_crashes_are_forgotten() {
-        check(&[0, 1, 2, 3, 4, 10_001], &[Some(0), Some(100), Some(200), Some(400), Some(800), Some(400)]);
-        check(&[0, 10_000, 20_000], &[Some(0), Some(0), Some(0)]);
+        check(&[0, 1, 2, 60_000, 60_001], &[Some(0), Some(100), Some(200), Some(0), Some(100)]);
+        check(&[0, 20_000, 40_000, 60_000, 80_000], &[Some(0); 5]);
+        check(&[0, 20_000, 40_000, 59_999, 60_000], &[Some(0), Some(0), Some(0), None, Some(0)]);
     }
 }

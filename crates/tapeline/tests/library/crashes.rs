@@ -53,7 +53,7 @@ async fn a_feed_that_crashes_again_and_again_is_halted_until_it_is_reset() {
     assert_eq!(trades.cut_off(), Some(CutOff::Failed));
     let status = hub.status().await;
     assert!(status.venues[0].halted);
-    assert_eq!(status.venues[0].restarts, 6);
+    assert_eq!(status.venues[0].restarts, 4);
     let refused = hub.trades("plain", "A").await.unwrap_err();
     assert_eq!(refused, SubscribeError::Unavailable { venue: "plain".to_owned() });
     venue.crash.store(false, Ordering::SeqCst);
