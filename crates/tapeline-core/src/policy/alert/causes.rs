@@ -80,10 +80,10 @@ causes! {
     "Check whether a proxy or firewall blocks WebSockets and whether the venue has trouble. It returns by itself."
     LineHalted "line_halted" Connection Nothing false
     "A line stopped for good: its address, certificate or request is refused, and trying again cannot help."
-    "Read the reason in `tapeline status`, correct the settings (address, certificate authority, symbol) and `tapeline reload`."
+    "Read the reason in `tapeline status`, correct the settings (address, certificate authority, symbol) and restart: `tapeline reload` changes no venue that runs."
     Authentication "authentication" Connection Nothing false
     "The venue does not accept the credentials, also not after they were refreshed."
-    "Check the key, its permissions, its expiry and the addresses it is bound to; then `tapeline reload`."
+    "Check the key, its permissions, its expiry and the addresses it is bound to. `tapeline recover` reads a key anew from its file; one that stands elsewhere needs a restart."
     RateLimited "rate_limited" Connection Nothing false
     "The venue asked for a pause (429). Nothing is sent before it is over."
     "Look for other programs behind the same address, ask for fewer topics, or lower `weight_percent`."
