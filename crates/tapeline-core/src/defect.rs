@@ -88,11 +88,17 @@ pub enum Defect {
     RestlessLadder,
     /// What comes after it was declared missing is not marked as late.
     LateUnmarked,
+    /// What is given up is not entered in the ledger.
+    LostUnentered,
+    /// What was fetched is entered in the ledger as if a line had brought it.
+    FetchedAsReceived,
+    /// An outage begins when it is noticed.
+    OutageFromNotice,
 }
 
 impl Defect {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::ResetBackoffOnConnect,
         Self::ForgetResubscribe,
         Self::DeliverDuplicate,
@@ -132,6 +138,9 @@ impl Defect {
         Self::BothOnOneEndpoint,
         Self::RestlessLadder,
         Self::LateUnmarked,
+        Self::LostUnentered,
+        Self::FetchedAsReceived,
+        Self::OutageFromNotice,
     ];
 
     /// Its name on command lines and in tables.
@@ -176,6 +185,9 @@ impl Defect {
             Self::BothOnOneEndpoint => "both-on-one-endpoint",
             Self::RestlessLadder => "restless-ladder",
             Self::LateUnmarked => "late-unmarked",
+            Self::LostUnentered => "lost-unentered",
+            Self::FetchedAsReceived => "fetched-as-received",
+            Self::OutageFromNotice => "outage-from-notice",
         }
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::data::ledger::{Counts, Ledger, Reading};
 use crate::data::topic::Topic;
 use crate::data::update::Source;
+use crate::defect::{Defect, planted};
 use crate::time::Time;
 use crate::venue::Sequencing;
 
@@ -44,7 +45,9 @@ impl Entry {
     pub(super) fn enter(&mut self, now: Time, source: Source) {
         let ledger = &mut Seen::of(&mut self.seen).ledger;
         match (self.sequencing, source) {
-            (Sequencing::Contiguous, Source::Repair) => ledger.repaired(now, 1),
+            (Sequencing::Contiguous, Source::Repair) if !planted(Defect::FetchedAsReceived) => {
+                ledger.repaired(now, 1);
+            }
             (Sequencing::Contiguous, _) => ledger.received(now, 1),
             _ => ledger.unverifiable(now, 1),
         }
