@@ -197,6 +197,8 @@ pub(super) struct Line {
     pub(super) round_trips: RoundTrips,
     /// Since when it is not read, as it was last looked at.
     pub(super) blocked: Option<Mono>,
+    /// When data last came before it was not read for so long that its silence is our own doing.
+    pub(super) unread: Option<Mono>,
     /// Sessions in a row that were given up since nothing came on them.
     pub(super) fruitless: u8,
     /// The last message of any kind: a sign of life.
@@ -242,6 +244,7 @@ impl Line {
             arrivals: Arrivals::default(),
             round_trips: RoundTrips::default(),
             blocked: None,
+            unread: None,
             fruitless: 0,
             last_frame: now.mono,
             last_data: now.mono,
@@ -263,6 +266,11 @@ impl Line {
             Phase::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// When its data last reached us, and how long after that the next was to be expected.
+    pub(super) fn rhythm(&self, most: Duration) -> (Mono, Duration) {
+        (self.unread.unwrap_or(self.last_data), self.arrivals.expected(most))
     }
 
     /// How long silence on it may last before it is suspicious.

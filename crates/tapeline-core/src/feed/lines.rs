@@ -187,6 +187,7 @@ impl Feed {
         }
         line.last_frame = now.mono;
         line.last_data = now.mono;
+        line.unread = None;
         line.arrivals.resume(now.mono);
         line.corrupt = (0, now.mono);
         if planted(Defect::ResetBackoffOnConnect) {

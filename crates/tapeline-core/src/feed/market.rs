@@ -44,9 +44,12 @@ impl Feed {
         }
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
+        let unheard = now.mono.since(line.last_frame);
         line.last_frame = now.mono;
         if line.is_doubted() {
             self.believe(now, slot, "data came");
+        } else if unheard >= self.config.timing.silent_min || line.unread.is_some() {
+            self.note_unread(now, slot, unheard);
         }
         let line = &self.lines[slot];
         self.decoded.clear();

@@ -30,7 +30,7 @@ pub struct Memory {
     pub(super) closed_ledgers: Counts,
     /// How the topics were served.
     pub(super) records: Option<Records>,
-    /// Those that were not at rest, how they were served, and when their last message came.
+    /// Those that were not at rest, how they were served, and when their next message was due.
     pub(super) served: Vec<(Topic, State, Option<Mono>)>,
     /// What a process before this one has used up of the limits.
     pub(super) kept: Option<Kept>,
@@ -60,11 +60,11 @@ impl Memory {
 
     /// The feed has crashed: nothing is served until its successor does.
     pub fn crashed(&mut self, now: Time) {
-        for (topic, state, last_at) in &mut self.served {
+        for (topic, state, due) in &mut self.served {
             let from = std::mem::replace(state, State::Down);
             let (Some(records), Some(events)) = (&mut self.records, &mut self.events) else { return };
             if from != State::Down {
-                let since = last_at.unwrap_or(now.mono).min(now.mono);
+                let since = due.unwrap_or(now.mono).min(now.mono);
                 records.append(now, events, topic.as_str(), (from, State::Down), since, "the feed crashed");
             }
         }
@@ -123,8 +123,8 @@ impl Feed {
             Memory { gate, ladder, failures, closed_ledgers, records, events, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
             if entry.served != State::None {
-                let last_at = entry.last_at().map(|at| at.mono);
-                memory.served.push((entry.topic.clone(), entry.served, last_at));
+                let due = Self::due_by_lines(&self.lines, self.config.timing.silent_max, entry);
+                memory.served.push((entry.topic.clone(), entry.served, due));
             }
             if let Some(seen) = &entry.seen {
                 memory.ledgers.push((entry.topic.clone(), seen.ledger.clone()));

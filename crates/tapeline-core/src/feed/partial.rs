@@ -80,8 +80,10 @@ impl Feed {
                 if let Some(snapshot) = entry.snapshot(now) {
                     entry.announce(&mut self.readers, &snapshot);
                 }
+                self.note_service(now, id);
             }
             Some(before) => {
+                let again = before.state == BookState::Stale;
                 let changed_bids = changes(before.bids(), bids, true);
                 let changed_asks = changes(before.asks(), asks, false);
                 if changed_bids.is_empty() && changed_asks.is_empty() && before.state == state {
@@ -91,6 +93,9 @@ impl Feed {
                 let delta = Book { levels, bids: changed_bids.len() as u32, venue_id, state };
                 let draft = Draft { source, ..draft(now, time, delta) };
                 entry.publish(&mut self.readers, &self.config, draft);
+                if again {
+                    self.note_service(now, id);
+                }
             }
         }
     }
@@ -171,6 +176,7 @@ impl Feed {
         held.state = BookState::Stale;
         let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
         entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+        self.note_service(now, id);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::data::event::BookState;
 use crate::data::topic::Topic;
+use crate::defect::{Defect, planted};
 use crate::policy::ladder::Rung;
 use crate::policy::uptime::{Faults, Log, State};
 use crate::time::{Mono, Time};
@@ -13,14 +14,13 @@ use crate::venue::TopicId;
 
 use super::Feed;
 use super::events::Events;
+use super::line::Line;
 use super::topics::{self, Entry};
 
 /// Transitions at hand; the sums of those before are kept.
 const RECORDS: usize = 4_096;
 /// Faults of lines at hand.
 const FAULTS: usize = 4_096;
-/// The patience with a line is so many of its mean gaps.
-const GAPS: u32 = 8;
 
 /// What is kept of how the topics of a feed are served.
 #[derive(Debug, Clone)]
@@ -103,6 +103,7 @@ impl Feed {
         }
         self.unserved.remove(&id);
         let since = match (from, to) {
+            _ if planted(Defect::OutageFromNotice) => now.mono,
             (_, State::Down) | (State::Full, State::Any) => self.overdue_since(now, entry, from),
             // What ends an outage ends it now, also where that is polling.
             _ => now.mono,
@@ -172,6 +173,8 @@ impl Feed {
         let rung = self.fallback.ladder.rung();
         let is_right = match &entry.state {
             topics::State::Book(book) => book.state() == BookState::Live && !entry.doubted,
+            // It was cut from a book that is not right any more.
+            topics::State::Depth(Some(held)) if held.state == BookState::Stale => false,
             _ => !entry.outage,
         };
         if is_right && self.is_served(entry) {
@@ -200,17 +203,51 @@ impl Feed {
             State::Any => entry.last_at().map(|at| at.mono + self.config.timing.poll_every),
             // The line is well; it is the data that broke just now.
             _ if self.is_served(entry) => None,
-            _ => {
-                let most = self.config.timing.silent_max;
-                let proven = |slot: &usize| self.lines[*slot].live().is_none_or(|live| live.proven.is_some());
-                let due = |slot: usize| {
-                    let line = &self.lines[slot];
-                    line.last_data + line.arrivals.silent_after(Duration::ZERO, most) / GAPS
-                };
-                entry.carriers.iter().filter(proven).map(due).max()
-            }
+            _ => Self::due_by_lines(&self.lines, self.config.timing.silent_max, entry),
         };
         due.unwrap_or(now.mono).min(now.mono)
+    }
+
+    /// When the next message of what a topic's lines carry is or was due.
+    pub(super) fn due_by_lines(lines: &[Line], most: Duration, entry: &Entry) -> Option<Mono> {
+        let proven = |slot: &usize| lines[*slot].live().is_none_or(|live| live.proven.is_some());
+        let due = |slot: usize| {
+            let (last, expected) = lines[slot].rhythm(most);
+            last + expected
+        };
+        entry.carriers.iter().filter(proven).map(due).max()
+    }
+
+    /// A line that was silent for `unheard` speaks, and nobody has doubted it: it is we who did not run, or did not
+    /// read. That is nobody's fault but ours, and an outage all the same.
+    #[cold]
+    pub(super) fn note_unread(&mut self, now: Time, slot: usize, unheard: Duration) {
+        let timing = &self.config.timing;
+        let line = &self.lines[slot];
+        let unread = line.unread.is_some() || unheard >= line.silent_after(timing);
+        let proven = line.live().is_some_and(|live| live.proven.is_some());
+        let silent = |slot: usize| {
+            let line = &self.lines[slot];
+            now.mono.since(line.rhythm(timing.silent_max).0) >= line.silent_after(timing)
+        };
+        let felt = |id: &TopicId| {
+            let entry = self.topics.get(*id);
+            entry.is_some_and(|entry| entry.served == State::Full && entry.carriers.iter().all(silent))
+        };
+        let topics = line.wishes.iter().map(|(_, id)| id).filter(|_| unread && proven).filter(felt);
+        let topics: Vec<TopicId> = topics.collect();
+        for id in topics {
+            let Some(entry) = self.topics.get(id) else { continue };
+            let due = Self::due_by_lines(&self.lines, self.config.timing.silent_max, entry);
+            let (topic, since) = (entry.topic.clone(), due.unwrap_or(now.mono).min(now.mono));
+            let cause = "we did not run, or did not read";
+            self.tell_transition(now, topic.as_str(), (State::Full, State::Down), since, cause);
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.served = State::Down;
+            }
+            self.note_service(now, id);
+        }
+        self.lines[slot].unread = None;
     }
 
     fn cause_of(&self, entry: &Entry, to: State) -> String {

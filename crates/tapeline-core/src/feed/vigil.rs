@@ -63,6 +63,7 @@ impl Feed {
         let timing = &self.config.timing;
         let line = &mut self.lines[slot];
         line.wishes.postpone(now.mono + timing.confirm_within);
+        line.unread.get_or_insert(line.last_data);
         (line.last_frame, line.last_data) = (now.mono, now.mono);
         line.arrivals.resume(now.mono);
         let Phase::Live(live) = &mut line.phase else { return };

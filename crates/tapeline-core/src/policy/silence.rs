@@ -87,6 +87,14 @@ impl Arrivals {
         Duration::try_from_secs_f64(mean * GAPS).unwrap_or(max).min(max).max(min)
     }
 
+    /// How long after the last arrival the next one is to be expected: the mean gap as far as it is known, with no
+    /// allowance for doubt, and at most `most`. At once if nothing is known.
+    pub fn expected(&self, most: Duration) -> Duration {
+        let known = 1.0 - self.rest;
+        let mean = if known > 0.0 { self.sum / known } else { 0.0 };
+        Duration::try_from_secs_f64(mean).unwrap_or(most).min(most)
+    }
+
     /// Whether what comes is known to come so often that its absence for a few times `max` means something. A
     /// line that is quieter may pause for hours: the last gaps say nothing of the next one.
     pub fn is_lively(&self, max: Duration) -> bool {

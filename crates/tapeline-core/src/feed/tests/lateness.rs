@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::toy::{Bench, SECOND, live, market};
+use super::toy::{Bench, SECOND, chatter, live, market};
 use crate::feed::{Action, DialError, Input, Stage};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
+use crate::time::Mono;
 
 /// Nothing runs for a while; then the loop looks at its deadlines before it looks at its sockets.
 fn stop(bench: &mut Bench, by: Duration) {
@@ -34,6 +35,29 @@ fn what_waits_in_the_socket_is_not_declared_missing() {
     let told: Vec<_> = events.iter().filter(|record| &*record.entity == "feed").collect();
     assert_eq!(told.len(), 1, "our own pause is on record");
     assert!(told[0].cause.starts_with("late by "), "{}", told[0].cause);
+}
+
+/// How the topic was served after `from`: the word, since when, and when that was noticed, in milliseconds.
+fn served(bench: &Bench, from: Mono) -> Vec<(&'static str, u64, u64)> {
+    let ms = |at: Mono| at.since(from).as_millis() as u64;
+    let log = bench.feed.records().log().after(0).filter(|one| one.at >= from);
+    log.map(|one| (one.to.name(), ms(one.since), ms(one.at))).collect()
+}
+
+#[test]
+fn a_pause_of_our_own_is_an_outage_although_nobody_is_blamed() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    chatter(&mut bench, line);
+    let start = bench.now.mono;
+    stop(&mut bench, 20 * SECOND);
+    bench.hear(line, "t A 6001 1");
+    let all = served(&bench, start);
+    let [("down", since, 20_000), ("full", 20_000, 20_000)] = all[..] else { panic!("{all:?}") };
+    assert!(since <= 20, "the next message was due after 10 ms: {since}");
+    assert!(!closes(&bench), "the venue is not blamed");
+    stop(&mut bench, SECOND);
+    bench.hear(line, "t A 6002 1");
+    assert_eq!(served(&bench, start).len(), 2, "what nobody would notice of a venue is none of ours either");
 }
 
 #[test]

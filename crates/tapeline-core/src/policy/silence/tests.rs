@@ -46,6 +46,17 @@ fn eight_mean_gaps_are_borne() {
 }
 
 #[test]
+fn the_next_message_is_expected_after_the_mean_gap_without_allowance_for_doubt() {
+    let expected = |gap: f64, lasting: f64| regular(gap, lasting).expected(MAX).as_secs_f64();
+    for (gap, lasting) in [(0.02, 2.0), (0.02, 90.0), (0.1, 90.0), (1.0, 600.0)] {
+        let found = expected(gap, lasting);
+        assert!((found - gap).abs() < gap * 0.02, "every {gap} s for {lasting} s: {found} s");
+    }
+    assert_eq!(Arrivals::default().expected(MAX), Duration::ZERO);
+    assert_eq!(regular(300.0, 3_000.0).expected(MAX), MAX);
+}
+
+#[test]
 fn a_slow_line_is_borne_up_to_the_bound() {
     check(&regular(20.0, 600.0), 60.0..=60.0);
 }
