@@ -212,6 +212,21 @@ impl<T> Sequence<T> {
         Some(Missing { from: self.last?.checked_add(1)?, to: first.checked_sub(1)? })
     }
 
+    /// From the first id that is missing to the last, what is held between them included.
+    pub fn holes(&self) -> Option<Missing> {
+        let Missing { from, to } = self.hole()?;
+        let held = &self.hole.as_ref()?.held;
+        let end = *held.last_key_value()?.0;
+        // From above: the first id that nobody holds.
+        let last = held.keys().rev().zip((0..=end).rev()).find(|(id, expected)| *id != expected);
+        Some(Missing { from, to: last.map_or(to, |(_, id)| id.max(to)) })
+    }
+
+    /// Whether an item is held back.
+    pub fn holds(&self, id: u64) -> bool {
+        self.hole.as_ref().is_some_and(|hole| hole.held.contains_key(&id))
+    }
+
     /// How many items are held back.
     pub fn held(&self) -> usize {
         self.hole.as_ref().map_or(0, |hole| hole.held.len())
@@ -250,6 +265,20 @@ mod tests {
             }
         }
         (out, missing, copies)
+    }
+
+    #[test]
+    fn all_holes_are_told_at_once() {
+        let holes = |ids: &[u64]| {
+            let mut sequence = Sequence::resuming(Some(1));
+            ids.iter().for_each(|id| sequence.hold(Mono::default(), *id, ()));
+            sequence.holes().map(|holes| (holes.from, holes.to))
+        };
+        assert_eq!(holes(&[]), None);
+        assert_eq!(holes(&[4]), Some((2, 3)));
+        assert_eq!(holes(&[3, 4, 5]), Some((2, 2)));
+        assert_eq!(holes(&[3, 5, 9, 10]), Some((2, 8)));
+        assert_eq!(holes(&[u64::MAX]), Some((2, u64::MAX - 1)));
     }
 
     #[test]

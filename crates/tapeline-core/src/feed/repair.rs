@@ -100,11 +100,12 @@ impl Feed {
         if entry.outage { limits.repair_bytes / (size_of::<Held>() + OVERHEAD) } else { limits.reorder }
     }
 
-    /// What to ask for next: what holds up delivery, else what was declared missing, one range after the other.
+    /// What to ask for next: what holds up delivery, all of it at once, else what was declared missing, one range after
+    /// the other.
     fn missing(&self, id: TopicId) -> Option<Missing> {
-        let hole = self.topics.get(id)?.sequence.hole();
+        let holes = self.topics.get(id)?.sequence.holes();
         let asked = self.repairs.0.get(&id).map_or(0, |repair| repair.asked);
-        hole.or_else(|| self.decoded.declared_next(id, asked))
+        holes.or_else(|| self.decoded.declared_next(id, asked))
     }
 
     /// Sends what is due.
@@ -179,7 +180,8 @@ impl Feed {
     ) {
         let wanted = |id: u64| (from..=to).contains(&id);
         let last = decoded.items.iter().filter_map(id_of).filter(|id| wanted(*id)).max();
-        decoded.items.retain(|item| id_of(item).is_none_or(wanted));
+        let held = |held: u64| self.topics.get(id).is_some_and(|entry| entry.sequence.holds(held));
+        decoded.items.retain(|item| id_of(item).is_none_or(|id| wanted(id) && !held(id)));
         if planted(Defect::RepairOutOfOrder) {
             decoded.items.reverse();
         }

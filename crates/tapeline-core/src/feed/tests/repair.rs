@@ -47,6 +47,22 @@ fn a_hole_is_filled_from_what_the_venue_keeps() {
 }
 
 #[test]
+fn many_holes_are_filled_by_one_request() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    hear(&mut bench, line, [1, 3, 5, 6, 9, 10]);
+    bench.pass(Duration::from_millis(250));
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (2, 8));
+    bench.give(fetch, 2..=8);
+    let told = market(&mut outbox);
+    let ids: Vec<_> = told.iter().filter_map(|line| line.split("id=").nth(1)).collect();
+    let expected = ["1", "2 repair", "3", "4 repair", "5", "6", "7 repair", "8 repair", "9", "10"];
+    assert_eq!(ids, expected);
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.repaired, counts.duplicates, counts.lost), (4, 0, 0));
+}
+
+#[test]
 fn one_that_was_only_out_of_order_is_not_asked_for() {
     let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
     hear(&mut bench, line, [1, 3, 2]);
