@@ -17,6 +17,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(SCRIPTS))
 
 from three_processes import Judge, Process, Watched, fetch  # noqa: E402
+from tapeline_client import Client  # noqa: E402, F401
 
 # The judge asks from here: the venue counts limits by address, and what the judge asks must not be the gateway's.
 OURS = "127.0.0.2"
