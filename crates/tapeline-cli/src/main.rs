@@ -56,7 +56,7 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
     match cli.command {
         Command::Config(config) => command::config::run(config.action, &global),
         Command::Backoff(args) => command::backoff::run(args.action, &global),
-        Command::Drill(args) => command::drill::run(args.action, &global),
+        Command::Drill(args) => asking(async || command::drill::run(args.action.clone(), &global).await),
         Command::Completions(args) => command::completions::run(&args),
         Command::Demo(args) => block_on(async |stop| command::demo::run(args, &global, stop).await),
         Command::Serve(args) => block_on(async |stop| command::serve::run(&args, global, stop).await),

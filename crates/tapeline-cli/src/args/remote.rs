@@ -215,7 +215,7 @@ pub(crate) struct Drill {
 }
 
 /// What to do with drills.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DrillAction {
     /// Show every drill, with the faults that it stands for
     List {
@@ -231,6 +231,9 @@ pub(crate) enum DrillAction {
         /// Every drill, one after the other
         #[arg(long)]
         all: bool,
+        /// Over real sockets against the venue's server, ten times as fast, instead of in virtual time
+        #[arg(long)]
+        real: bool,
         /// One JSON object with everything measured
         #[arg(long)]
         json: bool,

@@ -1,18 +1,23 @@
-//! `tapeline drill`: named troubles in virtual time, with verdicts and figures.
+//! `tapeline drill`: named troubles in virtual time, or over real sockets, with verdicts and figures.
+
+mod real;
 
 use std::io::Write as _;
 
-use tapeline_sim::drills::{self, Report, Summary, Unknown};
+use tapeline_sim::drills::{self, Report, Summary, Unknown, staged};
 
+use tokio::task::JoinHandle;
+
+use self::real::NotPlayed;
 use crate::args::{DrillAction, Global};
 use crate::exit::{Exit, Failed};
 use crate::out::{print, print_to_reader};
 
 /// Runs the command.
-pub(crate) fn run(action: DrillAction, global: &Global) -> Result<Exit, Failed> {
+pub(crate) async fn run(action: DrillAction, global: &Global) -> Result<Exit, Failed> {
     match action {
         DrillAction::List { json } => list(json),
-        DrillAction::Run { name, all: _, json, seed } => {
+        DrillAction::Run { name, all: _, real, json, seed } => {
             let names: Vec<String> = match name {
                 Some(name) => {
                     let unknown = |why: Unknown| Failed::new(Exit::Usage, why);
@@ -20,9 +25,10 @@ pub(crate) fn run(action: DrillAction, global: &Global) -> Result<Exit, Failed> 
                         .map_err(|why| unknown(why).hint("`tapeline drill list` shows all of them"))?;
                     vec![name]
                 }
+                None if real => staged::stageable().into_iter().map(str::to_owned).collect(),
                 None => drills::list().iter().map(|drill| drill.name.to_owned()).collect(),
             };
-            play(&names, json, seed, global)
+            play(&names, Manner { real, json, seed }, global).await
         }
     }
 }
@@ -41,15 +47,43 @@ fn list(json: bool) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-fn play(names: &[String], json: bool, seed: u64, global: &Global) -> Result<Exit, Failed> {
+/// A drill that is being played.
+type Played = JoinHandle<Result<Report, NotPlayed>>;
+
+/// How drills are run and told.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    real: bool,
+    json: bool,
+    seed: u64,
+}
+
+/// The report of a drill: of one that is being played over real sockets, or of one in virtual time.
+async fn report(name: &str, seed: u64, played: Option<Played>) -> Result<Report, Failed> {
+    let usage = |why: Unknown| Failed::new(Exit::Usage, why);
+    let Some(played) = played else { return drills::run(name, seed).map_err(usage) };
+    let report = played.await.map_err(|panicked| Failed::new(Exit::Internal, panicked))?;
+    report.map_err(|why| match why {
+        NotPlayed::Unknown(why) => usage(why),
+        NotPlayed::Virtual(why) => {
+            let words = format!("{name} is played in virtual time only: {why}");
+            Failed::new(Exit::Usage, words).hint("leave --real out")
+        }
+        NotPlayed::Failed(why) => Failed::new(Exit::Failure, why),
+    })
+}
+
+async fn play(names: &[String], manner: Manner, global: &Global) -> Result<Exit, Failed> {
+    let Manner { json, seed, .. } = manner;
     let paint = Paint(global.colour());
     let mut reports = Vec::new();
+    let mut played = if manner.real { real::start(names, seed) } else { Vec::new() }.into_iter();
     for (place, name) in names.iter().enumerate() {
         if global.louder() >= 0 {
             // Whoever closed stderr wants no progress.
             let _ = writeln!(std::io::stderr(), "[{}/{}] {name}", place + 1, names.len());
         }
-        let report = drills::run(name, seed).map_err(|why| Failed::new(Exit::Usage, why))?;
+        let report = report(name, seed, played.next()).await?;
         if !json {
             let head = if place == 0 { head() } else { String::new() };
             if !print_to_reader(&(head + &row(&report, paint)))? {

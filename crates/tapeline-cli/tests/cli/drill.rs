@@ -50,3 +50,28 @@ fn an_unknown_drill_is_a_mistake_and_told_with_the_nearest() {
     assert_eq!(run(&["drill", "run"]).code, Some(2));
     assert_eq!(run(&["drill", "run", "reset", "--all"]).code, Some(2));
 }
+
+#[test]
+fn a_drill_over_real_sockets_is_told_like_any_other() {
+    let told = run(&["drill", "run", "reset", "--real", "--json", "-q"]);
+    let all: Value = serde_json::from_str(&told.stdout).unwrap_or_default();
+    let item = &all["items"][0];
+    assert_eq!((told.code, &item["passed"]), (Some(0), &true.into()), "{item} {}", told.stderr);
+    // It was felt, and it is over soon.
+    assert!(item["outages"].as_u64() > Some(0) && item["ttr_max_s"].as_f64() < Some(1.6), "{item}");
+    assert_eq!((&item["lost"], &item["duplicated"]), (&0.into(), &0.into()), "{item}");
+}
+
+#[test]
+fn one_of_two_real_lines_is_reset_and_nothing_is_lost() {
+    let told = run(&["drill", "run", "reset-ab", "--real", "-q"]);
+    assert_eq!(told.code, Some(0), "{} {}", told.stdout, told.stderr);
+    assert!(told.stdout.contains("passed: 1 of 1 drills"), "{}", told.stdout);
+}
+
+#[test]
+fn what_is_played_in_virtual_time_only_says_why() {
+    let told = run(&["drill", "run", "pause", "--real"]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""));
+    assert!(told.stderr.contains("virtual time only: it would stop, or set, the machine"), "{}", told.stderr);
+}

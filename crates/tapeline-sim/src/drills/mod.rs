@@ -1,5 +1,6 @@
 //! Drills: named troubles, each played in virtual time from a seed, with a verdict and the figures of how it was borne.
 //!
+//! - `staged`: those that can be played over real sockets as well
 //! - `table`: every drill, in one place
 //! - `must`: what has to hold, and what is said where it does not
 //! - `program`: all of them, one after the other
@@ -10,6 +11,7 @@
 mod must;
 mod program;
 mod rows;
+pub mod staged;
 mod table;
 
 use serde::Serialize;
@@ -33,6 +35,8 @@ pub struct Drill {
     pub about: &'static str,
     /// How long it lasts, in seconds of the world.
     pub seconds: u64,
+    /// Why it is played in virtual time only; none = it can be played over real sockets as well.
+    pub virtual_only: Option<&'static str>,
 }
 
 /// What a drill came to. Times are in seconds; what there was none of is `null`.
@@ -223,8 +227,9 @@ fn report(entry: &'static Entry, seed: u64, seen: &Seen) -> Report {
 }
 
 impl Entry {
-    const fn told(&self) -> Drill {
-        Drill { name: self.name, faults: self.faults, about: self.about, seconds: self.seconds }
+    fn told(&self) -> Drill {
+        let Self { name, faults, about, seconds, .. } = *self;
+        Drill { name, faults, about, seconds, virtual_only: self.virtual_only() }
     }
 
     const fn scene(&self, seed: u64) -> Scene<'static> {

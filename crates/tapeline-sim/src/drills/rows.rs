@@ -33,9 +33,12 @@ pub const fn faults() -> &'static [Fault] {
 
 /// Both tables of the page about drills.
 pub fn markdown() -> String {
-    let mut page = String::from("| drill | faults | what happens |\n| --- | --- | --- |\n");
+    let mut page =
+        String::from("| drill | faults | what happens | over real sockets |\n| --- | --- | --- | --- |\n");
     for entry in DRILLS {
-        let _ = writeln!(page, "| `{}` | {} | {} |", entry.name, entry.faults.join(", "), entry.about);
+        let real = entry.virtual_only().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+        let (name, faults, about) = (entry.name, entry.faults.join(", "), entry.about);
+        let _ = writeln!(page, "| `{name}` | {faults} | {about} | {real} |");
     }
     page.push_str("\n| fault | what it is | drills | tests |\n| --- | --- | --- | --- |\n");
     for fault in FAULTS {

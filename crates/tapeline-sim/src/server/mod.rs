@@ -12,7 +12,7 @@ mod tls;
 pub use options::{Content, Options, StartError};
 
 use crate::capture::Capture;
-use crate::exchange::{MarketOptions, TrueBook};
+use crate::exchange::{MarketOptions, TrueBook, TrueTrade};
 use crate::house::{House, Kind, Mishap, Trouble, TroubleId};
 use crate::playback::Speed;
 use crate::recording::Recording;
@@ -133,6 +133,12 @@ impl Server {
         self.shared.room.read(|house| house.truth(symbol, id))
     }
 
+    /// The trades of a generated market's symbol behind an id, oldest first, as far as they are remembered; also ids
+    /// that were spent without a trade. `None` for an unknown symbol or a recording.
+    pub fn trades(&self, symbol: &str, after: u64) -> Option<Vec<TrueTrade>> {
+        self.shared.room.read(|house| Some(house.trades(symbol, after)?.copied().collect()))
+    }
+
     /// The frames that did not reach a socket as they should have, after the mishap of this number.
     pub fn mishaps(&self, since: u64) -> Vec<Mishap> {
         self.shared.room.read(|house| house.mishaps(since).cloned().collect())
@@ -163,6 +169,13 @@ impl Server {
     /// another one are closed; how many those are.
     pub fn set_login(&self, key: Option<&str>) -> usize {
         self.shared.room.with(|house, now| house.set_login(now, key))
+    }
+
+    /// The open sockets, oldest first: the number by which troubles call each, and the host that it called.
+    pub fn sockets(&self) -> Vec<(u64, String)> {
+        let told =
+            |house: &House| house.open_sockets().map(|open| (open.socket, open.host.to_owned())).collect();
+        self.shared.room.read(told)
     }
 
     /// Cuts every open socket without a goodbye, as a network does.
