@@ -80,6 +80,10 @@ impl Entry {
         if let Some(violation) = &seen.violation {
             wrong.push(violation.to_string().trim_end().to_owned());
         }
+        // A record that ends before its time tells less.
+        if seen.violation.is_none() {
+            wrong.extend(seen.dishonest.iter().map(|words| format!("not what the world logged: {words}")));
+        }
         let none = |count: u64, words: &str| (count > 0).then(|| format!("{count} {words}"));
         wrong.extend(none(seen.lost, "events lost without a word"));
         wrong.extend(none(seen.duplicated, "events delivered twice"));

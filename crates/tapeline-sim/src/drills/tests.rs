@@ -134,6 +134,9 @@ fn a_planted_mistake_fails_a_drill() {
         (Defect::RotateBothLines, "rotate"),
         (Defect::PollOn, "all-endpoints-down"),
         (Defect::ServeCacheAsLive, "everything-down"),
+        (Defect::OutageFromNotice, "stall"),
+        (Defect::LostUnentered, "reset-unrepaired"),
+        (Defect::FetchedAsReceived, "missing-trades"),
     ];
     for (defect, name) in mistakes {
         let scene = Scene { defect: Some(defect), ..entry(name).scene(1) };

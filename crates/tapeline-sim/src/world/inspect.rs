@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tapeline_core::data::channel::Channel;
+use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Level, Source};
 use tapeline_core::feed::{FeedStatus, LineStatus, TopicStatus};
 
@@ -11,11 +12,14 @@ use super::clock::SEC;
 use super::oracle::{Alive, Look, Oracle, Side, is_live_by, is_well_by, readers, table};
 use super::reader::Habit;
 use crate::exchange::Temper;
+use crate::house::House;
 
 /// What a feed was told has reached its readers after this long.
 const ANSWERED: u64 = 5 * SEC;
 /// Where data comes from is told within this time.
 const ANNOUNCED: u64 = 2 * SEC;
+/// The ledgers are looked at every so many seconds.
+const LEDGER_EVERY: u64 = 10;
 /// A change of what is wanted has reached the venue after this long.
 const SETTLED: u64 = 10 * SEC;
 
@@ -59,6 +63,7 @@ impl World {
         }
         self.inspect_sources(host, &status);
         self.inspect_tables(host, &status);
+        self.inspect_ledger(host);
         if status.decode_panics > 0 {
             self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
         }
@@ -72,6 +77,24 @@ impl World {
         if status.log_bytes > self.hosts[host].config.limits.logs_bytes * 9 / 8 {
             self.oracles.object(Oracle::Memory, format!("host {host}: logs of {} bytes", status.log_bytes));
         }
+    }
+
+    /// C6: what a feed says of what came and did not is what came and did not.
+    fn inspect_ledger(&mut self, host: usize) {
+        if !(self.now / SEC).is_multiple_of(LEDGER_EVERY) {
+            return;
+        }
+        let Some(feed) = &self.hosts[host].feed else { return };
+        let house = &self.houses[self.hosts[host].house];
+        let dated = !["wall-forward", "wall-back"].iter().any(|name| self.struck.contains_key(name));
+        let mut found = Ok(());
+        for one in feed.ledger(None).topics {
+            let Some(tally) = self.oracles.tallies[host].get(&one.topic) else { continue };
+            let name = one.topic.as_str();
+            let judged = tally.judge(&one.reading, |id| is_spent(house, &one.topic, id), dated);
+            found = found.and(judged.map_err(|words| format!("the ledger of {name}: {words}")));
+        }
+        self.oracles.mind(Oracle::Ledger, host, found);
     }
 
     /// What a feed has recorded since.
@@ -309,6 +332,12 @@ impl World {
             self.oracles.mind(Oracle::Table, host, found);
         }
     }
+}
+
+/// Whether the venue spent an id without an event.
+pub(super) fn is_spent(house: &House, topic: &Topic, id: u64) -> bool {
+    let next = || house.trades(&topic.symbol(), id - 1)?.next();
+    topic.channel() == Channel::Trade && next().is_some_and(|trade| trade.id == id && trade.lots == 0)
 }
 
 /// The line that is at rest since it was left, or given up, as another's follower.

@@ -2,12 +2,13 @@
 
 use std::task::Waker;
 
+use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, GapKind, Position, Shared, Source};
 use tapeline_core::venue::Fetch;
 
 use super::clock::SEC;
-use super::oracle::Oracle;
+use super::oracle::{Oracle, Tally};
 use super::reader::{Habit, Reader};
 use super::trace::Deed;
 use super::{Event, World};
@@ -37,6 +38,9 @@ impl World {
                 let how = answer.reason.unwrap_or(if answer.recovered { "resumed" } else { "new" });
                 self.trace.tell(now, format!("reader {reader} reads {} ({how})", topic.as_str()));
                 self.oracles.subscribed(self.hosts[host].house, reader, &answer, from);
+                if habit == Habit::Watcher {
+                    self.open_tally(host, topic);
+                }
                 self.hosts[host].wants(now, topic, reader);
                 true
             }
@@ -73,6 +77,9 @@ impl World {
         self.drive(host);
         self.read(reader, true);
         self.oracles.unsubscribed(reader, topic);
+        if self.readers[reader].habit == Habit::Watcher {
+            self.oracles.tallies[host].remove(topic);
+        }
         self.hosts[host].leaves(now, topic, reader);
     }
 
@@ -126,8 +133,22 @@ impl World {
         self.unblock(host);
     }
 
+    /// From now on what comes of a topic is counted, to be compared with the feed's ledger.
+    fn open_tally(&mut self, host: usize, topic: &Topic) {
+        if !matches!(topic.channel(), Channel::Trade | Channel::AggTrade) {
+            return;
+        }
+        let ledger = self.hosts[host].feed.as_ref().map(|feed| feed.ledger(Some(topic)));
+        let reading = ledger.and_then(|mut ledger| Some(ledger.topics.pop()?.reading)).unwrap_or_default();
+        self.oracles.tallies[host].insert(topic.clone(), Tally::new(reading));
+    }
+
     /// Counts what was missed, and what REST brought.
     fn count(&mut self, host: usize, update: &Shared) {
+        let unix = self.time().unix.0;
+        if let Some(tally) = self.oracles.tallies[host].get_mut(&update.topic) {
+            tally.came(unix, &(&**update).into());
+        }
         self.figures.repaired += u64::from(update.source == Source::Repair);
         self.figures.polled += u64::from(update.source == Source::Poll);
         self.figures.late += u64::from(update.late);

@@ -337,7 +337,9 @@ impl World {
         }
         let Some(feed) = self.hosts[host].feed.take() else { return };
         self.hit(Own::Crash);
-        self.hosts[host].memory = Some(feed.into_memory());
+        let mut memory = feed.into_memory();
+        memory.crashed(time);
+        self.hosts[host].memory = Some(memory);
         for number in self.hosts[host].links.keys().copied().collect::<Vec<_>>() {
             self.let_go(host, number, Up::Gone);
         }

@@ -1,7 +1,7 @@
 //! What a judge reads of a message by itself.
 
 /// The stream of a data message in combined form.
-pub(super) fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"{\"stream\":\"")?;
     rest.split(|byte| *byte == b'"').next()
 }
@@ -25,7 +25,7 @@ pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// The whole number that follows the first `key`.
-pub(super) fn number_after(bytes: &[u8], key: &[u8]) -> Option<u64> {
+pub(crate) fn number_after(bytes: &[u8], key: &[u8]) -> Option<u64> {
     let at = bytes.windows(key.len()).position(|window| window == key)? + key.len();
     let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit());
     digits.fold(None, |sum: Option<u64>, digit| Some(sum.unwrap_or(0) * 10 + u64::from(digit - b'0')))

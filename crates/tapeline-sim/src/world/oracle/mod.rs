@@ -15,15 +15,17 @@ mod plea;
 mod polled;
 mod rungs;
 mod seen;
+mod tally;
 mod told;
 mod truth;
 mod weight;
 
 pub(crate) use self::alive::{Alive, is_live_by, is_well_by, readers, table};
-pub(crate) use self::message::contains;
+pub(crate) use self::message::{contains, number_after, stream_of};
 pub(crate) use self::pairs::Side;
 pub(crate) use self::phases::Look;
 pub(crate) use self::plea::Plea;
+pub(crate) use self::tally::Tally;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,7 +40,7 @@ use self::account::Account;
 use self::book::Copy;
 use self::content::{Published, Right, Shallow};
 use self::fresh::{Flow, Fresh};
-use self::message::{hash, is_odd, number_after, stream_of};
+use self::message::{hash, is_odd};
 use self::order::Place;
 use self::pace::Pace;
 use self::pairs::Pairs;
@@ -64,6 +66,7 @@ pub(crate) enum Oracle {
     Table,
     Authority,
     Cover,
+    Ledger,
     Panic,
     Determinism,
     Clock,
@@ -85,6 +88,7 @@ impl Oracle {
             Self::Table => "I11 wanted is actual",
             Self::Authority => "I12 one authority",
             Self::Cover => "U14 one of two is enough",
+            Self::Ledger => "C6 ledger",
             Self::Panic => "I18 no panic",
             Self::Determinism => "I19 determinism",
             Self::Clock => "I20 clock independence",
@@ -167,6 +171,8 @@ pub(crate) struct Oracles {
     right: Right,
     /// By house: the topic of each stream, and the number of the stream there.
     streams: Vec<Streams>,
+    /// By process: what came of each topic that has contiguous ids.
+    pub(crate) tallies: Vec<BTreeMap<Topic, Tally>>,
 }
 
 impl Oracles {
@@ -182,6 +188,7 @@ impl Oracles {
             published: houses.iter().map(|_| Published::default()).collect(),
             right: Right::default(),
             streams: houses.iter().map(|_| BTreeMap::new()).collect(),
+            tallies: (0..hosts).map(|_| BTreeMap::new()).collect(),
         }
     }
 
@@ -319,6 +326,9 @@ impl Oracles {
         for (topic, sight) in &mut self.sights[watcher] {
             if topic.channel() == channel && topic.raw_symbol().as_bytes().eq_ignore_ascii_case(symbol) {
                 sight.account.heard(id, whole);
+                if let Some(tally) = self.tallies[host].get_mut(topic).filter(|_| whole && !is_odd(bytes)) {
+                    tally.heard(id);
+                }
                 if calm {
                     sight.account.arrives(id);
                 }

@@ -2,6 +2,7 @@
 //! it. The feed of the other market is left alone, and must not notice.
 
 mod act;
+mod honest;
 mod seen;
 
 pub(crate) use self::seen::{Seen, Service};
@@ -124,7 +125,7 @@ pub(crate) fn play(scene: &Scene<'_>) -> Seen {
     let seconds = WARM + SPREAD + scene.seconds;
     let drill = Drill { calm: true, lines: KEPT, ..Drill::new(scene.seed, seconds) };
     let mut world = World::of(drill, plan(scene, host, seconds));
-    let mut notes = Notes::new(host);
+    let mut notes = Notes::new(host, &world);
     let start = WARM * SEC + dice.below(SPREAD * SEC);
     world.watch(start, &mut notes);
     notes.begin(&mut world);

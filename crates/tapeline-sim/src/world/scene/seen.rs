@@ -13,9 +13,11 @@ use tapeline_core::time::Mono;
 
 use super::super::World;
 use super::super::drill::Violation;
+use super::super::inspect::is_spent;
 use super::super::oracle::Oracle;
 use super::super::reader::Habit;
 use super::super::trace::Deed;
+use super::honest::{Honest, apart, differences};
 
 /// How one promise was kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) repaired: u64,
     /// Outages of the feed that nothing was done to.
     pub(crate) elsewhere: u64,
+    /// Where the feed's log of transitions says something else than what the world logged.
+    pub(crate) dishonest: Vec<String>,
     /// Topics that were not fully served in the end, but for those that the venue refuses.
     pub(crate) unserved: Vec<String>,
     /// Words that records of these kinds led to.
@@ -98,12 +102,17 @@ pub(super) struct Notes {
     dials: u64,
     before: [u64; 3],
     shown: Vec<String>,
+    honest: Honest,
 }
 
 impl Notes {
-    pub(super) fn new(host: usize) -> Self {
+    pub(super) fn new(host: usize, world: &World) -> Self {
+        let venue = &world.hosts[host].venue;
+        let routed = |topic: &Topic| Some((topic.clone(), venue.route(topic).ok()?.stream));
+        let topics = world.plan.topics[host].iter().filter_map(routed);
         Self {
             host,
+            honest: Honest::new(host, world.reader_of(host, Habit::Watcher), topics),
             ids: BTreeMap::new(),
             past: Vec::new(),
             duplicated: 0,
@@ -125,7 +134,14 @@ impl Notes {
             self.shown = world.trace.last(lines);
         }
         let watcher = world.reader_of(self.host, Habit::Watcher);
-        for (_, deed) in world.trace.take() {
+        let read = self.newest.get(self.host).copied().unwrap_or(0);
+        let rungs = world.hosts[self.host].feed.iter().flat_map(|feed| feed.records_after(read));
+        for record in rungs.filter(|record| record.kind == "rung") {
+            self.honest.rung(record.at.0, matches!(record.to, "primary" | "alternate"));
+        }
+        let house = &world.houses[world.hosts[self.host].house];
+        for (at, deed) in world.trace.take() {
+            self.honest.take(at, &deed, |topic, id| is_spent(house, topic, id));
             match deed {
                 Deed::Delivered(reader, update) if reader == watcher => self.came(&update),
                 Deed::Told(text) => self.told(watcher, &text),
@@ -187,6 +203,8 @@ impl Notes {
         self.phases.clear();
         let time = world.time();
         self.before = world.hosts[self.host].status(time).map_or([0; 3], |status| counts(&status));
+        let house = &world.houses[world.hosts[self.host].house];
+        self.honest.begin(world.now, |topic, id| is_spent(house, topic, id));
     }
 
     /// What came of it all.
@@ -212,6 +230,11 @@ impl Notes {
             .map(|topic| topic.topic.clone())
             .collect();
         let (lost, declared) = self.account(world);
+        let unserved = self.unserved(world, &refused);
+        let house = &world.houses[world.hosts[host].house];
+        let (outages, logged) = self.honest.end(now, |topic, id| is_spent(house, topic, id));
+        let mut dishonest = differences(&outages, &self.transitions[host], (self.start, now));
+        dishonest.extend(apart(&logged, &service(&whole.full)));
         Seen {
             hash: world.trace.hash(),
             violation,
@@ -223,7 +246,8 @@ impl Notes {
             declared,
             repaired: self.repaired,
             elsewhere: elsewhere.map(|other| report(other).full.failures).sum(),
-            unserved: self.unserved(world, &refused),
+            unserved,
+            dishonest,
             rungs: self.rungs,
             phases: self.phases,
             dials: self.dials,

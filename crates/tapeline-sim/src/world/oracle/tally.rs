@@ -1,0 +1,145 @@
+//! C6, the ledger: what a feed says it expected, received, repaired and lost of a topic, in all and by the minute, is
+//! what the venue gave, what arrived, and what the reader of everything got.
+
+use std::collections::BTreeMap;
+
+use tapeline_core::data::ledger::{Counts, Ledger, Reading};
+use tapeline_core::data::update::{Data, GapKind, Source};
+
+use super::seen::Seen;
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// What one minute brought.
+#[derive(Debug, Clone, Copy, Default)]
+struct Minute {
+    streamed: u64,
+    fetched: u64,
+    lost: u64,
+}
+
+/// What is known of one topic whose ids are contiguous, since its reader began.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// What the ledger held before.
+    base: Reading,
+    first: Option<u64>,
+    last: u64,
+    minutes: BTreeMap<i64, Minute>,
+    /// Declared and not here since: from, to, the minute in which that was told.
+    declared: Vec<(u64, u64, i64)>,
+    /// Messages of lines with an id that had been passed.
+    copies: u64,
+    /// Ids came in an order that makes counting them by their range vain.
+    lame: bool,
+}
+
+impl Tally {
+    /// A reader begins where the ledger says this.
+    pub(crate) fn new(base: Reading) -> Self {
+        Self { base, ..Self::default() }
+    }
+
+    /// A line brought a message with this id, which can be read.
+    pub(crate) fn heard(&mut self, id: u64) {
+        let awaited = self.declared.iter().any(|(from, to, _)| (*from..=*to).contains(&id));
+        let passed = self.first.is_some_and(|first| (first..=self.last).contains(&id));
+        self.copies += u64::from(passed && !awaited);
+    }
+
+    /// The reader got this at a moment of the wall clock.
+    pub(crate) fn came(&mut self, unix: i64, update: &Seen<'_>) {
+        let start = unix.div_euclid(MINUTE) * MINUTE;
+        let id = match update.data {
+            Data::Trade(trade) => trade.id,
+            Data::AggTrade(trade) => trade.id,
+            Data::Gap(gap) if gap.kind == GapKind::Venue => {
+                self.minutes.entry(start).or_default().lost += gap.to - gap.from + 1;
+                self.declared.push((gap.from, gap.to, start));
+                return self.pass(gap.from, gap.to);
+            }
+            Data::Gap(_) => return self.lame = true,
+            _ => return,
+        };
+        if update.late {
+            return self.late(id);
+        }
+        let minute = self.minutes.entry(start).or_default();
+        match update.source {
+            Source::Repair => minute.fetched += 1,
+            _ => minute.streamed += 1,
+        }
+        self.pass(id, id);
+    }
+
+    fn pass(&mut self, from: u64, to: u64) {
+        self.lame |= self.first.is_some() && from <= self.last || self.declared.len() > Ledger::RANGES;
+        self.first.get_or_insert(from);
+        self.last = to;
+    }
+
+    /// What was lost is here: it counts where it was lost.
+    fn late(&mut self, id: u64) {
+        let Some(at) = self.declared.iter().position(|(from, to, _)| (*from..=*to).contains(&id)) else {
+            // It was declared before this reader came.
+            return self.lame = true;
+        };
+        let (from, to, start) = self.declared.swap_remove(at);
+        let left = [(from, id - 1, start), (id + 1, to, start)];
+        self.declared.extend(left.into_iter().filter(|(from, to, _)| from <= to));
+        let minute = self.minutes.entry(start).or_default();
+        (minute.lost, minute.fetched) = (minute.lost.saturating_sub(1), minute.fetched + 1);
+    }
+
+    /// Compares with what the ledger says now; `spent` tells whether the venue spent an id without an event, and
+    /// `dated` whether minutes can be compared: nobody has set the clock.
+    pub(crate) fn judge(
+        &self,
+        says: &Reading,
+        spent: impl Fn(u64) -> bool,
+        dated: bool,
+    ) -> Result<(), String> {
+        let Some(first) = self.first.filter(|_| !self.lame) else { return Ok(()) };
+        let total = less(says.total, self.base.total);
+        let sum = |of: fn(&Minute) -> u64| self.minutes.values().map(of).sum::<u64>();
+        let (streamed, fetched, lost) = (sum(|m| m.streamed), sum(|m| m.fetched), sum(|m| m.lost));
+        let ids = self.last - first + 1;
+        // What the venue spent is passed like the rest, and nobody reads of it, not even at the edges.
+        let before = (1..first).rev().take_while(|id| spent(*id)).count() as u64;
+        let behind = (self.last + 1..).take_while(|id| spent(*id)).count() as u64;
+        let silent = ids - streamed - fetched - lost;
+        let edges = before + behind;
+        let check = |what: &str, said: u64, least: u64, most: u64| match (least..=most).contains(&said) {
+            true => Ok(()),
+            false => Err(format!("{what}: {said}, and {least} to {most} is right")),
+        };
+        check("expected", total.expected, ids, ids + edges)?;
+        check("received", total.received, streamed, streamed + silent + edges)?;
+        check("repaired", total.repaired, fetched, fetched + silent + edges)?;
+        check("lost", total.lost, lost, lost)?;
+        check("unverifiable", total.unverifiable, 0, 0)?;
+        check("duplicate", total.duplicate, self.copies, u64::MAX)?;
+        for minute in says.minutes.iter().filter(|_| dated) {
+            let base = self.base.minutes.iter().find(|base| base.start == minute.start);
+            let said = less(minute.counts, base.map_or_else(Counts::default, |base| base.counts));
+            let Minute { streamed, fetched, lost } =
+                self.minutes.get(&minute.start.0).copied().unwrap_or_default();
+            check("received in a minute", said.received, streamed, streamed + silent + edges)?;
+            check("repaired in a minute", said.repaired, fetched, fetched + silent + edges)?;
+            check("lost in a minute", said.lost, lost, lost)?;
+        }
+        Ok(())
+    }
+}
+
+/// What has come on top.
+const fn less(now: Counts, before: Counts) -> Counts {
+    Counts {
+        expected: now.expected.saturating_sub(before.expected),
+        received: now.received.saturating_sub(before.received),
+        duplicate: now.duplicate.saturating_sub(before.duplicate),
+        repaired: now.repaired.saturating_sub(before.repaired),
+        lost: now.lost.saturating_sub(before.lost),
+        unverifiable: now.unverifiable.saturating_sub(before.unverifiable),
+    }
+}
