@@ -194,7 +194,8 @@ pub enum Fetch {
     /// What is new, while nothing can be streamed: of a state the newest, of events those after `after` (the latest
     /// ones if nothing is known), of a book the whole book as [`Item::Levels`].
     Poll {
-        /// The last id delivered, where the topic has ids.
+        /// The last id delivered, where the topic has ids; of candles when the last that is closed began, in
+        /// milliseconds of Unix time. The reply begins with that one, so that it is seen that none is left out.
         after: Option<u64>,
     },
 }

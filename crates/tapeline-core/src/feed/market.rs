@@ -235,10 +235,8 @@ impl Feed {
         entry.outage &= entry.sequence.held() > 0 || from.slot.is_none();
         self.decoded.see(topic, id);
         if let Some(data) = data {
-            if let Data::Candle(candle) = &data
-                && candle.closed
-            {
-                Seen::of(&mut entry.seen).closed = Some(candle.start);
+            if let Data::Candle(candle) = &data {
+                entry.broken |= Seen::of(&mut entry.seen).follow(candle, from.slot.is_none());
             }
             let draft = brought(entry.shape, from.source, (time, now), data);
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));

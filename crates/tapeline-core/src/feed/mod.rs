@@ -11,7 +11,7 @@
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
-//! - `market`, `copies`, `holes`, `books`, `partial`: from a frame to the topics
+//! - `market`, `copies`, `holes`, `books`, `candles`, `partial`: from a frame to the topics
 //! - `early`: deltas that one line brings before another has brought what lies between
 //! - `witness`: whether two lines tell the same
 //! - `account`: what was expected and what came of it
@@ -27,6 +27,7 @@
 
 mod account;
 mod books;
+mod candles;
 mod carriers;
 mod command;
 mod copies;

@@ -11,7 +11,7 @@ use crate::defect::{Defect, planted};
 use crate::policy::breaker;
 use crate::policy::ladder::{Change, Facts, Ladder, Rules, Rung};
 use crate::time::{Mono, Time};
-use crate::venue::{Fetch, Sequencing, TopicId};
+use crate::venue::{Fetch, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
@@ -335,10 +335,7 @@ impl Feed {
                 self.fallback.polls.remove(&id);
                 continue;
             };
-            let after = match entry.sequencing {
-                Sequencing::Contiguous => entry.sequence.last(),
-                _ => None,
-            };
+            let after = entry.poll_after();
             let left = self.reserve();
             match self.send_fetch(now, id, Fetch::Poll { after }, left) {
                 Ok(_) => {

@@ -91,7 +91,7 @@ impl Feed {
         if let Data::Candle(candle) = &data {
             // The same candles are told again and again; each is closed once, and time does not go back.
             let closed = Seen::of(&mut entry.seen).closed;
-            if closed.is_some_and(|closed| candle.start <= closed) {
+            if closed.is_some_and(|closed| candle.start <= closed.start) {
                 return true;
             }
         }

@@ -16,6 +16,7 @@ use crate::policy::uptime;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
+use super::candles::Closed;
 use super::carriers::Carriers;
 use super::copies::Copies;
 use super::health::Ailment;
@@ -73,8 +74,8 @@ pub(super) struct Seen {
     pub(super) copies: Option<Box<Copies>>,
     pub(super) pace: Pace,
     pub(super) ledger: Ledger,
-    /// The beginning of the latest candle that is closed.
-    pub(super) closed: Option<Unix>,
+    /// The latest candle that is closed.
+    pub(super) closed: Option<Closed>,
     /// A polled book, shown while the streamed one is not right.
     pub(super) shown: Option<Box<Book>>,
     /// Of a book: snapshots that were not believed.

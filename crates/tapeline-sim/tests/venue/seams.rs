@@ -244,6 +244,23 @@ fn candles_close_as_the_stream_closes_them() {
 }
 
 #[test]
+fn candles_are_told_from_the_last_that_is_closed_to_the_newest() {
+    for topic in ["binance:candle:BTCUSDT@interval=1s", "binance-usdm:candle:BTCUSDT@interval=1m"] {
+        let mut seam = Seam::after(400 * SECOND, topic);
+        let closed = |item: &Item| matches!(data(item), Data::Candle(candle) if candle.closed);
+        let told: Vec<Item> = seam.told.iter().filter(|item| closed(item)).cloned().collect();
+        let told = &told[told.len() - 5..];
+        let Data::Candle(first) = data(&told[0]) else { panic!("{told:?}") };
+        let after = u64::try_from(first.start.0 / 1_000_000).unwrap();
+        let asked = seam.ask(Fetch::Poll { after: Some(after) });
+        assert!(asked.len() > told.len(), "{topic}: {asked:?}");
+        for (asked, told) in asked.iter().zip(told) {
+            assert_eq!(data(asked), data(told), "{topic}");
+        }
+    }
+}
+
+#[test]
 fn books_and_their_best_levels_come_whole() {
     for (topic, most) in [("binance:depth:BTCUSDT@levels=5", 5), ("binance-usdm:depth:BTCUSDT@levels=20", 20)]
     {

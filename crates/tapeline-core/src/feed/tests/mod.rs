@@ -1,6 +1,7 @@
 //! Scenarios for the feed, driven by hand.
 
 mod account;
+mod candles;
 mod doubt;
 mod fallback;
 mod findings;

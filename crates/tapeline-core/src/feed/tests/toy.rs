@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::config::FeedConfig;
 use crate::data::channel::{Channel, Delivery};
-use crate::data::event::{BookState, Level, Liquidation, Quote, Side, Trade};
+use crate::data::decimal::Decimal;
+use crate::data::event::{BookState, Candle, Level, Liquidation, Quote, Side, Trade};
 use crate::data::topic::{Topic, TopicError};
 use crate::data::update::{Data, Keyed, Kind, Shared, Source};
 use crate::feed::{Action, Closed, Feed, FetchId, Input, Memory, Subscribed};
@@ -16,7 +17,7 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{
     BookRule, Chain, Change, Confirm, DecodeError, Decoded, DialRequest, Fetch, Group, HttpReply,
     HttpRequest, Item, Keys, LineId, Names, Profile, Promise, Rate, Refusal, Request, RestLimit, Route,
-    Sequencing, Span, Venue,
+    Sequencing, Span, TopicId, Venue,
 };
 
 pub(super) struct Toy(Profile);
@@ -44,6 +45,7 @@ const CHANNELS: &[Promise] = &[
     promise(Channel::Quote, Sequencing::Rising),
     promise(Channel::Book, Sequencing::Book),
     promise(Channel::Liquidation, Sequencing::None),
+    promise(Channel::Candle, Sequencing::None),
     Promise { channel: Channel::MarkPrice, sequence: Sequencing::None, period: Some(SECOND) },
 ];
 
@@ -70,6 +72,10 @@ fn decimal(word: Option<&str>) -> Result<crate::data::decimal::Decimal, DecodeEr
     word.and_then(|word| word.parse().ok()).ok_or(DecodeError::Missing("decimal"))
 }
 
+fn quote(price: Decimal, venue_id: Option<u64>) -> Quote {
+    Quote { bid: price, bid_size: 1.into(), ask: price, ask_size: 1.into(), venue_id }
+}
+
 impl Venue for Toy {
     fn profile(&self) -> &Profile {
         &self.0
@@ -87,6 +93,7 @@ impl Venue for Toy {
             Channel::Liquidation => 'l',
             Channel::MarkPrice => 'm',
             Channel::Depth => 'p',
+            Channel::Candle => 'c',
             _ => {
                 let (topic, reason) = (topic.to_string(), "toys are few".into());
                 return Err(TopicError::NotOffered { venue: "toy", topic, reason });
@@ -131,16 +138,16 @@ impl Venue for Toy {
             "k" => {
                 let time = Some(Unix(i64::try_from(number(words.next())?).unwrap_or(0)));
                 let Some(topic) = names.get(b"m !all") else { return Ok(()) };
-                let one = |symbol: &str| {
-                    let (price, one) = (1.into(), 1.into());
-                    let quote =
-                        Quote { bid: price, bid_size: one, ask: price, ask_size: one, venue_id: None };
-                    (symbol.into(), Data::Quote(quote))
-                };
-                let data = Data::Keyed(Box::new(Keyed(words.map(one).collect())));
+                let quote = |symbol: &str| (symbol.into(), Data::Quote(quote(1.into(), None)));
+                let data = Data::Keyed(Box::new(Keyed(words.map(quote).collect())));
                 out.items.push(Item::Market { topic, id: 0, time, data });
             }
             "panic" => panic!("a toy breaks"),
+            "c" => {
+                let stream = format!("c {}", words.next().unwrap_or(""));
+                let Some(topic) = names.get(stream.as_bytes()) else { return Ok(()) };
+                out.items.push(candle(topic, number(words.next())?, words.next() == Some("closed")));
+            }
             "t" | "q" | "d" | "l" | "m" => {
                 let stream = format!("{kind} {}", words.next().unwrap_or(""));
                 let id = number(words.next())?;
@@ -167,13 +174,7 @@ impl Venue for Toy {
                 }
                 let data = match kind {
                     "t" => Data::Trade(Trade { id, price, size: one, side: Side::Buy }),
-                    _ => Data::Quote(Quote {
-                        bid: price,
-                        bid_size: one,
-                        ask: price,
-                        ask_size: one,
-                        venue_id: Some(id),
-                    }),
+                    _ => Data::Quote(quote(price, Some(id))),
                 };
                 out.items.push(Item::Market { topic, id, time, data });
             }
@@ -196,6 +197,27 @@ impl Venue for Toy {
     fn decode_fetch(&self, _: Fetch, _: &Topic, _: &HttpReply<'_>, _: &mut Decoded) -> Result<(), Refusal> {
         Ok(())
     }
+}
+
+/// The candle of one second of the venue's time, as a list or a stream tells it.
+pub(super) fn candle(topic: TopicId, second: u64, closed: bool) -> Item {
+    let start = Unix::from_millis(i64::try_from(second).unwrap() * 1_000);
+    let end = Unix(start.0 + 999_000_000);
+    let (one, interval) = (Decimal::from(1), "1s".into());
+    let data = Data::Candle(Box::new(Candle {
+        interval,
+        start,
+        end,
+        open: one,
+        high: one,
+        low: one,
+        close: one,
+        volume: one,
+        quote_volume: None,
+        trades: 1,
+        closed,
+    }));
+    Item::Market { topic, id: 0, time: Some(if closed { end } else { start }), data }
 }
 
 /// A feed on the bench, with a clock that stands still until told.
@@ -314,9 +336,7 @@ impl Bench {
 
     /// Answers a fetch with a quote that has neither an id nor a time.
     pub(super) fn quote(&mut self, fetch: FetchId, bid: i64) {
-        let (price, one) = (bid.into(), 1.into());
-        let quote = Quote { bid: price, bid_size: one, ask: price, ask_size: one, venue_id: None };
-        let (topic, data) = (crate::venue::TopicId(0), Data::Quote(quote));
+        let (topic, data) = (crate::venue::TopicId(0), Data::Quote(quote(bid.into(), None)));
         let items = vec![Item::Market { topic, id: 0, time: None, data }];
         self.input(Input::Fetched { id: fetch, result: Ok(Decoded { items, ..Decoded::default() }) });
     }
@@ -391,6 +411,9 @@ fn short(update: &Shared) -> String {
         Data::Liquidation(order) => format!("price={}", order.price),
         Data::Gap(gap) => format!("{}-{}", gap.from, gap.to),
         Data::Status(status) => format!("{} {}", status.phase, status.reason),
+        Data::Candle(candle) => {
+            format!("{} {}", candle.start.0 / 1_000_000_000, if candle.closed { "closed" } else { "open" })
+        }
         Data::Keyed(keyed) => keyed.0.iter().map(|(key, _)| &**key).collect::<Vec<_>>().join(" "),
         Data::Book(book) => format!("{:?} {}+{}", book.state, book.bids().len(), book.asks().len()),
         _ => String::new(),

@@ -17,6 +17,8 @@ pub(super) const MOST_ROWS: u64 = 1_000;
 const FIRST_ROWS: u64 = 10;
 /// The newest candle, and the one that closed before it.
 const CANDLES: u64 = 2;
+/// Candles of USD-M's least weight.
+const LIGHT_CANDLES: u64 = 99;
 /// Levels that hold the top of a book.
 const TOP_LEVELS: usize = 5;
 
@@ -95,8 +97,8 @@ pub(super) enum Ask {
     ReferencePrice,
     /// Mark prices and what stands beside them, of one symbol or of all.
     MarkPrice { all: bool },
-    /// The newest candles.
-    Candles,
+    /// Candles: from the one that began so many milliseconds after 1970 on, or the newest.
+    Candles { from: Option<u64> },
 }
 
 impl Ask {
@@ -121,6 +123,7 @@ impl Ask {
                     // USD-M tells the newest trades without a key, only those of long ago it does not.
                     Channel::Trade => Some(Self::Trades { list }),
                     Channel::AggTrade | Channel::BlockTrade => Self::events(market, channel, list),
+                    Channel::Candle => Some(Self::Candles { from: after }),
                     _ => Self::state(market, topic),
                 }
             }
@@ -153,7 +156,6 @@ impl Ask {
                 Some(Self::Ticker { form, all: false })
             }
             (_, Channel::MiniTicker) => Some(Self::Ticker { form: Form::Mini, all: false }),
-            (_, Channel::Candle) => Some(Self::Candles),
             (Market::Spot, Channel::AvgPrice) => Some(Self::AveragePrice),
             (Market::Spot, Channel::ReferencePrice) => Some(Self::ReferencePrice),
             (Market::UsdM, Channel::MarkPrice) => Some(Self::MarkPrice { all: false }),
@@ -220,7 +222,8 @@ impl Ask {
             Self::ReferencePrice => ("referencePrice", 2, SHORT_BODY),
             Self::MarkPrice { all: false } => ("premiumIndex", 1, SHORT_BODY),
             Self::MarkPrice { all: true } => ("premiumIndex", 10, WHOLE_BODY),
-            Self::Candles => ("klines", by(2, 1), SHORT_BODY),
+            Self::Candles { from: None } => ("klines", by(2, 1), SHORT_BODY),
+            Self::Candles { from: Some(_) } => ("klines", by(2, 1), LONG_BODY),
         })
     }
 
@@ -244,13 +247,16 @@ impl Ask {
             Self::Ticker { form, .. } if market == Market::Spot => {
                 url.add("type", if form == Form::Mini { "MINI" } else { "FULL" });
             }
-            Self::Candles => {
+            Self::Candles { from } => {
                 url.add_encoded("interval", topic.param("interval").unwrap_or(""));
                 if topic.param("tz").is_some() {
                     // The only zone besides UTC.
                     url.add("timeZone", 8);
                 }
-                url.add("limit", CANDLES);
+                let Some(from) = from else { return url.add("limit", CANDLES) };
+                url.add("startTime", from);
+                // On spot the most weigh no more than the fewest.
+                url.add("limit", if market == Market::Spot { MOST_ROWS } else { LIGHT_CANDLES });
             }
             Self::Tops
             | Self::Ticker { .. }

@@ -1,4 +1,4 @@
-//! Candles: the newest, and the one that closed before it.
+//! Candles: the newest, and those that closed before it.
 
 use tapeline_core::data::event::Candle;
 use tapeline_core::data::topic::Topic;

@@ -93,7 +93,7 @@ fn answer(
         Ask::ReferencePrice => one(&mut scan, topic, prices::reference, out)?,
         Ask::MarkPrice { all: false } => one(&mut scan, topic, prices::mark, out)?,
         Ask::MarkPrice { all: true } => all(&mut scan, prices::mark, out)?,
-        Ask::Candles => candles::list(&mut scan, topic, reply.header("date"), out)?,
+        Ask::Candles { .. } => candles::list(&mut scan, topic, reply.header("date"), out)?,
     }
     scan.end()?;
     Ok(())
