@@ -4,13 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tapeline_core::config::Timing;
-use tapeline_core::policy::uptime::Figures;
-
 use super::table::{DRILLS, Entry};
 use super::{Report, Unknown, find, kind_of, report};
 use crate::house::{Kind, Trouble, When};
-use crate::world::scene::{Act, Own, Seen, Service, Setup, Side, Where};
+use crate::world::scene::{Act, Figures, Own, Seen, Service, Setup, Side, Timing, Where};
 
 /// So many seconds of a drill are one over real sockets.
 pub const PACE: u32 = 10;

@@ -7,8 +7,10 @@ mod seen;
 
 pub(crate) use self::seen::{Seen, Service};
 pub(crate) use super::kinds::Own;
+pub(crate) use tapeline_core::config::Timing;
 #[cfg(feature = "defects")]
 pub(crate) use tapeline_core::defect::Defect;
+pub(crate) use tapeline_core::policy::uptime::Figures;
 
 use std::time::Duration;
 
