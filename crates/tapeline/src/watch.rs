@@ -52,6 +52,8 @@ struct Look {
     venue: String,
     /// None if it is halted, or did not answer.
     findings: Option<Findings>,
+    /// It did not answer: nothing is known of it.
+    mute: bool,
     restarts: u64,
     halted: bool,
 }
@@ -169,6 +171,12 @@ impl Desk {
 
     fn venue(&mut self, now: Time, look: &Look, held: &mut BTreeSet<Key>) {
         let venue = look.venue.as_str();
+        if look.mute {
+            // What was wrong with it is so still, as far as anybody knows.
+            held.extend(self.held.iter().filter(|(of, ..)| of == venue).cloned());
+            let evidence = || format!("its feed has not answered for {} s", ANSWER_WITHIN.as_secs());
+            return self.raise(now, held, (venue, "", Rule::CoreDown), Level::Critical, evidence);
+        }
         for found in look.findings.iter().flat_map(|findings| &findings.all) {
             self.raise(now, held, (venue, &found.part, found.rule), found.level, || found.evidence.clone());
         }
@@ -206,6 +214,10 @@ impl Desk {
             self.raise(now, held, ("", "", Rule::LocalNetwork), Level::Critical, evidence);
         }
         self.reports.retain(|_, told| told.until > now.mono);
+        let before = (String::new(), Box::default(), Rule::LocalNetwork);
+        if looks.iter().any(|look| look.mute) && self.held.contains(&before) {
+            held.insert(before);
+        }
         let reports: Vec<_> = self
             .reports
             .iter()
@@ -264,11 +276,11 @@ impl Hub {
             let asked = self.ask(&venue, |reply| Order::Findings { reply });
             looks.push(match timeout(ANSWER_WITHIN, asked).await {
                 Ok(Ok((findings, restarts))) => {
-                    Look { venue, halted: findings.is_none(), findings, restarts }
+                    Look { venue, halted: findings.is_none(), findings, mute: false, restarts }
                 }
                 // It ends, or is about to be restarted.
                 Ok(Err(_)) => continue,
-                Err(_) => Look { venue, ..Look::default() },
+                Err(_) => Look { venue, mute: true, ..Look::default() },
             });
         }
         looks

@@ -84,8 +84,36 @@ fn what_is_counted_tells_something_when_it_rises() {
         told.iter().map(|(_, why, rule)| (*why, *rule)).collect::<Vec<_>>(),
         [(Why::Firing, "book_broken")]
     );
-    let halted = |_| Look { venue: "one".into(), findings: None, restarts: 6, halted: true };
+    let halted = |_| Look { venue: "one".into(), findings: None, mute: false, restarts: 6, halted: true };
     assert_eq!(run(&watch, 200..203, halted), [(200, Why::Firing, "restarts")]);
+}
+
+#[test]
+fn of_a_feed_that_does_not_answer_nothing_is_over_and_that_itself_is_told() {
+    let watch = Watch::default();
+    let ill = |restarts: u64| {
+        let mut look =
+            look(&[(Rule::Fallback, "", Level::Unhealthy), (Rule::LineLost, "line 1", Level::Warning)]);
+        look.restarts = restarts;
+        if let Some(findings) = &mut look.findings {
+            findings.counts.crossed = 7;
+        }
+        look
+    };
+    let told = run(&watch, 0..200, |_| ill(3));
+    assert!(!told.is_empty(), "{told:?}");
+    let mute = |_| Look { venue: "one".into(), mute: true, ..Look::default() };
+    assert_eq!(run(&watch, 200..400, mute), [(200, Why::Firing, "core_down")], "nothing is over");
+    let firing: BTreeSet<Rule> =
+        watch.desk().alerts.list(at(400).mono).iter().map(|alert| alert.rule).collect();
+    for rule in [Rule::Fallback, Rule::LineLost, Rule::CoreDown] {
+        assert!(firing.contains(&rule), "{rule:?} of {firing:?}");
+    }
+    // It answers again, and has counted nothing meanwhile.
+    let told = run(&watch, 400..600, |_| ill(3));
+    assert_eq!(told, [], "no restart, no broken book that was not there before");
+    let told = run(&watch, 600..700, |_| look(&[]));
+    assert_eq!(told.iter().filter(|(_, why, _)| *why == Why::Resolved).count(), 1, "{told:?}");
 }
 
 #[test]
@@ -99,6 +127,8 @@ fn a_machine_without_a_network_explains_all_venues() {
         look
     });
     assert_eq!(told, [(0, Why::Firing, "local_network")]);
+    // Nor is that over when nobody answers any more.
+    assert_eq!(run(&watch, 60..200, |_| Look { venue: "one".into(), mute: true, ..Look::default() }), []);
 }
 
 #[test]
