@@ -175,8 +175,9 @@ pub(crate) fn venue_reasons(venue: &VenueStatus) -> Vec<String> {
     feed.reasons.iter().map(|reason| format!("{name}: {}", reason.detail)).collect()
 }
 
-/// Why a configured venue is not ready: something is wanted of it that no line carries. A venue of which
-/// nothing is wanted is ready: nobody would come to a gateway that waits for somebody to come.
+/// Why a configured venue is not ready: something is wanted of it that no line carries, nor REST in a declared
+/// fallback. A venue of which nothing is wanted is ready: nobody would come to a gateway that waits for somebody to
+/// come.
 pub(crate) fn not_ready(name: &str, known: &[String], status: &Status) -> Option<String> {
     if !known.iter().any(|venue| venue == name) {
         return Some(format!("{name}: no such venue is known"));
@@ -185,6 +186,9 @@ pub(crate) fn not_ready(name: &str, known: &[String], status: &Status) -> Option
     let Some(feed) = venue.feed.as_ref().filter(|_| !venue.halted) else {
         return Some(format!("{name}: its feed has failed too often; reset it"));
     };
+    if ["poll", "partial"].contains(&feed.fallback.rung) {
+        return None;
+    }
     let lives = |group: &str| feed.lines.iter().any(|line| line.group == group && line.phase == "live");
     let wanted = feed.lines.iter().find(|line| line.wanted > 0 && !lives(line.group))?;
     let why = wanted.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();

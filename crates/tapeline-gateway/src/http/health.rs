@@ -34,7 +34,7 @@ pub(crate) async fn healthz(State(face): State<Arc<Face>>) -> Result<(StatusCode
 }
 
 /// Whether clients should be sent here: it listens, the configuration is loaded, and every configured venue
-/// of which something is wanted is live.
+/// of which something is wanted is live or in a declared fallback.
 #[utoipa::path(
     get,
     path = "/readyz",

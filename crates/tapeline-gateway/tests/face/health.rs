@@ -36,6 +36,19 @@ async fn readiness_follows_the_line_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_venue_that_is_polled_is_ready_and_one_that_is_served_from_memory_is_not() {
+    for (rung, ready) in [("poll", 200), ("partial", 200), ("cache", 503)] {
+        let bench = Bench::new().await;
+        let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+        data(&mut trades).await;
+        bench.act("pin", &format!(r#"{{"mode":"{rung}","target":"binance"}}"#)).await;
+        let on = async || bench.get("/api/v1/status").await.json()["items"][0]["fallback"]["rung"].clone();
+        soon(async { while on().await != rung {} }).await;
+        assert_eq!(bench.get("/readyz").await.status, ready, "{rung}");
+    }
+}
+
+#[tokio::test]
 async fn a_configured_venue_that_nobody_knows_is_never_ready() {
     let venues = vec!["nowhere".to_owned()];
     let bench = Bench::with(usual(), About { venues, ..about() }).await;
