@@ -35,7 +35,8 @@ pub(crate) async fn run(
 /// What happened, in a line, and what else the gateway says about it.
 fn told(name: &str, target: Option<&str>, answer: &Value) -> String {
     let at = target.map(|target| format!(" {target}")).unwrap_or_default();
-    let mut out = format!("{name}{at}: done\n");
+    let what = if is_nothing(answer) { "nothing to do" } else { "done" };
+    let mut out = format!("{name}{at}: {what}\n");
     let answer = answer.get("result").filter(|result| result.is_object()).unwrap_or(answer);
     for (key, value) in answer.as_object().into_iter().flatten().filter(|(key, _)| *key != "ok") {
         let key = key.replace('_', " ");
@@ -50,6 +51,13 @@ fn told(name: &str, target: Option<&str>, answer: &Value) -> String {
         }
     }
     out
+}
+
+/// Whether an answer says that nothing was touched.
+fn is_nothing(answer: &Value) -> bool {
+    const TOUCHED: [&str; 6] = ["recovered", "reconnected", "rotated", "unpinned", "reset", "swept"];
+    let none = TOUCHED.iter().any(|word| answer.get(word).and_then(Value::as_u64) == Some(0));
+    none || answer.get("venues").and_then(Value::as_array).is_some_and(Vec::is_empty)
 }
 
 fn plain(value: &Value) -> String {
@@ -70,5 +78,13 @@ mod tests {
             "sweep: done\\n  restart\\n    gateway.listen\\n  swept: 3\\n".replace("\\n", "\n")
         );
         assert_eq!(told("reconnect", Some("binance"), &json!({"ok": true})), "reconnect binance: done\n");
+        let nothing = |name: &str, answer: Value| told(name, None, &answer).lines().next().map(str::to_owned);
+        for (name, answer) in [
+            ("reconnect", json!({"ok": true, "reconnected": 0})),
+            ("recover", json!({"ok": true, "recovered": 0, "note": "manual tries nothing"})),
+            ("pin", json!({"ok": true, "rung": "poll", "venues": []})),
+        ] {
+            assert_eq!(nothing(name, answer), Some(format!("{name}: nothing to do")));
+        }
     }
 }

@@ -108,9 +108,18 @@ fn touched(word: &str, done: &[Done]) -> Answer {
     Ok(Json(json!({"ok": true, word: touched})))
 }
 
-/// What a text names: everything, a venue, a line, or the lines that carry a topic.
+/// What a text names: everything, a venue, a line, or the lines that carry a topic, of which there is at least one.
 pub(super) async fn targets(face: &Face, text: Option<&str>) -> Result<Vec<Target>, Refusal> {
-    Ok(parts(about(face, text).await?))
+    some(about(face, text).await?)
+}
+
+fn some(about: About) -> Result<Vec<Target>, Refusal> {
+    match about {
+        About::Topic(topic, slots) if slots.is_empty() => {
+            Err(Refusal::missing(format!("no line carries {topic}")))
+        }
+        about => Ok(parts(about)),
+    }
 }
 
 fn parts(about: About) -> Vec<Target> {
@@ -205,5 +214,20 @@ async fn ask_process(action: &'static str, hook: Option<Hook>) -> Answer {
         }
         Ok(Err(Declined::Failed(why))) => Err(failed(why)),
         Err(error) => Err(failed(format!("{action} broke off: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_no_line_carries_cannot_be_broken() {
+        let about = |slots: &[u32]| About::Topic("one:trade:A".parse().unwrap(), slots.to_vec());
+        let refused = some(about(&[])).unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::NOT_FOUND, Code::NotFound));
+        assert!(refused.message.contains("no line carries one:trade:A"), "{}", refused.message);
+        let lines = [1, 3].map(|slot| Target::Line("one".to_owned(), slot));
+        assert_eq!(some(about(&[1, 3])).unwrap(), lines);
     }
 }

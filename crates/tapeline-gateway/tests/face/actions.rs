@@ -94,6 +94,8 @@ async fn lines_are_named_by_number_or_by_what_they_carry() {
     for target in ["binance/0", "binance/line 0", "binance:trade:BTCUSDT"] {
         let answer = bench.act("reconnect", &json!({"target": target}).to_string()).await;
         assert_eq!(answer.json(), json!({"ok": true, "reconnected": 1}), "{target}: {answer:?}");
+        // A line that is being dialled is not dialled sooner.
+        soon(async { while bench.get("/api/v1/lines").await.json()["items"][0]["phase"] != "live" {} }).await;
     }
     let answer = bench.act("recover", r#"{"target":"binance/9"}"#).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{answer:?}");
