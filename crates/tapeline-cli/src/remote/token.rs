@@ -56,7 +56,7 @@ pub(crate) fn own(settings: &Settings) -> io::Result<Option<String>> {
 /// Makes a token in a new file that nobody else can read at any time.
 fn make(file: &Path) -> io::Result<String> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let mut bytes = [0; BYTES];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -69,6 +69,14 @@ fn make(file: &Path) -> io::Result<String> {
     options.open(&draft)?.write_all(format!("{token}\n").as_bytes())?;
     fs::rename(&draft, file)?;
     Ok(token)
+}
+
+/// Makes a folder that nobody else can look into.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 #[cfg(unix)]
@@ -95,4 +103,23 @@ fn close(file: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn close(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_their_owner_can_read_the_token_and_the_folder_of_it() {
+        let folder = std::env::temp_dir().join(format!("tapeline-token-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let file = folder.join("state").join(NAME);
+        let token = make(&file).unwrap();
+        assert_eq!(token.len(), 2 * BYTES);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(&folder), mode(&folder.join("state"))), (0o600, 0o700, 0o700));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
