@@ -9,13 +9,11 @@ use tapeline_core::feed::{FeedStatus, LineStatus, TopicStatus};
 
 use super::World;
 use super::clock::SEC;
-use super::oracle::{Alive, Look, Oracle, Side, is_live_by, is_well_by, readers, table};
+use super::oracle::{Alive, Look, Oracle, Side, is_answered_by, is_live_by, is_well_by, readers, table};
 use super::reader::Habit;
 use crate::exchange::Temper;
 use crate::house::House;
 
-/// What a feed was told has reached its readers after this long.
-const ANSWERED: u64 = 5 * SEC;
 /// Where data comes from is told within this time.
 const ANNOUNCED: u64 = 2 * SEC;
 /// The ledgers are looked at every so many seconds.
@@ -185,9 +183,10 @@ impl World {
             confirmed: line.confirmed,
             calm_since: calm_since.max(self.hosts[host].changed).max(rested),
         };
+        let mut opened = links().filter(|link| link.open);
         let watch = &mut self.oracles.watches[host];
+        let proven = opened.any(|link| watch.proven.contains(&link.line));
         let looked = watch.phases.look(now, look);
-        let proven = watch.proven.get(&line.id).copied().unwrap_or(false);
         self.oracles.mind(Oracle::Phases, host, looked);
         self.oracles.mind(Oracle::Liveness, host, alive.judge(now));
         if line.proven && !proven {
@@ -231,7 +230,9 @@ impl World {
         let calm_since = self.calm_since(host, book).max(self.hosts[host].changed);
         // Of the best levels only what changes is delivered, and those of some symbols rest for long.
         let told = topic.topic.channel() != Channel::Depth || steady;
-        let unanswered = sight.unanswered.filter(|since| told && now > calm_since.max(*since) + ANSWERED);
+        let repair = self.waits_for_rest(host, topic);
+        let unanswered =
+            sight.unanswered.filter(|since| told && is_answered_by(now, calm_since.max(*since), repair));
         let calm = now.saturating_sub(calm_since) / SEC;
         let words = if book && !live && is_well_by(now, calm_since) {
             format!("{name} is not live after {calm} calm seconds")
@@ -241,6 +242,13 @@ impl World {
             return;
         };
         self.oracles.object(Oracle::Liveness, format!("host {host}: {words}"));
+    }
+
+    /// How long events of a topic may wait for those that were missed before: REST may not tell them now.
+    fn waits_for_rest(&self, host: usize, topic: &TopicStatus) -> u64 {
+        let has_ids = matches!(topic.topic.channel(), Channel::Trade | Channel::AggTrade);
+        let waits = has_ids && !self.oracles.watches[host].rest_serves(self.now);
+        if waits { self.hosts[host].config.timing.repair_within.as_nanos() as u64 } else { 0 }
     }
 
     /// Whether a line that carries a topic is open, and (if asked) not silent for too long.
@@ -266,14 +274,8 @@ impl World {
                 "host {host}: lines {lines:?} are {why}, and {name} is called {level:?} (live: {live}, {source:?})"
             ));
         }
-        let other = match (sight.came_from, source) {
-            // While a line is tried both may bring it.
-            (Source::Poll, Source::Live) => !open,
-            (Source::Live, Source::Poll) => true,
-            _ => false,
-        };
-        if other && sight.data_at >= told_at && now > sight.data_at + ANNOUNCED {
-            let came = sight.came_from;
+        let late = sight.came.at >= told_at && now > sight.came.at + ANNOUNCED;
+        if let Some(came) = sight.came.belies(source, open).filter(|_| late) {
             return Err(format!(
                 "host {host}: {name} comes from {came:?}, and is said to come from {source:?}"
             ));

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use super::super::clock::SEC;
 
+/// What a feed was told has reached its readers after this long.
+const ANSWERED: u64 = 5 * SEC;
 /// A line that can be dialled is live after this long.
 const LIVE: u64 = 45 * SEC;
 /// An answer to a request, and one repetition, take no longer.
@@ -55,6 +57,12 @@ pub(crate) const fn is_live_by(now: u64, calm_since: u64) -> bool {
     now >= calm_since + LIVE
 }
 
+/// Whether what was said at `since` must have reached the readers by now: what came behind a hole waits for up to
+/// `repair`.
+pub(crate) const fn is_answered_by(now: u64, since: u64, repair: u64) -> bool {
+    now > since + ANSWERED + repair
+}
+
 /// Judges the venue's table of one process: `wanted` is what somebody reads, `allowed` what may linger.
 pub(crate) fn table(
     wanted: &BTreeSet<String>,
@@ -103,6 +111,13 @@ mod tests {
         check("live", 3, 2, 52, true);
         check("idle", 0, 0, 100, true);
         check("halted", 3, 0, 100, true);
+    }
+
+    #[test]
+    fn what_waits_for_missed_events_may_come_later() {
+        let check = |now: u64, repair: u64| is_answered_by(now * SEC, 10 * SEC, repair * SEC);
+        assert!(!check(15, 0) && check(16, 0));
+        assert!(!check(45, 30) && check(46, 30));
     }
 
     fn set(names: &[&str]) -> BTreeSet<String> {

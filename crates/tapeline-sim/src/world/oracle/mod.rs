@@ -20,14 +20,14 @@ mod told;
 mod truth;
 mod weight;
 
-pub(crate) use self::alive::{Alive, is_live_by, is_well_by, readers, table};
+pub(crate) use self::alive::{Alive, is_answered_by, is_live_by, is_well_by, readers, table};
 pub(crate) use self::message::{contains, number_after, stream_of};
 pub(crate) use self::pairs::Side;
 pub(crate) use self::phases::Look;
 pub(crate) use self::plea::Plea;
 pub(crate) use self::tally::Tally;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
@@ -47,6 +47,7 @@ use self::pairs::Pairs;
 use self::phases::Phases;
 use self::polled::{Polled, Streamed};
 use self::rungs::Rungs;
+use self::told::Came;
 use self::truth::Truth;
 use super::host::Host;
 use crate::house::{House, Reply};
@@ -112,7 +113,7 @@ pub(crate) struct Sight {
     /// Where it comes from, as the reader was last told, and when.
     pub(crate) source: (Source, u64),
     /// Where data last came from.
-    pub(crate) came_from: Source,
+    pub(crate) came: Came,
     /// When data last came.
     pub(crate) data_at: u64,
     /// How new what was streamed is.
@@ -131,8 +132,8 @@ pub(crate) struct Watch {
     pub(crate) fresh: Fresh,
     /// Since when nothing has gone wrong; may lie in the future.
     pub(crate) calm_since: u64,
-    /// Lines that carried data on their present connection.
-    pub(crate) proven: BTreeMap<u32, bool>,
+    /// Connections that carried data.
+    pub(crate) proven: BTreeSet<LineId>,
     /// Since when a line has had fewer streams confirmed than it wants.
     pub(crate) short: BTreeMap<u32, u64>,
     /// Messages put into the feed that no decoder can be expected to read.
@@ -250,6 +251,7 @@ impl Oracles {
                     watch.pace.let_go(now, line.slot);
                 }
                 watch.pace.forget(*line);
+                watch.proven.remove(line);
                 Ok(())
             }
             Action::Fetch { request, why, .. } => {
@@ -270,7 +272,6 @@ impl Oracles {
         watch.pace.opened(now, line);
         watch.fresh.opened(now, line.slot);
         watch.pairs.opened(now, line.slot);
-        watch.proven.insert(line.slot, false);
     }
 
     /// A dial failed, or a line ended; `beside` says that another of its slot is open.
@@ -279,6 +280,7 @@ impl Oracles {
         watch.pace.ended(now, line, fault, beside);
         watch.pairs.ended();
         watch.pace.forget(line);
+        watch.proven.remove(&line);
     }
 
     /// A message reached a feed; `whole` says that it is one JSON value.
@@ -297,7 +299,7 @@ impl Oracles {
         if whole {
             watch.pace.data(now, line);
             watch.fresh.data(now, line.slot);
-            watch.proven.insert(line.slot, true);
+            watch.proven.insert(line);
             // A spent id is nothing that could be delivered.
             let spent = stream.ends_with(b"@trade")
                 && contains(&bytes[bytes.len().saturating_sub(48)..], b"\"X\":\"NA\"");
@@ -390,7 +392,7 @@ impl Oracles {
             unanswered: None,
             level: None,
             source: (Source::Live, 0),
-            came_from: Source::Live,
+            came: Came::default(),
             streamed: Streamed::default(),
             heard: VecDeque::new(),
             data_at: 0,
@@ -456,6 +458,21 @@ impl Oracles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dial_beside_a_line_takes_nothing_from_what_the_line_has_carried() {
+        let mut oracles = Oracles::new(1, 1, &[], &[]);
+        oracles.streams.push(Streams::new());
+        let (line, beside) = (LineId { slot: 0, dial: 5 }, LineId { slot: 0, dial: 6 });
+        oracles.opened(1, 0, line);
+        assert!(oracles.watches[0].proven.is_empty());
+        oracles.heard(2, 0, line, br#"{"stream":"a@kline_1m","data":{}}"#, (0, 0, true));
+        oracles.opened(3, 0, beside);
+        let proven = &oracles.watches[0].proven;
+        assert!(proven.contains(&line) && !proven.contains(&beside));
+        oracles.ended(4, 0, line, Fault::Transient, true);
+        assert!(oracles.watches[0].proven.is_empty());
+    }
 
     #[test]
     fn a_refusal_that_nobody_ordered_is_seen() {

@@ -6,7 +6,7 @@ use tapeline_core::data::update::{Data, Gap, Kind, Shared, Source, Update};
 
 use super::seen::Seen;
 use super::truth::Truth;
-use super::{Oracle, Oracles, Sight, content};
+use super::{Oracle, Oracles, Sight, Watch, content};
 use crate::house::House;
 
 use super::super::clock::SEC;
@@ -76,8 +76,7 @@ impl Oracles {
 
     /// Ids were declared missing of a topic whose missed events the venue keeps.
     pub(crate) fn declared(&mut self, now: u64, host: usize, topic: &Topic, gap: &Gap) {
-        let watch = &self.watches[host];
-        if now < watch.rest_hurt + PATIENCE || watch.pace.is_spent(now) {
+        if !self.watches[host].rest_serves(now) {
             return;
         }
         let (from, to, name) = (gap.from, gap.to, topic.as_str());
@@ -90,6 +89,41 @@ impl Oracles {
 /// Whether REST tells it in other words than the streams.
 const fn is_polled_alone(data: &Data) -> bool {
     matches!(data, Data::Ticker(_) | Data::MiniTicker(_) | Data::Candle(_) | Data::MarkPrice(_))
+}
+
+impl Watch {
+    /// Whether REST has lately told at once what it was asked.
+    pub(crate) fn rest_serves(&self, now: u64) -> bool {
+        now >= self.rest_hurt + PATIENCE && !self.pace.is_spent(now)
+    }
+}
+
+/// Where what came last came from: what is asked for over REST lets go what a line had told and was held back.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Came {
+    pub(crate) at: u64,
+    live: bool,
+    poll: bool,
+}
+
+impl Came {
+    fn note(&mut self, now: u64, source: Source) {
+        if now > self.at {
+            *self = Self { at: now, ..Self::default() };
+        }
+        self.live |= source == Source::Live;
+        self.poll |= source == Source::Poll;
+    }
+
+    /// Where it came from, if that is not what it is said to come from; `open` says that a line that carries it is open.
+    pub(crate) const fn belies(&self, said: Source, open: bool) -> Option<Source> {
+        match said {
+            // While a line is tried both may bring it.
+            Source::Live if self.poll && !self.live && !open => Some(Source::Poll),
+            Source::Poll if self.live && !self.poll => Some(Source::Live),
+            _ => None,
+        }
+    }
 }
 
 impl Sight {
@@ -105,7 +139,7 @@ impl Sight {
                 self.flow.pass(now, self.data_at);
                 (self.data_at, self.unanswered) = (now, None);
                 if !matches!(data, Data::Gap(_)) && !update.late {
-                    self.came_from = update.source;
+                    self.came.note(now, update.source);
                 }
             }
         }
@@ -129,5 +163,29 @@ impl Sight {
             return Ok(());
         }
         self.streamed.pass(streamed, id, update.time.map(|time| time.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_is_said_to_come_from_where_it_comes() {
+        let check = |came: &[(u64, Source)], said, open, expected| {
+            let mut seen = Came::default();
+            came.iter().for_each(|(at, source)| seen.note(*at, *source));
+            assert_eq!(seen.belies(said, open), expected, "{came:?} {said:?}");
+        };
+        let (live, poll) = (Source::Live, Source::Poll);
+        check(&[], poll, false, None);
+        check(&[(1, live)], live, true, None);
+        check(&[(1, live)], poll, true, Some(live));
+        check(&[(1, poll), (2, live)], poll, false, Some(live));
+        check(&[(1, poll)], live, false, Some(poll));
+        check(&[(1, poll)], live, true, None);
+        // What a line had told was held back behind what was polled.
+        check(&[(1, live), (2, poll), (2, live)], poll, false, None);
+        check(&[(2, poll), (3, Source::Repair)], live, false, None);
     }
 }
