@@ -58,6 +58,8 @@ pub struct Limits {
     pub dials_percent: u32,
     /// Share of the venue's REST weight that we allow ourselves, in percent.
     pub weight_percent: u32,
+    /// Resident memory of the process that counts as all of it; less if the machine or its group allows less.
+    pub memory_bytes: usize,
     /// Transitions kept for status.
     pub events: usize,
 }
@@ -80,6 +82,7 @@ impl Default for Limits {
             messages_per_second: 4,
             dials_percent: 50,
             weight_percent: 80,
+            memory_bytes: 1 << 40,
             events: 1_000,
         }
     }

@@ -1,6 +1,7 @@
 //! The state folder: what outlives the process. One process at a time uses it; what it holds of each venue's limits is
 //! written whenever it changes, beside the feed, and read at the next start.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub enum StateError {
 pub struct StateDir {
     folder: PathBuf,
     event_log: bool,
+    /// Why a venue's file cannot be written at the moment.
+    trouble: Mutex<BTreeMap<String, String>>,
     /// Held, not used: the lock ends with it.
     _lock: File,
 }
@@ -83,7 +86,7 @@ impl StateDir {
         };
         mark(file).map_err(unusable)?;
         let lock = lock.map_err(unusable)?;
-        Ok(Arc::new(Self { folder: folder.to_owned(), event_log, _lock: lock }))
+        Ok(Arc::new(Self { folder: folder.to_owned(), event_log, trouble: Mutex::default(), _lock: lock }))
     }
 
     /// The folder.
@@ -94,6 +97,20 @@ impl StateDir {
     /// Where what changes is to be written, if anywhere.
     pub(crate) fn event_log(&self) -> Option<&Path> {
         self.event_log.then_some(&self.folder)
+    }
+
+    /// Why what is to outlive the process cannot be written at the moment.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.iter().next().map(|(venue, error)| format!("{venue}: {error}"))
+    }
+
+    fn note(&self, venue: &str, error: Option<&io::Error>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) => drop(trouble.insert(venue.to_owned(), error.to_string())),
+            None => drop(trouble.remove(venue)),
+        }
     }
 
     /// What a process before this one has used up of a venue's limits.
@@ -198,6 +215,7 @@ impl Keeper {
             (newest.0.take(), newest.1)
         };
         let done = newest.map_or(Ok(()), |kept| self.state.write(&self.venue, &kept));
+        self.state.note(&self.venue, done.as_ref().err());
         self.written.send_replace(number);
         done
     }

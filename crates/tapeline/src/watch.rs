@@ -2,6 +2,7 @@
 //! told once. Levels are kept for a day, and what comes again and again at the same pace is named.
 
 mod history;
+mod machine;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -13,12 +14,14 @@ use tapeline_core::feed::{Findings, TALLY_WITHIN, Tally};
 use tapeline_core::policy::alert::{Alert, Alerts, Notification, Rule, Rules, Subject, Why};
 use tapeline_core::policy::health::of_parts;
 use tapeline_core::time::{Mono, Time};
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
 
 use self::history::Past;
+use self::machine::{Delays, Machine, Strain, disk};
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
 
@@ -98,6 +101,8 @@ struct Desk {
     reports: BTreeMap<String, Told>,
     told: VecDeque<Notification>,
     past: Past,
+    /// What of the machine is nearly used up, as it was last read.
+    strains: Vec<Strain>,
 }
 
 /// What the watch knows; asked from anywhere.
@@ -113,6 +118,7 @@ impl Default for Watch {
             reports: BTreeMap::new(),
             told: VecDeque::new(),
             past: Past::default(),
+            strains: Vec::new(),
         }))
     }
 }
@@ -124,6 +130,11 @@ impl Watch {
 
     fn look(&self, now: Time, looks: &[Look]) -> Vec<Notification> {
         self.desk().look(now, looks)
+    }
+
+    /// This is nearly used up, or does not work, until it is read again.
+    fn strained(&self, strains: Vec<Strain>) {
+        self.desk().strains = strains;
     }
 }
 
@@ -181,13 +192,14 @@ impl Desk {
             self.raise(now, held, (venue, &found.part, found.rule), found.level, || found.evidence.clone());
         }
         let counts = look.findings.as_ref().map_or_else(Tally::default, |findings| findings.counts);
-        let Tally { mismatches, crossed, failed_rotations, pauses } = counts;
+        let Tally { mismatches, crossed, failed_rotations, pauses, panics } = counts;
         // What is counted, how often it may rise within ten minutes, and how bad it is then.
         let table = [
             (Rule::LineMismatch, mismatches, 1, Level::Degraded),
             (Rule::BookBroken, crossed, 2, Level::Degraded),
             (Rule::RotationFailed, failed_rotations, 1, Level::Warning),
             (Rule::Starved, pauses, 3, Level::Warning),
+            (Rule::Quarantined, panics, 1, Level::Unhealthy),
             (Rule::Restarts, look.restarts, 2, Level::Unhealthy),
         ];
         for (rule, value, least, level) in table {
@@ -201,7 +213,7 @@ impl Desk {
         }
         if look.halted {
             let evidence = || format!("halted after {} restarts", look.restarts);
-            self.raise(now, held, (venue, "", Rule::Restarts), Level::Critical, evidence);
+            self.raise(now, held, (venue, "", Rule::CoreDown), Level::Critical, evidence);
         }
     }
 
@@ -213,11 +225,14 @@ impl Desk {
             let evidence = || "every line failed on this side".to_owned();
             self.raise(now, held, ("", "", Rule::LocalNetwork), Level::Critical, evidence);
         }
-        self.reports.retain(|_, told| told.until > now.mono);
         let before = (String::new(), Box::default(), Rule::LocalNetwork);
         if looks.iter().any(|look| look.mute) && self.held.contains(&before) {
             held.insert(before);
         }
+        for Strain { rule, part, level, evidence } in self.strains.clone() {
+            self.raise(now, held, ("", part, rule), level, || evidence);
+        }
+        self.reports.retain(|_, told| told.until > now.mono);
         let reports: Vec<_> = self
             .reports
             .iter()
@@ -287,16 +302,33 @@ impl Hub {
     }
 }
 
+/// What of the machine is nearly used up, and what does not work.
+async fn strains(hub: &Hub, delays: &mut Delays) -> Vec<Strain> {
+    let machine = Machine::own(hub.config().limits.memory_bytes);
+    let mut all = spawn_blocking(move || machine.look()).await.unwrap_or_default();
+    all.extend(delays.look(hub.now().mono, hub.through().read()));
+    let state = hub.config().state.as_ref().and_then(|state| state.trouble());
+    all.extend(hub.journal().trouble().map(|error| disk("event log", &error)));
+    all.extend(state.map(|error| disk("state of the limits", &error)));
+    all
+}
+
 /// Watches over a hub until it is gone.
 pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut delays, mut looked) = (Delays::default(), None::<Mono>);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = ending.cancelled() => return,
         }
         let Some(hub) = hub.upgrade() else { return };
+        let now = hub.now().mono;
+        if looked.is_none_or(|at| now.since(at) >= machine::EVERY) {
+            looked = Some(now);
+            hub.watch().strained(strains(&hub, &mut delays).await);
+        }
         let looks = hub.look().await;
         for told in hub.watch().look(hub.now(), &looks) {
             log(&told);
@@ -330,3 +362,5 @@ fn log(told: &Notification) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thousand;

@@ -56,6 +56,8 @@ pub struct Tally {
     pub failed_rotations: u64,
     /// Times that we did not run.
     pub pauses: u64,
+    /// Messages that made the adapter panic; each was set aside.
+    pub panics: u64,
 }
 
 impl Feed {
@@ -86,6 +88,7 @@ impl Feed {
             crossed: self.counters.resyncs.get("crossed").copied().unwrap_or(0),
             failed_rotations: self.counters.failed_rotations,
             pauses: self.counters.pauses,
+            panics: self.counters.decode_panics,
         }
     }
 

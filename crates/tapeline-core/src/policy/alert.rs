@@ -1,8 +1,7 @@
 //! Alerts: what is wrong for long enough to tell somebody, told once, together, and with what to do.
 //!
-//! Conditions are raised and cleared as often as anybody looks; [`Alerts::tick`] does what time does and returns
-//! what is to be told. An alert goes from pending to firing after a hold, and is resolved after it was clear for a
-//! while. What fires is told once, in one message per venue with whatever else fires there.
+//! Conditions are raised and cleared as often as anybody looks; [`Alerts::tick`] returns what is to be told. An alert goes
+//! from pending to firing after a hold, and is resolved after a clear while. What fires is told once, with its venue's others.
 
 mod causes;
 mod told;
@@ -10,7 +9,7 @@ mod told;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-pub use causes::{Entry, Kind, Mutes, Rule, TABLE, markdown};
+pub use causes::{Entry, Kind, Mutes, NOT_FED, Rule, TABLE, markdown};
 pub use told::{Alert, Notification, State, Subject, Why};
 
 use crate::data::update::Level;
@@ -153,6 +152,8 @@ impl Alerts {
         evidence: impl FnOnce() -> String,
     ) {
         let rules = self.rules.clone();
+        // What another alert explains does not flap of itself.
+        let explained = rule.entry().symptom && !subject.part.is_empty() && self.explains(now.mono, subject);
         let Some(item) = self.item(now, rule, subject) else {
             self.refused += 1;
             return;
@@ -166,21 +167,18 @@ impl Alerts {
         if item.phase == Phase::Idle {
             (item.phase, item.since) = (Phase::Pending, now);
         }
-        if began && rule != Rule::Flapping {
+        if began && rule != Rule::Flapping && !explained {
             item.began(now.mono, &rules);
         }
         let due = match item.phase {
             Phase::Pending => item.since.mono + rules.hold(rule, level),
-            // It may have become one that is told at once.
-            _ if began || changed => now.mono,
+            _ if began || changed => now.mono, // It may have become one that is told at once.
             _ => Mono::NEVER,
         };
         let flaps = began && item.flaps(now.mono, &rules);
         self.next = self.next.min(due);
         if flaps {
-            let (times, within) = (rules.flapping, rules.flapping_within.as_secs());
-            let told = format!("{} began {times} times in {within} s", rule.name());
-            self.raise_flapping(now, subject, level, told);
+            self.raise_flapping(now, (rule, subject), level);
         }
     }
 
@@ -276,8 +274,16 @@ impl Alerts {
         self.refused
     }
 
-    fn raise_flapping(&mut self, now: Time, subject: Subject<'_>, level: Level, evidence: String) {
-        self.raise(now, Rule::Flapping, subject, level, || evidence);
+    fn raise_flapping(&mut self, now: Time, (rule, subject): (Rule, Subject<'_>), level: Level) {
+        let (times, within) = (self.rules.flapping, self.rules.flapping_within.as_secs());
+        let told = || format!("{} began {times} times in {within} s", rule.name());
+        self.raise(now, Rule::Flapping, subject, level, Box::new(told) as Box<dyn FnOnce() -> String>);
+    }
+
+    /// Whether an alert of the venue, or of the process, explains the symptoms of a subject.
+    fn explains(&self, now: Mono, subject: Subject<'_>) -> bool {
+        let own = self.groups.get(subject.venue).and_then(|group| group.mute_until);
+        own.max(self.mute_until).is_some_and(|until| now < until)
     }
 
     /// The item of a key, made if there is room.

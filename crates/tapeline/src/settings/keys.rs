@@ -205,6 +205,11 @@ pub const KEYS: &[Key] = &[
         Kind::Count(1, 100),
         "Share of the venue's REST budget that we allow ourselves, in percent."
     ),
+    global!(
+        limits.memory_bytes,
+        Kind::Size(16 * 1_024 * KIB, 1_024 * GIB),
+        "Resident memory of the process that counts as all of it, for alerts; less if the machine or its group allows less."
+    ),
     global!(limits.events, Kind::Count(1, 1_000_000), "Transitions kept for status."),
     global!(timing.linger, upto(30 * DAY), "How long a topic without subscribers is kept."),
     global!(timing.sweep, some(DAY), "How often idle topics are looked at."),

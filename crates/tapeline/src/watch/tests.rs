@@ -1,6 +1,7 @@
 //! What is told, and when; what is kept of it.
 
 use tapeline_core::feed::Finding;
+use tapeline_core::policy::alert::{NOT_FED, TABLE};
 
 use super::*;
 
@@ -85,7 +86,57 @@ fn what_is_counted_tells_something_when_it_rises() {
         [(Why::Firing, "book_broken")]
     );
     let halted = |_| Look { venue: "one".into(), findings: None, mute: false, restarts: 6, halted: true };
-    assert_eq!(run(&watch, 200..203, halted), [(200, Why::Firing, "restarts")]);
+    assert_eq!(run(&watch, 200..203, halted), [(200, Why::Firing, "core_down")]);
+}
+
+#[test]
+fn messages_that_make_the_adapter_panic_are_told() {
+    let watch = Watch::default();
+    let told = run(&watch, 0..30, |second| {
+        let mut look = look(&[]);
+        if let Some(findings) = &mut look.findings {
+            findings.counts.panics = u64::from(second >= 10);
+        }
+        look
+    });
+    assert_eq!(told, [(15, Why::Firing, "quarantined")]);
+}
+
+#[test]
+fn what_is_used_up_of_the_machine_is_told_of_the_process_and_its_end_too() {
+    let watch = Watch::default();
+    let strain = |rule, part, level| Strain { rule, part, level, evidence: "figures".to_owned() };
+    watch.strained(vec![
+        strain(Rule::Memory, "", Level::Unhealthy),
+        strain(Rule::Descriptors, "", Level::Degraded),
+        strain(Rule::Latency, "", Level::Warning),
+        disk("event log", "no space left on device"),
+    ]);
+    let told = run(&watch, 0..60, |_| look(&[]));
+    assert_eq!(told.len(), 1, "{told:?}");
+    let fires = |rule: Rule| watch.desk().alerts.list(at(60).mono).iter().any(|alert| alert.rule == rule);
+    assert!([Rule::Memory, Rule::Descriptors, Rule::Latency, Rule::Disk].into_iter().all(fires));
+    watch.strained(Vec::new());
+    let told = run(&watch, 60..120, |_| look(&[]));
+    assert_eq!(told.last().map(|(_, why, _)| *why), Some(Why::Resolved));
+}
+
+/// A rule that nobody raises would be a promise that is not kept.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "sources are files")]
+fn every_rule_that_is_told_of_as_working_is_raised_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = [
+        "src/watch.rs",
+        "src/watch/machine.rs",
+        "../tapeline-core/src/feed/findings.rs",
+        "../tapeline-core/src/policy/alert.rs",
+    ];
+    let text: String = files.iter().map(|file| std::fs::read_to_string(root.join(file)).unwrap()).collect();
+    for entry in TABLE {
+        let raised = text.contains(&format!("Rule::{:?}", entry.rule));
+        assert_eq!(raised, !NOT_FED.contains(&entry.rule), "{}", entry.name);
+    }
 }
 
 #[test]

@@ -115,14 +115,14 @@ causes! {
     "Frames of the venue cannot be translated; they are dropped and counted."
     "Look at the samples in `tapeline status`. The venue may have changed its format: update, or report it."
     Latency "latency" Performance Nothing true
-    "Events are published late."
+    "Of 100 batches of messages one or more took longer than 0.25, 1, 5 or 30 s from the socket to the readers."
     "Look at the processor load of this machine and at the slowest subscribers."
     Quarantined "quarantined" Recovery Nothing false
-    "A topic's data made its handling fail; it is set aside for a while and the others run on."
-    "Report the cause shown with it. It is tried again by itself."
+    "Messages made their translation fail from within (a panic); each is set aside and counted, and all others run on."
+    "Report it with the samples in `tapeline status`: it is a mistake of ours."
     Restarts "restarts" Recovery Nothing false
     "A part of the program crashed and was restarted, more than once in a short time."
-    "Report the cause shown with it. After too many restarts the venue is halted: then `tapeline recover`."
+    "Report the cause shown with it. After too many restarts the venue is halted, which is `core_down`."
     RotationFailed "rotation_failed" Recovery Nothing true
     "A line could not be replaced before the venue cuts it."
     "Look why the new line does not come up in `tapeline status`; `tapeline rotate` tries again."
@@ -133,17 +133,17 @@ causes! {
     "An alert came and went five times in ten minutes; it is told as one until it rests."
     "Treat it as one fault that persists: look at the evidence for which one it is."
     Memory "memory" System Nothing false
-    "The memory budget is nearly used up; the histories of the least wanted topics get shorter."
+    "The process uses 70, 85, 95 or 100 % of the memory that it may: of `limits.memory_bytes`, its group or the machine."
     "Drop topics, lower `logs_bytes`, or give the process more memory."
     Descriptors "descriptors" System Nothing false
-    "File descriptors are nearly used up; new clients are put off so that lines to venues can be dialled."
+    "70, 85, 95 or 100 % of the file descriptors are used; new clients are put off so that lines can be dialled."
     "Raise the limit (`ulimit -n`, `LimitNOFILE`), or find the client that opens so many connections."
     Disk "disk" System Nothing false
-    "The disk is nearly full or refuses writing; recording stops, streaming goes on."
-    "Free space or repair the disk. Recording goes on by itself, with the gap marked."
+    "The disk does not take the event log or the state of the limits; streaming goes on."
+    "Free space or repair the disk. Writing goes on by itself; what did not fit into memory meanwhile is told in the log."
     CoreDown "core_down" System Nothing false
-    "A task that everything depends on has stopped."
-    "The process ends with a diagnosis and is to be restarted by its supervisor; keep the log."
+    "A venue's task crashed too often in a short time and is halted, or has not answered for five seconds: nothing of this venue is served."
+    "Keep the log and report its cause. If it is halted, `tapeline recover VENUE` begins anew, and readers have to subscribe again; if it does not answer for long, restart."
     SinkDown "sink_down" System Nothing false
     "A sink does not take data; what does not fit in its queue is dropped and marked."
     "Check the server it writes to. Lines and clients are not affected."
@@ -178,15 +178,23 @@ impl Serialize for Rule {
     }
 }
 
+/// Rules that there is nothing yet to raise.
+pub const NOT_FED: &[Rule] = &[Rule::SinkDown];
+
 /// The table as Markdown, for `docs/operations.md`.
 pub fn markdown() -> String {
     let mut text = String::new();
     for kind in [Kind::Connection, Kind::Performance, Kind::Recovery, Kind::System] {
         text += &format!("### {kind:?}\n\n| alert | what it means | what to do |\n| --- | --- | --- |\n");
-        for entry in TABLE.iter().filter(|entry| entry.kind == kind) {
+        let fed = |entry: &&Entry| entry.kind == kind && !NOT_FED.contains(&entry.rule);
+        for entry in TABLE.iter().filter(fed) {
             text += &format!("| `{}` | {} | {} |\n", entry.name, entry.means, entry.action);
         }
         text += "\n";
+    }
+    for rule in NOT_FED {
+        text +=
+            &format!("`{}` is a name without a source: nothing in this version can raise it.\n", rule.name());
     }
     text
 }

@@ -1,0 +1,139 @@
+//! What the process uses up of its machine: memory, descriptors, the disk, and the time until what was read is handed
+//! on. Read where the system tells it (Linux); elsewhere nothing is said of memory and descriptors.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tapeline_core::data::update::Level;
+use tapeline_core::policy::alert::Rule;
+use tapeline_core::time::Mono;
+
+use crate::spread::SpreadReading;
+
+/// How often the system is asked.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
+/// Shares at which a resource is nearly used up, in percent; used up is critical.
+const SHARES: [(u64, Level); 4] =
+    [(100, Level::Critical), (95, Level::Unhealthy), (85, Level::Degraded), (70, Level::Warning)];
+/// How late what was read may be handed on, of 99 in 100 batches.
+const LATE: [(f64, Level); 4] =
+    [(30.0, Level::Critical), (5.0, Level::Unhealthy), (1.0, Level::Degraded), (0.25, Level::Warning)];
+/// Lateness is judged over so long, if so many batches were handed on.
+const OVER: Duration = Duration::from_secs(60);
+const LEAST: u64 = 100;
+
+/// Something that is nearly used up, or does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Strain {
+    pub(super) rule: Rule,
+    /// Which part of the process; empty = all of it.
+    pub(super) part: &'static str,
+    pub(super) level: Level,
+    pub(super) evidence: String,
+}
+
+impl Strain {
+    const fn of_all(rule: Rule, level: Level, evidence: String) -> Self {
+        Self { rule, part: "", level, evidence }
+    }
+}
+
+/// Where the system tells of this process, and what it may use.
+#[derive(Debug, Clone)]
+pub(super) struct Machine {
+    process: PathBuf,
+    system: PathBuf,
+    group: PathBuf,
+    /// Resident memory that the settings allow.
+    memory: u64,
+}
+
+impl Machine {
+    /// This process, which may use so much memory.
+    pub(super) fn own(memory: usize) -> Self {
+        let [process, system, group] =
+            ["/proc/self", "/proc/meminfo", "/sys/fs/cgroup/memory.max"].map(PathBuf::from);
+        Self { process, system, group, memory: memory as u64 }
+    }
+
+    /// What is nearly used up. Reads a few small files: not for the threads of the runtime.
+    pub(super) fn look(&self) -> Vec<Strain> {
+        self.memory().into_iter().chain(self.descriptors()).collect()
+    }
+
+    fn memory(&self) -> Option<Strain> {
+        let used = kib(&self.process.join("status"), "VmRSS:")?;
+        let machine = kib(&self.system, "MemTotal:");
+        let group = fs::read_to_string(&self.group).ok().and_then(|text| text.trim().parse().ok());
+        let most = [machine, group].into_iter().flatten().fold(self.memory, u64::min);
+        let evidence = || format!("{} of {} MiB", used >> 20, most >> 20);
+        Some(Strain::of_all(Rule::Memory, share(used, most)?, evidence()))
+    }
+
+    fn descriptors(&self) -> Option<Strain> {
+        let used = fs::read_dir(self.process.join("fd")).ok()?.count() as u64;
+        let limits = fs::read_to_string(self.process.join("limits")).ok()?;
+        let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        let most: u64 = row.split_whitespace().next()?.parse().ok()?;
+        Some(Strain::of_all(Rule::Descriptors, share(used, most)?, format!("{used} of {most}")))
+    }
+}
+
+/// A disk that does not take what is to be written.
+pub(super) fn disk(what: &'static str, error: &str) -> Strain {
+    let evidence = format!("the {what} cannot be written: {error}");
+    Strain { rule: Rule::Disk, part: what, level: Level::Unhealthy, evidence }
+}
+
+/// A figure of a file that tells sizes by name, in bytes.
+fn kib(path: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let row = text.lines().find_map(|line| line.strip_prefix(name))?;
+    row.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
+}
+
+/// How bad it is to have used so much of so much; `None` = well.
+fn share(used: u64, most: u64) -> Option<Level> {
+    let percent = used.saturating_mul(100) / most.max(1);
+    SHARES.iter().find(|(least, _)| percent >= *least).map(|(_, level)| *level)
+}
+
+/// How long it took lately from reading a socket until what it held was handed to the readers.
+#[derive(Debug, Default)]
+pub(super) struct Delays {
+    readings: VecDeque<(Mono, SpreadReading)>,
+}
+
+impl Delays {
+    /// Takes in what was counted until now; how bad the last minute was, if it was bad.
+    pub(super) fn look(&mut self, now: Mono, reading: SpreadReading) -> Option<Strain> {
+        while self.readings.get(1).is_some_and(|(at, _)| now.since(*at) >= OVER) {
+            self.readings.pop_front();
+        }
+        let before = self.readings.front().map(|(_, before)| before.clone());
+        self.readings.push_back((now, reading.clone()));
+        let before = before?;
+        let count = reading.count - before.count;
+        if count < LEAST {
+            return None;
+        }
+        // Of 99 in 100: the first bound that no more than one in a hundred pass.
+        let (mut beyond, mut late) = (count, 0.0);
+        for ((bound, now), (_, then)) in reading.buckets.iter().zip(&before.buckets) {
+            if beyond * 100 <= count {
+                break;
+            }
+            beyond -= now - then;
+            late = *bound;
+        }
+        // A bound is passed by what lies in the bucket that ends at it, so the one before counts.
+        let level = LATE.iter().find(|(least, _)| late > *least).map(|(_, level)| *level)?;
+        let evidence = format!("99 in 100 of {count} batches within {late} s");
+        Some(Strain::of_all(Rule::Latency, level, evidence))
+    }
+}
+
+#[cfg(test)]
+mod tests;
