@@ -91,7 +91,7 @@ fn limit(address: &str, pace: &Pace, frames: u64) -> io::Result<Vec<u64>> {
 fn tapeline(address: &str, pace: &Pace, frames: u64) -> io::Result<Vec<u64>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let hub = subject::hub(address);
+        let hub = subject::hub(address, 1);
         let mut subscription = subject::subscribe(&hub, Kind::Trades).await?;
         let mut arrivals = Vec::with_capacity(frames as usize);
         while arrivals.len() < frames as usize {

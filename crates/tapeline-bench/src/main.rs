@@ -123,7 +123,8 @@ fn run(command: Command) -> io::Result<()> {
                 Contender::Fixed => readers::by_hand(&address, fixed::event)?,
                 Contender::Limit => readers::by_hand(&address, scan::event)?,
                 Contender::Sonic | Contender::Serde => readers::tungstenite(&address, kind, reader, frames)?,
-                Contender::Tapeline => subject::run_tapeline(&address, kind, frames)?,
+                Contender::Tapeline => subject::run_tapeline(&address, kind, frames, 1)?,
+                Contender::Pair => subject::run_tapeline(&address, kind, frames, 2)?,
             };
             println!("{}", serde_json::to_string(&run)?);
             Ok(())
@@ -131,11 +132,12 @@ fn run(command: Command) -> io::Result<()> {
     }
 }
 
-const ALL: [Contender; 6] = [
+const ALL: [Contender; 7] = [
     Contender::Bytes,
     Contender::Fixed,
     Contender::Limit,
     Contender::Sonic,
     Contender::Serde,
     Contender::Tapeline,
+    Contender::Pair,
 ];

@@ -31,6 +31,8 @@ pub enum Contender {
     Serde,
     /// The library.
     Tapeline,
+    /// The library with two lines, each of which brings everything.
+    Pair,
 }
 
 /// What one run read and what it cost.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::cpu;
 use crate::market::{Kind, SYMBOLS};
 use crate::readers::Run;
+use crate::venue::TWO;
 
 /// How long nothing may come before the run counts as ended or failed.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -19,14 +20,15 @@ const SILENCE: Duration = Duration::from_secs(20);
 const STRAGGLERS: Duration = Duration::from_millis(200);
 
 /// Reads `frames` frames of `kind` from the venue at `address` through the library: frames cut, decoded,
-/// sequenced, books kept and checked, logged, counted, delivered to a subscriber without conflation.
+/// sequenced, books kept and checked, logged, counted, delivered to a subscriber without conflation. With two
+/// `lines` every frame comes twice.
 ///
 /// # Errors
 /// What the library says, or silence before all frames have come.
-pub fn run_tapeline(address: &str, kind: Kind, frames: u64) -> io::Result<Run> {
+pub fn run_tapeline(address: &str, kind: Kind, frames: u64, lines: u8) -> io::Result<Run> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let hub = hub(address);
+        let hub = hub(address, lines);
         let mut subscription = subscribe(&hub, kind).await?;
         let run = read(&mut subscription, kind, frames).await;
         drop(subscription);
@@ -35,10 +37,12 @@ pub fn run_tapeline(address: &str, kind: Kind, frames: u64) -> io::Result<Run> {
     })
 }
 
-/// A hub whose Binance is the venue at `address`.
-pub fn hub(address: &str) -> Hub {
+/// A hub whose Binance is the venue at `address`, over so many lines at a time.
+pub fn hub(address: &str, lines: u8) -> Hub {
+    let path = if lines > 1 { TWO } else { "" };
     let feed = FeedConfig {
-        streams: vec![format!("ws://{address}")],
+        lines,
+        streams: vec![format!("ws://{address}{path}")],
         rest: vec![format!("http://{address}")],
         ..FeedConfig::default()
     };

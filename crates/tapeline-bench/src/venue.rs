@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DIGESTION: Duration = Duration::from_millis(300);
 /// The path of the baselines, which subscribe to nothing.
 pub const RAW: &str = "/raw";
+/// What the path of a reader begins with that comes with two connections: both get everything, once both have
+/// subscribed to it.
+pub const TWO: &str = "/two";
 
 /// A sender that keeps time: one piece per period.
 #[derive(Debug)]
@@ -57,7 +60,9 @@ struct Shared {
 /// How far the one subscribing reader has come.
 #[derive(Debug, Default)]
 struct Progress {
-    subscribed: HashSet<String>,
+    /// Its connections that are open, and those that have subscribed to everything.
+    open: usize,
+    complete: usize,
     fetched: HashSet<String>,
     gone: bool,
 }
@@ -124,7 +129,8 @@ impl Shared {
         if uri.path() == RAW {
             return self.stream(&Mutex::new(socket), 0);
         }
-        self.converse(socket, &head[length..])
+        let lines = if uri.path().starts_with(TWO) { 2 } else { 1 };
+        self.converse(socket, &head[length..], lines)
     }
 
     fn snapshot(&self, mut socket: TcpStream, query: &str) -> io::Result<()> {
@@ -147,17 +153,25 @@ impl Shared {
     }
 
     /// A reader that subscribes: one thread reads its requests, this one streams.
-    fn converse(&self, socket: TcpStream, leftover: &[u8]) -> io::Result<()> {
-        *self.progress() = Progress::default();
+    fn converse(&self, socket: TcpStream, leftover: &[u8], lines: usize) -> io::Result<()> {
+        {
+            let mut progress = self.progress();
+            if progress.open == 0 {
+                *progress = Progress::default();
+            }
+            progress.open += 1;
+        }
         let writer = Mutex::new(socket.try_clone()?);
         thread::scope(|scope| {
             let requests = scope.spawn(|| {
                 let outcome = self.listen(socket, leftover, &writer);
-                self.progress().gone = true;
+                let mut progress = self.progress();
+                (progress.open, progress.gone) = (progress.open - 1, true);
+                drop(progress);
                 self.changed.notify_all();
                 outcome
             });
-            if self.wait(|progress| progress.subscribed.len() >= self.streams) {
+            if self.wait(|progress| progress.complete >= lines) {
                 let opening = self.rendered.opening;
                 lock(&writer).write_all(&self.rendered.bytes[..opening])?;
                 if opening == 0 {
@@ -176,11 +190,14 @@ impl Shared {
     fn listen(&self, mut socket: TcpStream, leftover: &[u8], writer: &Mutex<TcpStream>) -> io::Result<()> {
         let mut reader = Reader::new(Role::Server, Limits::server(), None);
         reader.feed(leftover);
+        let mut subscribed = HashSet::new();
         loop {
             while let Some(message) = reader.next().map_err(io::Error::other)? {
                 let mut reply = Vec::new();
                 match message {
-                    Message::Text(text) => market::frame(&mut reply, self.subscribe(text).as_bytes()),
+                    Message::Text(text) => {
+                        market::frame(&mut reply, self.subscribe(text, &mut subscribed).as_bytes())
+                    }
                     Message::Ping(payload) => {
                         market::frame(&mut reply, payload);
                         reply[0] = 0x8a;
@@ -199,11 +216,14 @@ impl Shared {
         }
     }
 
-    fn subscribe(&self, text: &str) -> String {
+    fn subscribe(&self, text: &str, subscribed: &mut HashSet<String>) -> String {
         let request: Value = serde_json::from_str(text).unwrap_or_default();
         if request["method"] == "SUBSCRIBE" {
             let names = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            self.progress().subscribed.extend(names.map(str::to_owned));
+            let before = subscribed.len();
+            subscribed.extend(names.map(str::to_owned));
+            let complete = before < self.streams && subscribed.len() >= self.streams;
+            self.progress().complete += usize::from(complete);
         }
         json!({ "result": null, "id": request["id"] }).to_string()
     }
