@@ -159,6 +159,38 @@ fn unconfirmed_requests_are_repeated_twice_and_then_the_line_is_replaced() {
 }
 
 #[test]
+fn of_a_subscription_that_is_confirmed_in_part_only_the_rest_is_asked_for_again() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    ["toy:trade:A", "toy:trade:B"].map(|topic| bench.subscribe(topic, &who));
+    let line = bench.open();
+    ["toy:trade:C", "toy:trade:D"].map(|topic| bench.subscribe(topic, &who));
+    let mut log = Vec::new();
+    for second in 0..30 {
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Send { text, .. } => {
+                    log.push((second, text));
+                    // Of the second request the venue says nothing before it is asked again.
+                    if log.len() != 2 {
+                        bench.hear(line, &format!("ok {}", log.len()));
+                    }
+                }
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Close { .. } => panic!("nothing is wrong with the line: {second} s, {log:?}"),
+                _ => {}
+            }
+        }
+    }
+    let asked: Vec<&str> = log.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(asked, ["+t A|t B -", "+t C -", "+t D -", "+t C -"], "one of four, once more");
+    assert!(log[3].0 >= log[1].0 + 9, "not before its time: {log:?}");
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.lines[0].confirmed, status.lines[0].wanted), (4, 4));
+}
+
+#[test]
 fn a_dial_that_never_answers_is_given_up() {
     let mut bench = Bench::new();
     let (who, _outbox) = Bench::reader(1, Overflow::Gap);
