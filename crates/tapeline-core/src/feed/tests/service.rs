@@ -171,6 +171,49 @@ fn a_crash_is_an_outage_and_the_record_goes_on() {
     assert_eq!((order.to, &*order.cause), ("recover", "line 0, delayed"));
 }
 
+/// When an outage by a crash `after` the last word began by the log, in ms before the crash.
+fn crashed(bench: Bench, after: Duration) -> Vec<(&'static str, u64)> {
+    let now = bench.now.later(after);
+    let mut memory = bench.feed.into_memory();
+    memory.crashed(now);
+    let down = memory.records_after(0).filter(|record| &*record.cause == "the feed crashed");
+    down.map(|record| (record.from, now.mono.since(record.since.unwrap()).as_millis() as u64)).collect()
+}
+
+#[test]
+fn a_crash_is_an_outage_from_when_the_next_message_was_due_also_of_a_quiet_topic() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    bench.subscribe("toy:trade:B", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t A 1 1");
+    // The one is quiet for an hour, while the line that carries both is lively.
+    for id in 1..=3_600 {
+        bench.hear(line, &format!("t B {id} 1"));
+        bench.pass(SECOND);
+    }
+    let all = crashed(bench, 3 * SECOND);
+    assert!(all.len() == 2 && all.iter().all(|(_, ms)| (2_900..=3_100).contains(ms)), "{all:?}");
+    // What is polled is due when it is polled next.
+    let (mut bench, fetch, _who, _outbox) = fallen();
+    bench.give(fetch, [4]);
+    let mut next = 5;
+    for _ in 0..40 {
+        bench.pass(SECOND);
+        for (id, _) in turn(&mut bench, true) {
+            bench.give(id, [next]);
+            next += 1;
+        }
+    }
+    let heard = bench.feed.status(bench.now).topics[0].last_message;
+    let every = FeedConfig::default().timing.poll_every;
+    let unheard = heard.map(|at| Duration::from_nanos((bench.now.unix.0 - at.0) as u64)).unwrap();
+    let all = crashed(bench, 10 * SECOND);
+    assert_eq!(all, [("any", (unheard + 10 * SECOND).saturating_sub(every).as_millis() as u64)]);
+}
+
 #[test]
 fn however_many_records_one_input_makes_whoever_takes_them_gets_all() {
     let mut config = FeedConfig::default();
