@@ -92,13 +92,13 @@ pub enum Defect {
     LostUnentered,
     /// What was fetched is entered in the ledger as if a line had brought it.
     FetchedAsReceived,
-    /// An outage begins when it is noticed.
+    /// An outage begins when it is noticed. Only drills see that: worlds do not measure outages.
     OutageFromNotice,
 }
 
 impl Defect {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 42] = [
+    /// All that worlds can see, in the order of their declaration.
+    pub const ALL: [Self; 41] = [
         Self::ResetBackoffOnConnect,
         Self::ForgetResubscribe,
         Self::DeliverDuplicate,
@@ -140,7 +140,6 @@ impl Defect {
         Self::LateUnmarked,
         Self::LostUnentered,
         Self::FetchedAsReceived,
-        Self::OutageFromNotice,
     ];
 
     /// Its name on command lines and in tables.
