@@ -16,6 +16,8 @@ use super::topics::{Entry, Seen, State};
 
 /// A price that is far from the last one known is believed when REST tells it so many times in a row.
 const INSISTENCE: u8 = 3;
+/// No symbol's updates are numbered faster than this.
+const IDS_A_SECOND: u64 = 100_000;
 /// A cache of the venue keeps a reply for no longer than this.
 const CACHED: Duration = Duration::from_secs(60);
 
@@ -134,6 +136,13 @@ impl Entry {
     pub(super) fn is_older(&self, now: Mono, id: u64) -> bool {
         let fits = |held: u64| held - id <= RESET_DISTANCE || !self.is_still(now, CACHED);
         self.told_id().is_some_and(|held| id < held && fits(held))
+    }
+
+    /// Whether an id goes on from what was told. That of another symbol is elsewhere.
+    pub(super) fn fits(&self, now: Mono, id: u64) -> bool {
+        let since = self.last_at().map_or(0, |at| now.since(at.mono).as_secs());
+        let most = since.saturating_add(1).saturating_mul(IDS_A_SECOND);
+        self.told_id().is_none_or(|held| (held..=held.saturating_add(most)).contains(&id))
     }
 
     /// Whether polled levels, right at `last`, can be this book now.

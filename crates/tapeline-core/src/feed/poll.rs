@@ -126,11 +126,13 @@ impl Fallback {
         }
     }
 
-    /// Whether a price that REST tells of a topic is believed beside the one that is `held`.
-    pub(super) fn believes(&mut self, topic: TopicId, held: Decimal, told: Decimal) -> bool {
+    /// Whether a price that REST tells of a topic is believed beside the one that is `held`; however often it is told,
+    /// its id has to fit.
+    pub(super) fn believes(&mut self, topic: TopicId, held: Decimal, told: Decimal, fits: bool) -> bool {
         // A late reply to what is not polled any more has nobody to insist.
         let mut once = Doubt::default();
-        let doubt = self.polls.get_mut(&topic).map_or(&mut once, |poll| &mut poll.doubt);
+        let poll = self.polls.get_mut(&topic).filter(|_| fits);
+        let doubt = poll.map_or(&mut once, |poll| &mut poll.doubt);
         doubt.believes(held, told)
     }
 

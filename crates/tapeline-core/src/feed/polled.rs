@@ -68,8 +68,9 @@ impl Feed {
     fn is_likely_top(&mut self, now: Time, id: TopicId, last: u64, bids: &[Level], asks: &[Level]) -> bool {
         let possible = |entry: &&Entry| entry.is_possible(now.mono, last, bids, asks);
         let Some(entry) = self.topics.get(id).filter(possible) else { return false };
+        let fits = entry.fits(now.mono, last);
         let prices = entry.touch().zip(bids.first().map(|level| level.price));
-        prices.is_none_or(|(held, told)| self.fallback.believes(id, held, told))
+        prices.is_none_or(|(held, told)| self.fallback.believes(id, held, told, fits))
     }
 
     /// Whether a polled state can be what a topic is now.
@@ -79,7 +80,8 @@ impl Feed {
         if older || quote.bid.is_zero() && quote.ask.is_zero() {
             return false;
         }
-        entry.touch().is_none_or(|held| self.fallback.believes(id, held, quote.bid))
+        let fits = quote.venue_id.is_none_or(|told| entry.fits(now.mono, told));
+        entry.touch().is_none_or(|held| self.fallback.believes(id, held, quote.bid, fits))
     }
 
     /// One polled event, or state that is not a book; whether it can be true.

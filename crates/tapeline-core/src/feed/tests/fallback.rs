@@ -232,6 +232,23 @@ fn a_price_that_has_doubled_is_believed_when_rest_insists() {
 }
 
 #[test]
+fn a_price_of_another_symbol_is_known_by_its_id_however_often_it_is_told() {
+    for (ahead, believed) in [(2_000, true), (1_000_000_000, false)] {
+        let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
+        bench.hear(line, "q R 9000 5");
+        bench.cut(line);
+        market(&mut outbox);
+        for reply in 0..60 {
+            bench.pass(SECOND);
+            for (id, _) in turn(&mut bench, true) {
+                bench.quote_at(id, 11, Some(9_000 + ahead + reply));
+            }
+        }
+        assert_eq!(!market(&mut outbox).is_empty(), believed, "{ahead} ids ahead");
+    }
+}
+
+#[test]
 fn a_price_of_another_symbol_now_and_then_is_not_believed() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
     bench.hear(line, "q R 900 5");

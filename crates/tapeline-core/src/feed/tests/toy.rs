@@ -336,8 +336,13 @@ impl Bench {
 
     /// Answers a fetch with a quote that has neither an id nor a time.
     pub(super) fn quote(&mut self, fetch: FetchId, bid: i64) {
-        let (topic, data) = (crate::venue::TopicId(0), Data::Quote(quote(bid.into(), None)));
-        let items = vec![Item::Market { topic, id: 0, time: None, data }];
+        self.quote_at(fetch, bid, None);
+    }
+
+    /// Answers a fetch with a quote that has this id.
+    pub(super) fn quote_at(&mut self, fetch: FetchId, bid: i64, venue_id: Option<u64>) {
+        let (topic, data) = (TopicId(0), Data::Quote(quote(bid.into(), venue_id)));
+        let items = vec![Item::Market { topic, id: venue_id.unwrap_or(0), time: None, data }];
         self.input(Input::Fetched { id: fetch, result: Ok(Decoded { items, ..Decoded::default() }) });
     }
 
