@@ -118,7 +118,8 @@ impl Feed {
         self.gate.weight.limit() / LEFT
     }
 
-    /// Sends what is due: missed events first, since time runs for them, then snapshots, then polls.
+    /// Sends what is due: missed events first, since time runs for them, then snapshots, then polls, then what may not
+    /// even have been missed.
     pub(super) fn fetch_due(&mut self, now: Time) {
         if self.stopping {
             return;
@@ -126,6 +127,7 @@ impl Feed {
         self.repair_due(now);
         self.snapshots_due(now);
         self.poll_due(now);
+        self.missed_due(now);
     }
 
     /// Sends what is due of the queued snapshot requests, as far as the budgets go.
@@ -190,6 +192,7 @@ impl Feed {
         };
         self.gate.weight.settle(now.mono, out.weight);
         self.snapshots.take(id);
+        let its_own = self.missed.take(id);
         match result {
             Ok(decoded) => {
                 self.gate.rest[out.endpoint].breaker.success();
@@ -205,7 +208,8 @@ impl Feed {
                     (Some(topic), Fetch::Backfill { from, to }) => {
                         self.repair_came(now, topic, (from, to), decoded);
                     }
-                    (Some(topic), Fetch::Poll { .. }) => self.poll_came(now, topic, out.sent, decoded),
+                    (Some(topic), Fetch::Poll { .. }) if its_own => self.missed_came(now, topic, id, decoded),
+                    (Some(topic), Fetch::Poll { .. }) => self.poll_came(now, topic, (id, out.sent), decoded),
                 }
             }
             Err(refusal) => {
@@ -216,6 +220,7 @@ impl Feed {
             }
         }
         (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
+        self.missed.forgive();
         self.fetch_due(now);
     }
 

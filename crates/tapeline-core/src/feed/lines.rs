@@ -439,6 +439,7 @@ impl Feed {
                 book.opened(now.mono);
             }
             self.watch_book(id);
+            self.may_have_missed(now, id);
         }
         self.speak(now, slot);
     }

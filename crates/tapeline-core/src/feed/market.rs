@@ -176,6 +176,8 @@ impl Feed {
             // Another line may have let its topics down meanwhile.
             self.flag_topics(now, slot, false);
             self.tell_topics(now, slot);
+            let topics: Vec<TopicId> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
+            topics.into_iter().for_each(|id| self.may_have_missed(now, id));
         }
     }
 
@@ -330,7 +332,10 @@ impl Feed {
             let Some(entry) = self.topics.get_mut(id) else { continue };
             match entry.sequencing {
                 // The next id tells what was lost.
-                Sequencing::Contiguous => entry.outage = entry.sequence.last().is_some(),
+                Sequencing::Contiguous => {
+                    (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
+                    self.missed.interrupt(id);
+                }
                 Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
                 Sequencing::Book => self.break_book(now, id),
             }

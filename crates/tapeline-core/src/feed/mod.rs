@@ -17,8 +17,8 @@
 //! - `account`: what was expected and what came of it
 //! - `topics`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
-//! - `fetches`, `snapshots`, `repair`: what is asked of the venue's REST interface: snapshots of books, and
-//!   events that were missed
+//! - `fetches`, `snapshots`, `repair`, `missed`: what is asked of the venue's REST interface: snapshots of books,
+//!   events that were missed, and whether any were
 //! - `service`: how each topic is served, for the figures of reliability
 //! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
@@ -49,6 +49,7 @@ mod line;
 mod lines;
 mod market;
 mod memory;
+mod missed;
 mod pace;
 mod partial;
 #[cfg(feature = "defects")]
@@ -103,6 +104,7 @@ use self::gate::Gate;
 use self::health::Recent;
 use self::lateness::Lateness;
 use self::line::Line;
+use self::missed::Missed;
 use self::poll::Fallback;
 use self::readers::Readers;
 use self::repair::Repairs;
@@ -128,6 +130,8 @@ pub struct Feed {
     fallback: Fallback,
     /// Missed events that are asked for.
     repairs: Repairs,
+    /// Topics that may have missed events.
+    missed: Missed,
     /// No request for missed events before.
     repair_at: Mono,
     /// The REST endpoint to ask next.
@@ -227,6 +231,7 @@ impl Feed {
             fetches: Fetches::default(),
             fallback: Fallback::new((&config.timing).into(), config.timing.poll_every),
             repairs: Repairs::default(),
+            missed: Missed::default(),
             repair_at: Mono::default(),
             rest_endpoint: 0,
             fetch_at: Mono::default(),
@@ -393,6 +398,7 @@ impl Feed {
             self.holes_deadline(),
             self.early_deadline(),
             self.repair_deadline(),
+            self.missed_deadline(),
             self.rotate_deadline(),
             self.climb_deadline(),
             self.look_deadline(),

@@ -22,11 +22,13 @@ use super::rotate::Role;
 use super::topics::{Entry, State};
 
 /// Polls in flight at once.
-const IN_FLIGHT: usize = 3;
+pub(super) const IN_FLIGHT: usize = 3;
 /// The slowest rate, as a multiple of the usual pause: before that, topics with few readers are left out.
 const SLOWEST: u32 = 6;
 /// What is polled may take this share of the budget, in percent: the rest is for snapshots and repairs.
 const SHARE: u32 = 75;
+/// A reply with so many events is taken for one of several.
+pub(super) const FULL: usize = 500;
 
 /// One topic that is polled.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +121,11 @@ impl Fallback {
         self.polls.len()
     }
 
+    /// Whether a topic is asked for in turns.
+    pub(super) fn polls(&self, topic: TopicId) -> bool {
+        self.polls.contains_key(&topic)
+    }
+
     /// There is more of a topic than one reply holds.
     pub(super) fn ask_soon(&mut self, now: Mono, topic: TopicId) {
         if let Some(poll) = self.polls.get_mut(&topic) {
@@ -148,7 +155,7 @@ impl Fallback {
     }
 }
 
-fn is_poll(why: Fetch) -> bool {
+pub(super) fn is_poll(why: Fetch) -> bool {
     matches!(why, Fetch::Poll { .. })
 }
 
@@ -340,7 +347,8 @@ impl Feed {
             let after = entry.poll_after();
             let left = self.reserve();
             match self.send_fetch(now, id, Fetch::Poll { after }, left) {
-                Ok(_) => {
+                Ok(fetch) => {
+                    self.expect_word(id, fetch);
                     let every = self.fallback.every;
                     if let Some(poll) = self.fallback.polls.get_mut(&id) {
                         poll.next = now.mono + every;

@@ -9,16 +9,21 @@ use crate::venue::{Decoded, Item, Refusal, Sequencing, TopicId};
 use super::Feed;
 use super::books::{draft, joined};
 use super::history::Draft;
+use super::io::FetchId;
 use super::market::{Epochs, Origin};
 use super::partial::changes;
+use super::poll::FULL;
 use super::topics::{Entry, Seen, State};
-
-/// A reply with so many events is taken for one of several.
-const FULL: usize = 500;
 
 impl Feed {
     /// A poll has come back: what it brings was asked for at `sent`.
-    pub(super) fn poll_came(&mut self, now: Time, id: TopicId, sent: Mono, decoded: Decoded) {
+    pub(super) fn poll_came(
+        &mut self,
+        now: Time,
+        id: TopicId,
+        (fetch, sent): (FetchId, Mono),
+        decoded: Decoded,
+    ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         // What was streamed since is newer.
         let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;
@@ -28,7 +33,8 @@ impl Feed {
         }
         let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
         let Decoded { items, levels, .. } = decoded;
-        if items.len() >= FULL {
+        let whole = items.len() < FULL;
+        if !whole {
             self.fallback.ask_soon(now.mono, id);
         }
         // Ids tell what is new, also if that is nothing; what has none is taken if it can be true.
@@ -54,7 +60,14 @@ impl Feed {
                 _ => {}
             }
         }
+        if by_id {
+            self.heard_of(now, id, fetch, whole);
+        }
         let Some(entry) = self.topics.get_mut(id) else { return };
+        if by_id && entry.carriers.iter().all(|slot| !self.lines[slot].is_live()) {
+            // What comes from here on until a line carries it is missed.
+            entry.outage = entry.sequence.last().is_some();
+        }
         // A book is when the reply is taken.
         if !overtaken && !book {
             entry.polled = taken;
@@ -163,6 +176,7 @@ impl Feed {
         let for_good = refusal.fault == Fault::Configuration;
         self.fallback.refuse(id, for_good);
         if for_good {
+            self.cannot_hear_of(id);
             // Whoever knows what it does not have answers.
             self.fallback.answered(now.mono);
         }

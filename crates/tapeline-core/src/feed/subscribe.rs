@@ -146,6 +146,9 @@ impl Feed {
         if let Some(reader) = self.readers.get_mut(slot) {
             reader.topics.insert(id);
         }
+        if unread {
+            self.may_have_missed(now, id);
+        }
         self.note_service(now, id);
         self.want_snapshot(now, id);
     }
@@ -369,6 +372,7 @@ impl Feed {
         self.early.remove(&id);
         self.forget_cuts(id);
         self.repairs.forget(id);
+        self.missed.forget(id);
         self.fetches.forget(id);
         self.fallback.forget(id);
         self.ailing.remove(&id);

@@ -120,6 +120,8 @@ pub(super) struct Entry {
     pub(super) broken: bool,
     /// Every line that carried it was lost: what it missed may be more than a moment's.
     pub(super) outage: bool,
+    /// REST has told since that nothing is missing, or what was: only a line can tell that nothing is missing since.
+    pub(super) caught_up: bool,
     /// What it shows was polled.
     pub(super) polled: bool,
     /// Its line is silent for too long: nobody knows whether what is shown still holds.
@@ -167,6 +169,7 @@ impl Entry {
             broken: false,
             // What was missed since its last id was told, nobody has told yet.
             outage: last.is_some(),
+            caught_up: false,
             polled: false,
             doubted: false,
             state,

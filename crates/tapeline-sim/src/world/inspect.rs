@@ -6,6 +6,7 @@ use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Level, Source};
 use tapeline_core::feed::{FeedStatus, LineStatus, TopicStatus};
+use tapeline_core::policy::uptime::KIND;
 
 use super::World;
 use super::clock::SEC;
@@ -107,6 +108,9 @@ impl World {
             }
             if &*record.entity == "venue" {
                 rungs = rungs.and(watch.rungs.record(record.at.0, record.from, record.to));
+            }
+            if record.kind == KIND {
+                watch.rungs.served(record.at.0, &record.entity, record.to);
             }
             if let Some(slot) = left_slot(&record.entity, &record.cause) {
                 watch.rested.insert(slot, self.now);

@@ -10,6 +10,7 @@ mod kept;
 mod keys;
 mod lateness;
 mod lines;
+mod missed;
 mod pair;
 mod poll;
 mod proof;

@@ -254,10 +254,10 @@ impl Oracles {
                 watch.proven.remove(line);
                 Ok(())
             }
-            Action::Fetch { request, why, .. } => {
+            Action::Fetch { request, why, topic, .. } => {
                 let url = &request.url;
                 if matches!(why, Fetch::Poll { .. }) {
-                    watch.rungs.asked(now);
+                    watch.rungs.asked(now, topic.as_str());
                 }
                 watch.pace.fetched(now, *why, weight::of(url), weight::borne(url))
             }

@@ -1,7 +1,8 @@
 //! I12, one authority: where a venue's data comes from changes in steps that follow each other, not too often, and is
-//! told; REST is polled only while no line serves, and no longer than it must.
+//! told; REST is polled only while no line serves, and no longer than it must. A topic that a line serves again, but
+//! not in full yet, may be asked whether it missed anything.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::super::clock::SEC;
 
@@ -27,8 +28,10 @@ const POLLS: usize = 2;
 pub(crate) struct Rungs {
     /// When each rung was entered, oldest first; it begins on the best.
     course: VecDeque<(u64, usize)>,
-    /// Polls that went out since the last look.
-    polls: Vec<u64>,
+    /// Polls that went out since the last look, and of which topics.
+    polls: Vec<(u64, String)>,
+    /// The topics that are served in full, and since when.
+    full: BTreeMap<String, u64>,
     /// When lines were returned to.
     returned: Option<u64>,
     relapses: u32,
@@ -80,9 +83,17 @@ impl Rungs {
         }
     }
 
+    /// A topic is served otherwise than before.
+    pub(crate) fn served(&mut self, at: u64, topic: &str, how: &str) {
+        match how {
+            "full" => drop(self.full.insert(topic.to_owned(), at)),
+            _ => drop(self.full.remove(topic)),
+        }
+    }
+
     /// A poll goes out.
-    pub(crate) fn asked(&mut self, now: u64) {
-        self.polls.push(now);
+    pub(crate) fn asked(&mut self, now: u64, topic: &str) {
+        self.polls.push((now, topic.to_owned()));
     }
 
     /// Judges what was polled since the last look; all changes until now are known.
@@ -94,8 +105,9 @@ impl Rungs {
         if held < POLLS && polled > 0 {
             return Err(format!("{polled} topics are polled on {rung}"));
         }
-        for at in std::mem::take(&mut self.polls) {
-            if !self.around(at).any(|rung| rung >= POLLS) {
+        for (at, topic) in std::mem::take(&mut self.polls) {
+            let full = self.full.get(&topic).is_some_and(|since| *since < at);
+            if full && !self.around(at).any(|rung| rung >= POLLS) {
                 return Err("a topic is polled while lines serve".to_owned());
             }
         }
@@ -132,9 +144,10 @@ mod tests {
     fn polls_go_out_only_while_lines_do_not_serve() {
         let check = |at: u64, expected: bool| {
             let mut rungs = Rungs::default();
+            rungs.served(5 * SEC, "b:trade:A", "full");
             rungs.record(10 * SEC, "primary", "poll").unwrap();
             rungs.record(30 * SEC, "poll", "alternate").unwrap();
-            rungs.asked(at * SEC);
+            rungs.asked(at * SEC, "b:trade:A");
             assert_eq!(rungs.look(40 * SEC, "alternate", 0, true).is_ok(), expected, "{at}");
         };
         check(9, false);
@@ -143,10 +156,25 @@ mod tests {
         check(30, true);
         check(31, false);
         let mut rungs = Rungs::default();
-        rungs.asked(SEC);
-        assert!(rungs.look(2 * SEC, "primary", 0, true).is_err());
         assert!(rungs.look(3 * SEC, "primary", 1, true).is_err());
         assert!(rungs.look(4 * SEC, "poll", 1, true).is_err(), "nobody said so");
+    }
+
+    #[test]
+    fn a_topic_may_be_asked_for_while_it_is_not_served_in_full() {
+        let check = |how: &str, at: u64, expected: bool| {
+            let mut rungs = Rungs::default();
+            rungs.served(SEC, "b:trade:A", "full");
+            rungs.served(SEC, "b:trade:B", "full");
+            rungs.served(10 * SEC, "b:trade:A", how);
+            rungs.asked(at * SEC, "b:trade:A");
+            assert_eq!(rungs.look(40 * SEC, "primary", 0, true).is_ok(), expected, "{how} {at}");
+            rungs.asked(at * SEC, "b:trade:B");
+            assert!(rungs.look(41 * SEC, "primary", 0, true).is_err(), "another topic is");
+        };
+        check("down", 12, true);
+        check("full", 12, false);
+        check("full", 10, true);
     }
 
     #[test]

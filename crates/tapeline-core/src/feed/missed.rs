@@ -1,0 +1,159 @@
+//! What a topic may have missed while no line carried it, where its next event may be long in coming: REST is asked for
+//! news once a line carries it again. If there is none, the outage is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::data::update::Source;
+use crate::time::{Mono, Time};
+use crate::venue::{Decoded, Fetch, Sequencing, TopicId};
+
+use super::Feed;
+use super::fetches::NotNow;
+use super::io::FetchId;
+use super::poll::{FULL, IN_FLIGHT, is_poll};
+use super::topics::Entry;
+
+/// Topics that may have missed something, and what is asked about it.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    /// Topics that a line carries again, and when they are asked for.
+    due: BTreeMap<TopicId, Mono>,
+    /// Requests of their own, beside those of polling.
+    asked: BTreeSet<FetchId>,
+    /// Requests that were sent while a line carried the topic: what they do not tell was not missed.
+    telling: BTreeMap<TopicId, FetchId>,
+    /// No request before: the budget or a hold says so.
+    not_before: Mono,
+}
+
+impl Missed {
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.due.remove(&topic);
+        self.telling.remove(&topic);
+    }
+
+    /// No line carries a topic any more: what comes now does not tell everything.
+    pub(super) fn interrupt(&mut self, topic: TopicId) {
+        self.telling.remove(&topic);
+    }
+
+    /// Nothing is waited for any more.
+    pub(super) fn forgive(&mut self) {
+        self.not_before = Mono::default();
+    }
+
+    /// Whether a request was one of these.
+    pub(super) fn take(&mut self, fetch: FetchId) -> bool {
+        self.asked.remove(&fetch)
+    }
+}
+
+impl Feed {
+    /// A line carries a topic: if it may have missed something, and nothing shows it soon, it is asked for.
+    pub(super) fn may_have_missed(&mut self, now: Time, id: TopicId) {
+        if self.config.limits.repair && self.topics.get(id).is_some_and(is_open) {
+            let at = now.mono + self.config.timing.reorder_within;
+            self.missed.due.entry(id).or_insert(at);
+        }
+    }
+
+    /// Whether a line that is proven, not doubted and subscribed to it carries a topic.
+    fn is_carried(&self, id: TopicId, entry: &Entry) -> bool {
+        let Some(route) = self.route_of(id) else { return false };
+        entry.carriers.iter().any(|slot| {
+            let line = &self.lines[slot];
+            let stands = line.live().is_some_and(|live| live.proven.is_some() && live.doubt.is_none());
+            stands && line.wishes.is_confirmed(&route.stream)
+        })
+    }
+
+    /// A topic is asked for news: if a line carries it by now, the answer tells whether anything was missed.
+    pub(super) fn expect_word(&mut self, id: TopicId, fetch: FetchId) {
+        let Some(entry) = self.topics.get(id).filter(|entry| is_open(entry)) else { return };
+        if self.is_carried(id, entry) {
+            self.missed.telling.insert(id, fetch);
+        }
+    }
+
+    /// Sends what is due.
+    pub(super) fn missed_due(&mut self, now: Time) {
+        let is_due = |missed: &Missed| missed.due.values().any(|at| *at <= now.mono);
+        if self.missed.not_before > now.mono || !is_due(&self.missed) {
+            return;
+        }
+        let topics = &self.topics;
+        self.missed.due.retain(|id, _| topics.get(*id).is_some_and(is_open));
+        let later = now.mono + self.config.timing.poll_every;
+        while self.fetches.count(is_poll) < IN_FLIGHT {
+            let next = self.missed.due.iter().filter(|(_, at)| **at <= now.mono).min_by_key(|(_, at)| **at);
+            let Some(id) = next.map(|(id, _)| *id) else { return };
+            self.missed.due.insert(id, later);
+            let Some(entry) = self.topics.get(id) else { continue };
+            if !entry.is_wanted() || !self.is_carried(id, entry) {
+                // When that changes it is looked at again.
+                self.missed.due.remove(&id);
+                continue;
+            }
+            if entry.sequence.held() > 0 || self.fallback.polls(id) || self.fetches.is_out(id, is_poll) {
+                // A hole tells what to ask for, and what is polled is asked for in its turn.
+                continue;
+            }
+            // Holes, books and polls need the budget more.
+            let (after, left) = (entry.poll_after(), self.gate.weight.limit() / 2);
+            match self.send_fetch(now, id, Fetch::Poll { after }, left) {
+                Ok(fetch) => {
+                    self.missed.asked.insert(fetch);
+                    self.expect_word(id, fetch);
+                }
+                Err(NotNow::Never) => drop(self.missed.due.remove(&id)),
+                Err(NotNow::Until(until)) => {
+                    self.missed.due.insert(id, now.mono);
+                    // Looked at again soon: it may be lifted by hand.
+                    self.missed.not_before = until.min(later);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// When the next one is due.
+    pub(super) fn missed_deadline(&self) -> Option<Mono> {
+        let full = self.fetches.count(is_poll) >= IN_FLIGHT;
+        let at = self.missed.due.values().min().filter(|_| !full && !self.stopping)?;
+        Some((*at).max(self.missed.not_before))
+    }
+
+    /// News of a topic has come, in answer to a request of its own.
+    pub(super) fn missed_came(&mut self, now: Time, id: TopicId, fetch: FetchId, decoded: Decoded) {
+        let whole = decoded.items.len() < FULL;
+        self.take_reply(now, id, Source::Repair, decoded);
+        self.heard_of(now, id, fetch, whole);
+        if !whole {
+            // There is more than one reply holds.
+            self.missed.due.entry(id).and_modify(|at| *at = now.mono);
+        }
+    }
+
+    /// An answer has come that tells, if it is `whole`, all there was to be missed.
+    pub(super) fn heard_of(&mut self, now: Time, id: TopicId, fetch: FetchId, whole: bool) {
+        if self.missed.telling.get(&id) != Some(&fetch) {
+            return;
+        }
+        self.missed.telling.remove(&id);
+        if let Some(entry) = self.topics.get_mut(id).filter(|_| whole) {
+            entry.caught_up = true;
+            self.missed.due.remove(&id);
+            self.note_service(now, id);
+        }
+    }
+
+    /// A topic cannot be asked for at all.
+    pub(super) fn cannot_hear_of(&mut self, id: TopicId) {
+        self.missed.forget(id);
+    }
+}
+
+/// Whether nobody has told yet what a topic missed.
+fn is_open(entry: &Entry) -> bool {
+    entry.sequencing == Sequencing::Contiguous && entry.outage && !entry.caught_up
+}

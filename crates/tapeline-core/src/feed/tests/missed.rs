@@ -1,0 +1,217 @@
+//! Topics of which little comes: after a cut it is asked whether they missed anything, since their next event may be an
+//! hour away.
+
+use super::toy::{Bench, SECOND, live, market, read};
+use crate::config::FeedConfig;
+use crate::data::update::Level;
+use crate::feed::{Action, FetchId, Input, Memory};
+use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::policy::fault::Fault;
+use crate::policy::uptime::{Figures, KIND};
+use crate::venue::{Fetch, LineId, Refusal};
+
+/// A thin topic beside a busy one that tells nothing over REST, after a cut; the line is back and carries data.
+fn thin(config: FeedConfig) -> (Bench, LineId, Subscriber, Outbox) {
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:R", &who);
+    bench.subscribe("toy:trade:B", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t R 1 1");
+    bench.hear(line, "t B 1 1");
+    bench.pass(10 * SECOND);
+    bench.hear(line, "t B 2 1");
+    let line = again(&mut bench, line, (2, 3));
+    market(&mut outbox);
+    (bench, line, who, outbox)
+}
+
+/// Lets time pass until so many dials wait.
+fn dials(bench: &mut Bench, count: usize) {
+    for _ in 0..20 {
+        bench.pass(SECOND / 4);
+        bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+        if bench.todo.len() >= count {
+            return;
+        }
+    }
+    panic!("it is not dialled: {:?}", bench.todo);
+}
+
+/// The line is cut, and carries data again after a moment.
+fn again(bench: &mut Bench, line: LineId, (request, next): (u64, u64)) -> LineId {
+    bench.cut(line);
+    dials(bench, 1);
+    let line = bench.open();
+    bench.accept(line, request);
+    bench.hear(line, &format!("t B {next} 1"));
+    line
+}
+
+/// What is asked for in the next seconds, while the busy topic goes on.
+fn asked(bench: &mut Bench, line: LineId, seconds: u64) -> Vec<(FetchId, Fetch)> {
+    let mut asked = Vec::new();
+    for _ in 0..seconds {
+        bench.pass(SECOND);
+        let next = bench.feed.status(bench.now).topics[1].position.offset + 1;
+        bench.hear(line, &format!("t B {next} 1"));
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Fetch { id, why, .. } => asked.push((id, why)),
+                other => bench.todo.push_back(other),
+            }
+        }
+    }
+    asked
+}
+
+/// How the thin topic is served, by the log.
+fn served(bench: &Bench) -> &'static str {
+    let of_thin = |record: &&crate::feed::Record| record.kind == KIND && record.entity.contains(":R");
+    bench.feed.records_after(0).filter(of_thin).last().map_or("none", |record| record.to)
+}
+
+fn full(bench: &Bench) -> Figures {
+    bench.feed.records().log().reports_by_entity(bench.now.mono, None)[1].1.full.clone()
+}
+
+#[test]
+fn a_thin_topic_is_asked_for_once_after_a_cut_and_its_outage_ends_with_the_answer() {
+    let (mut bench, line, _who, mut outbox) = thin(FeedConfig::default());
+    let requests = asked(&mut bench, line, 4);
+    let [(id, why)] = requests[..] else { panic!("{requests:?}") };
+    assert_eq!(why, Fetch::Poll { after: Some(1) });
+    assert_eq!(served(&bench), "down", "nobody knows what it missed");
+    bench.give(id, []);
+    assert_eq!(served(&bench), "full");
+    assert_eq!(asked(&mut bench, line, 1_800), [], "once is enough");
+    assert_eq!(bench.feed.status(bench.now).topics[0].level, Level::Healthy);
+    assert!(full(&bench).availability.is_some_and(|share| share > 0.99), "{:?}", full(&bench));
+    // Its next event is told as any other.
+    market(&mut outbox);
+    bench.hear(line, "t R 2 1");
+    assert_eq!(market(&mut outbox), ["event 2 id=2"]);
+}
+
+#[test]
+fn what_a_thin_topic_missed_is_told_as_repaired() {
+    let (mut bench, line, _who, mut outbox) = thin(FeedConfig::default());
+    let requests = asked(&mut bench, line, 4);
+    market(&mut outbox);
+    bench.give(requests[0].0, [2, 3]);
+    assert_eq!(market(&mut outbox), ["event 2 id=2 repair", "event 3 id=3 repair"]);
+    assert_eq!(served(&bench), "full");
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.repaired, counts.lost), (2, 0));
+    assert_eq!(asked(&mut bench, line, 60), []);
+    // REST was behind: what it did not know yet is a hole as after any outage.
+    bench.hear(line, "t R 6 1");
+    assert_eq!(served(&bench), "full", "until it is looked at");
+    let (fetch, from, to) = bench.backfill();
+    bench.give(fetch, from..=to);
+    assert_eq!((from, to), (4, 5));
+    assert_eq!(market(&mut outbox).last().map(String::as_str), Some("event 6 id=6"));
+}
+
+#[test]
+fn nothing_is_asked_of_what_has_spoken_for_itself_nor_where_repair_is_off() {
+    let (mut bench, line, _who, _outbox) = thin(FeedConfig::default());
+    bench.hear(line, "t R 2 1");
+    assert_eq!(asked(&mut bench, line, 60), []);
+    assert_eq!(served(&bench), "full");
+    let mut config = FeedConfig::default();
+    config.limits.repair = false;
+    let (mut bench, line, _who, _outbox) = thin(config);
+    assert_eq!(asked(&mut bench, line, 60), []);
+    assert_eq!(served(&bench), "down");
+}
+
+#[test]
+fn an_answer_to_what_was_asked_before_the_next_cut_ends_nothing() {
+    let (mut bench, line, _who, _outbox) = thin(FeedConfig::default());
+    let first = asked(&mut bench, line, 3);
+    let next = bench.feed.status(bench.now).topics[1].position.offset + 1;
+    let line = again(&mut bench, line, (3, next));
+    bench.give(first[0].0, []);
+    assert_eq!(served(&bench), "down");
+    let second = asked(&mut bench, line, 6);
+    assert_eq!(second.len(), 1, "{second:?}");
+    bench.give(second[0].0, []);
+    assert_eq!(served(&bench), "full");
+}
+
+#[test]
+fn a_refusal_is_asked_again_later_unless_it_is_for_good() {
+    for (fault, more) in [(Fault::Server, true), (Fault::Configuration, false)] {
+        let (mut bench, line, _who, _outbox) = thin(FeedConfig::default());
+        let first = asked(&mut bench, line, 3);
+        bench.input(Input::Fetched { id: first[0].0, result: Err(Refusal::new(fault, "no")) });
+        let second = asked(&mut bench, line, 20);
+        assert_eq!(!second.is_empty(), more, "{fault:?}: {second:?}");
+        assert_eq!(served(&bench), "down");
+    }
+}
+
+#[test]
+fn a_few_are_asked_for_at_a_time_and_half_of_the_budget_is_left() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    (0..40).for_each(|name| drop(bench.subscribe(&format!("toy:trade:R{name}"), &who)));
+    let confirm = |bench: &mut Bench, lines: &[LineId]| {
+        for _ in 0..4 {
+            bench.pass(SECOND / 2);
+            for line in lines {
+                (1..=9).for_each(|request| bench.hear(*line, &format!("ok {request}")));
+            }
+        }
+        bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+    };
+    bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+    let lines: Vec<_> = (0..10).map(|_| bench.dial()).collect();
+    lines.iter().for_each(|line| bench.input(Input::Opened { line: *line }));
+    confirm(&mut bench, &lines);
+    let of_line = |line: &LineId| (line.slot as usize * 4..).take(4);
+    for line in &lines {
+        of_line(line).for_each(|name| bench.hear(*line, &format!("t R{name} 1 1")));
+    }
+    lines.iter().for_each(|line| bench.cut(*line));
+    dials(&mut bench, 10);
+    let lines: Vec<_> = (0..10).map(|_| bench.dial()).collect();
+    lines.iter().for_each(|line| bench.input(Input::Opened { line: *line }));
+    confirm(&mut bench, &lines);
+    // One topic of each line speaks.
+    lines.iter().for_each(|line| bench.hear(*line, &format!("t R{} 2 1", line.slot * 4)));
+    let mut count = 0;
+    for _ in 0..20 {
+        bench.pass(SECOND / 2);
+        read(&mut outbox);
+        let mut asked = 0;
+        for action in std::mem::take(&mut bench.todo) {
+            if let Action::Fetch { id, .. } = action {
+                asked += 1;
+                bench.give(id, []);
+            }
+        }
+        assert!(bench.feed.status(bench.now).weight_left >= 40);
+        count += asked;
+    }
+    // A request weighs two of eighty.
+    assert_eq!(count, 20, "the rest has to wait for the next minute");
+}
+
+#[test]
+fn after_a_crash_a_thin_topic_is_asked_for_too() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:R");
+    bench.hear(line, "t R 1 1");
+    let (now, memory) = (bench.now, bench.feed.into_memory());
+    let mut bench = Bench::with(FeedConfig::default(), memory);
+    bench.now = now;
+    let (who, _outbox) = Bench::reader(2, Overflow::Gap);
+    bench.subscribe("toy:trade:B", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t B 1 1");
+    let requests = asked(&mut bench, line, 4);
+    assert!(matches!(requests[..], [(_, Fetch::Poll { after: Some(1) })]), "{requests:?}");
+}
