@@ -87,7 +87,7 @@ fn lateness_is_judged_by_the_last_minute() {
     let mut pass = |seconds: u64, each: u64, slow: u64| {
         let mut last = None;
         for _ in 0..seconds / 5 {
-            now = now + EVERY;
+            now += EVERY;
             (0..100 - slow).for_each(|_| spread.add(Duration::from_micros(20)));
             (0..slow).for_each(|_| spread.add(Duration::from_millis(each)));
             last = delays.look(now, spread.read());
