@@ -90,7 +90,8 @@ impl World {
         for one in feed.ledger(None).topics {
             let Some(tally) = self.oracles.tallies[host].get(&one.topic) else { continue };
             let name = one.topic.as_str();
-            let judged = tally.judge(&one.reading, |id| is_spent(house, &one.topic, id), dated);
+            let spent = (|id| is_spent(house, &one.topic, id), |id| is_unused(house, &one.topic, id));
+            let judged = tally.judge(&one.reading, spent, dated);
             found = found.and(judged.map_err(|words| format!("the ledger of {name}: {words}")));
         }
         self.oracles.mind(Oracle::Ledger, host, found);
@@ -344,6 +345,12 @@ impl World {
 pub(super) fn is_spent(house: &House, topic: &Topic, id: u64) -> bool {
     let next = || house.trades(&topic.symbol(), id - 1)?.next();
     topic.channel() == Channel::Trade && next().is_some_and(|trade| trade.id == id && trade.lots == 0)
+}
+
+/// Whether there never was an event of this id: it was spent, or left out.
+fn is_unused(house: &House, topic: &Topic, id: u64) -> bool {
+    let next = || house.trades(&topic.symbol(), id - 1)?.next();
+    topic.channel() == Channel::Trade && next().is_none_or(|trade| trade.id != id || trade.lots == 0)
 }
 
 /// The line that is at rest since it was left, or given up, as another's follower.

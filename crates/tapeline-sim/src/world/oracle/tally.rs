@@ -93,12 +93,12 @@ impl Tally {
         (minute.lost, minute.fetched) = (minute.lost.saturating_sub(1), minute.fetched + 1);
     }
 
-    /// Compares with what the ledger says now; `spent` tells whether the venue spent an id without an event, and
-    /// `dated` whether minutes can be compared: nobody has set the clock.
+    /// Compares with what the ledger says now; `spent` tells whether the venue spent an id without an event, `unused`
+    /// whether there never was one of it, and `dated` whether minutes can be compared: nobody has set the clock.
     pub(crate) fn judge(
         &self,
         says: &Reading,
-        spent: impl Fn(u64) -> bool,
+        (spent, unused): (impl Fn(u64) -> bool, impl Fn(u64) -> bool),
         dated: bool,
     ) -> Result<(), String> {
         let Some(first) = self.first.filter(|_| !self.lame) else { return Ok(()) };
@@ -113,7 +113,7 @@ impl Tally {
         let edges = before + behind;
         // Of ids that were declared REST may tell that nothing was there: they are not lost, and nobody reads of them.
         let declared = self.declared.iter().flat_map(|(from, to, _)| *from..=*to);
-        let empty = declared.take(MOST).filter(|id| spent(*id)).count() as u64;
+        let empty = declared.take(MOST).filter(|id| unused(*id)).count() as u64;
         let check = |what: &str, said: u64, least: u64, most: u64| match (least..=most).contains(&said) {
             true => Ok(()),
             false => Err(format!("{what}: {said}, and {least} to {most} is right")),
@@ -146,5 +146,28 @@ const fn less(now: Counts, before: Counts) -> Counts {
         repaired: now.repaired.saturating_sub(before.repaired),
         lost: now.lost.saturating_sub(before.lost),
         unverifiable: now.unverifiable.saturating_sub(before.unverifiable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seen::samples::{late, missing, trade};
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_declared_is_lost_until_it_comes_or_turns_out_to_be_spent() {
+        let mut tally = Tally::new(Reading::default());
+        for sample in [trade(1), missing(2, 4), trade(5), late(2)] {
+            tally.came(0, &sample.seen());
+        }
+        let judge = |lost: u64, repaired: u64, spent: u64| {
+            let total = Counts { expected: 5, received: 2, lost, repaired, ..Counts::default() };
+            let spent = (|_| false, |id| id == spent);
+            tally.judge(&Reading { total, ..Reading::default() }, spent, true).is_ok()
+        };
+        assert!(judge(2, 1, 0) && !judge(1, 2, 0) && !judge(3, 0, 0));
+        // The fourth was none: the feed may know that by now.
+        assert!(judge(2, 1, 4) && judge(1, 2, 4) && !judge(0, 3, 4));
+        assert!(!judge(1, 2, 9), "that is another one");
     }
 }
