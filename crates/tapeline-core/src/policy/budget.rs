@@ -117,7 +117,7 @@ pub struct WeightWindow {
     flying: VecDeque<(Mono, u32)>,
     /// Answered: until when it can share a window with what is sent now, and its weight. The first to end first.
     landed: VecDeque<(Mono, u32)>,
-    /// What the venue last counted, and what we took since.
+    /// What the venue last counted, if that was more than we know of, and what we took since.
     theirs: u32,
     /// Until when that can be true without the venue saying so again.
     theirs_until: Mono,
@@ -165,11 +165,13 @@ impl WeightWindow {
     }
 
     /// The venue says in a reply how much it has counted. It may know of more than we took, when other
-    /// programs share the address; what is still in flight is added, since it may not know of that yet.
+    /// programs share the address; what is still in flight is added, since it may not know of that yet. A figure that
+    /// our own requests explain tells nothing new, and would only hold back what they no longer do.
     pub fn observe(&mut self, now: Mono, used: u32) {
         self.roll(now);
-        self.theirs = used.saturating_add(sum(&self.flying));
-        self.theirs_until = now + self.per;
+        let theirs = used.saturating_add(sum(&self.flying));
+        let explained = theirs <= self.ours();
+        (self.theirs, self.theirs_until) = if explained { (0, now) } else { (theirs, now + self.per) };
         self.latest = self.latest.max(now);
     }
 

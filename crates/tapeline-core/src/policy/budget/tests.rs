@@ -154,6 +154,23 @@ fn a_smaller_figure_frees_nothing_we_took() {
 }
 
 #[test]
+fn a_figure_that_our_own_requests_explain_holds_nothing_back() {
+    let mut budget = spot();
+    for second in 0..4 {
+        assert!(budget.try_take(at(f64::from(second)), 1_200));
+        budget.settle(at(f64::from(second)), 1_200);
+        budget.observe(at(f64::from(second)), 1_200 * (second as u32 + 1));
+    }
+    assert_eq!(budget.next(at(4.0), 1_200), at(60.0), "not a minute after the last reply");
+    assert!(budget.try_take(at(60.0), 1_200));
+    budget.settle(at(60.0), 1_200);
+    budget.observe(at(60.0), 4_800);
+    assert_eq!(budget.next(at(60.5), 1_200), at(61.0));
+    budget.observe(at(60.5), 4_801);
+    assert_eq!(budget.next(at(60.5), 1_200), at(120.5), "somebody else has taken some");
+}
+
+#[test]
 fn requests_under_way_are_added_to_the_venues_figure() {
     let mut budget = spot();
     assert!(budget.try_take(at(0.0), 250));
