@@ -14,6 +14,7 @@ use crate::venue::{Decoded, Fetch, HttpRequest, Item, Refusal, TopicId};
 use super::Feed;
 use super::io::{Action, FetchId};
 use super::lines::REJECTED;
+use super::market::split;
 use super::snapshots::Urgency;
 use super::topics::{Entry, State};
 
@@ -227,8 +228,7 @@ impl Feed {
     fn snapshot_came(&mut self, now: Time, topic: TopicId, decoded: &Decoded) {
         for item in &decoded.items {
             if let Item::Levels { time, last, levels, bids, .. } = item {
-                let levels = decoded.levels.get(levels.start as usize..levels.end as usize).unwrap_or(&[]);
-                let (bids, asks) = levels.split_at(levels.len().min(*bids as usize));
+                let (bids, asks) = split(&decoded.levels, levels, *bids);
                 if self.is_credible(topic, bids, asks) {
                     self.snapshot(now, topic, *time, *last, bids, asks);
                 } else {

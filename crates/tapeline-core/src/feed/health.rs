@@ -142,7 +142,7 @@ impl Feed {
     /// that, and for topics that are sent on change only, silence is no evidence.
     fn carried(&self, now: Time, slot: usize) -> Sample {
         let line = &self.lines[slot];
-        let contract = self.patience(line);
+        let contract = line.silent_after(&self.config.timing);
         let silence = |lasted| Some(Silence { lasted, contract });
         let unheard = now.mono.since(line.last_frame);
         match &line.phase {
@@ -169,7 +169,7 @@ impl Feed {
         let timing = &self.config.timing;
         let mut sample = self.carried(now, slot);
         if line.is_live() && sample.silence.is_none() {
-            let patience = self.patience(line);
+            let patience = line.silent_after(&self.config.timing);
             // A quiet line is judged by its pings: it may miss one and its answer.
             let quiet = (timing.ping_every + timing.pong_within) * 2;
             let contract = if patience < timing.ping_every { patience } else { quiet };
@@ -180,11 +180,6 @@ impl Feed {
         sample.undecodable = line.stats.undecodable.saturating_sub(undecodable);
         sample.reconnects = line.health.reconnects.count(now.mono, RECONNECTS_WITHIN);
         sample
-    }
-
-    /// How long a line may be silent.
-    fn patience(&self, line: &Line) -> Duration {
-        line.arrivals.silent_after(self.config.timing.silent_min, self.config.timing.silent_max)
     }
 
     /// Takes in how the whole feed does now.

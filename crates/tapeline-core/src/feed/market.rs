@@ -449,7 +449,7 @@ fn kind_of(shape: Shape, data: &Data) -> Kind {
 }
 
 /// The levels of an item. A bad range is an adapter's error; it yields nothing rather than a panic.
-fn split<'a>(
+pub(super) fn split<'a>(
     levels: &'a [PriceLevel],
     range: &Range<u32>,
     bids: u32,

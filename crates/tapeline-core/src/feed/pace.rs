@@ -128,7 +128,7 @@ impl Feed {
         let (Some(slot), Some(seen)) = (self.speaker(entry), entry.seen.as_ref()) else { return false };
         let line = &self.lines[slot];
         let (Some(live), Some(last)) = (line.live(), seen.last_at) else { return false };
-        let patience = line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+        let patience = line.silent_after(timing);
         let siblings_flow = live.doubt.is_none()
             && line.last_data > last.mono
             && now.mono.since(line.last_data) < patience

@@ -10,7 +10,7 @@ use super::Feed;
 use super::books::{draft, joined};
 use super::history::Draft;
 use super::io::FetchId;
-use super::market::{Epochs, Origin};
+use super::market::{Epochs, Origin, split};
 use super::partial::changes;
 use super::poll::FULL;
 use super::topics::{Entry, Seen, State};
@@ -48,8 +48,7 @@ impl Feed {
                     self.market(now, Origin::reply(Source::Poll), id, spent, None, None);
                 }
                 Item::Levels { time, last, levels: range, bids, .. } => {
-                    let levels = levels.get(range.start as usize..range.end as usize).unwrap_or(&[]);
-                    let (bids, asks) = levels.split_at(levels.len().min(bids as usize));
+                    let (bids, asks) = split(&levels, &range, bids);
                     if book {
                         self.polled_book(now, id, time, last, bids, asks);
                     } else if self.is_likely_top(now, id, last, bids, asks) {
