@@ -123,11 +123,7 @@ impl Feed {
             Memory { gate, ladder, failures, closed_ledgers, records, events, ..Memory::default() };
         for (_, entry) in self.topics.iter() {
             if entry.served != State::None {
-                let timing = &self.config.timing;
-                let due = match entry.served {
-                    State::Any => entry.last_at().map(|at| at.mono + timing.poll_every),
-                    _ => Self::due_by_lines(&self.lines, timing.silent_max, entry),
-                };
+                let due = Self::message_due(&self.lines, &self.config.timing, entry, entry.served);
                 memory.served.push((entry.topic.clone(), entry.served, due));
             }
             if let Some(seen) = &entry.seen {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::config::Timing;
 use crate::data::event::BookState;
 use crate::data::topic::Topic;
 use crate::defect::{Defect, planted};
@@ -197,22 +198,22 @@ impl Feed {
 
     /// Since when the next message of a topic has been overdue.
     fn overdue_since(&self, now: Time, entry: &Entry, from: State) -> Mono {
-        let due = match from {
-            State::None => return now.mono,
-            // It was polled: the next poll was due.
-            State::Any => entry.last_at().map(|at| at.mono + self.config.timing.poll_every),
-            // The line is well; it is the data that broke just now.
-            _ if self.is_served(entry) => None,
-            _ => Self::due_by_lines(&self.lines, self.config.timing.silent_max, entry),
-        };
+        // What nobody served has no rhythm; and where the line is well, it is the data that broke just now.
+        let at_once = from == State::None || from != State::Any && self.is_served(entry);
+        let due =
+            if at_once { None } else { Self::message_due(&self.lines, &self.config.timing, entry, from) };
         due.unwrap_or(now.mono).min(now.mono)
     }
 
-    /// When the next message of what a topic's lines carry is or was due.
-    pub(super) fn due_by_lines(lines: &[Line], most: Duration, entry: &Entry) -> Option<Mono> {
+    /// When the next message of a topic that is served like this is or was due.
+    pub(super) fn message_due(lines: &[Line], timing: &Timing, entry: &Entry, served: State) -> Option<Mono> {
+        if served == State::Any {
+            // It is polled: the next poll is.
+            return entry.last_at().map(|at| at.mono + timing.poll_every);
+        }
         let proven = |slot: &usize| lines[*slot].live().is_none_or(|live| live.proven.is_some());
         let due = |slot: usize| {
-            let (last, expected) = lines[slot].rhythm(most);
+            let (last, expected) = lines[slot].rhythm(timing.silent_max);
             last + expected
         };
         entry.carriers.iter().filter(proven).map(due).max()
@@ -238,7 +239,7 @@ impl Feed {
         let topics: Vec<TopicId> = topics.collect();
         for id in topics {
             let Some(entry) = self.topics.get(id) else { continue };
-            let due = Self::due_by_lines(&self.lines, self.config.timing.silent_max, entry);
+            let due = Self::message_due(&self.lines, &self.config.timing, entry, State::Full);
             let (topic, since) = (entry.topic.clone(), due.unwrap_or(now.mono).min(now.mono));
             let cause = "we did not run, or did not read";
             self.tell_transition(now, topic.as_str(), (State::Full, State::Down), since, cause);
