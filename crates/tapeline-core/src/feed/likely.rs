@@ -8,7 +8,6 @@ use crate::data::event::Level;
 use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::Data;
 use crate::time::Mono;
-
 use crate::venue::TopicId;
 
 use super::Feed;
@@ -16,13 +15,12 @@ use super::topics::{Entry, Seen, State};
 
 /// A price that is far from the last one known is believed when REST tells it so many times in a row.
 const INSISTENCE: u8 = 3;
+/// A snapshot that is far from it is believed when so many in a row agree, and no delta tells.
+const STUBBORN: u8 = 6;
 /// No symbol's updates are numbered faster than this.
 const IDS_A_SECOND: u64 = 100_000;
 /// A cache of the venue keeps a reply for no longer than this.
 const CACHED: Duration = Duration::from_secs(60);
-
-/// A snapshot that is far from the last price known is believed when so many in a row agree, and no delta tells.
-const STUBBORN: u8 = 6;
 
 /// Whether a price is another symbol's: more than twice as high as the last one known, or less than half.
 fn is_far(held: Decimal, told: Decimal) -> bool {
@@ -82,25 +80,23 @@ impl Feed {
         let best = (bid.price, ask.price);
         let Some(State::Book(book)) = self.topics.get(id).map(|entry| &entry.state) else { return true };
         let stands = book.last_id().is_some();
-        if let Some(agrees) = agrees(book.awaited(), best).filter(|_| !stands) {
+        if !stands && let Some(agrees) = agrees(book.awaited(), best) {
             return agrees;
         }
-        let held = self.known_price(id);
-        let (Some(held), Some(entry)) = (held, self.topics.get_mut(id)) else { return true };
-        if stands {
-            return !is_far(held, best.0);
+        let Some(held) = self.known_price(id) else { return true };
+        match self.topics.get_mut(id) {
+            Some(entry) if !stands => Seen::of(&mut entry.seen).doubt.believes_after(STUBBORN, held, best.0),
+            _ => !is_far(held, best.0),
         }
-        Seen::of(&mut entry.seen).doubt.believes_after(STUBBORN, held, best.0)
     }
 
     /// The price of a symbol, as far as one of its topics knows it.
     fn known_price(&self, id: TopicId) -> Option<Decimal> {
         let entry = self.topics.get(id)?;
         let symbol = entry.topic.raw_symbol();
-        let others = || self.topics.iter().map(|(_, other)| other);
-        entry
-            .touch()
-            .or_else(|| others().filter(|other| other.topic.raw_symbol() == symbol).find_map(Entry::touch))
+        let same =
+            self.topics.iter().map(|(_, other)| other).filter(|other| other.topic.raw_symbol() == symbol);
+        std::iter::once(entry).chain(same).find_map(Entry::touch)
     }
 }
 

@@ -146,11 +146,6 @@ impl Feed {
             self.note_service(now, id);
         }
     }
-
-    /// A topic cannot be asked for at all.
-    pub(super) fn cannot_hear_of(&mut self, id: TopicId) {
-        self.missed.forget(id);
-    }
 }
 
 /// Whether nobody has told yet what a topic missed.

@@ -175,7 +175,7 @@ impl Feed {
         let for_good = refusal.fault == Fault::Configuration;
         self.fallback.refuse(id, for_good);
         if for_good {
-            self.cannot_hear_of(id);
+            self.missed.forget(id);
             // Whoever knows what it does not have answers.
             self.fallback.answered(now.mono);
         }
