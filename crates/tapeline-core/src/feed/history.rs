@@ -415,17 +415,18 @@ impl<T: Copy> Rows<T> {
 
 fn shared(place: Place<'_>, draft: Draft) -> Shared {
     let Draft { kind, source, time, received, late, data } = draft;
-    Arc::new(update(place, (kind, source, late), (time, received.unix), data))
+    update(place, (kind, source, late), (time, received.unix), data)
 }
 
+#[inline]
 fn update(
     place: Place<'_>,
     (kind, source, late): (Kind, Source, bool),
     (time, received): (Option<Unix>, Unix),
     data: Data,
-) -> Update {
+) -> Shared {
     let Place { topic, epoch, offset } = place;
-    Update {
+    Arc::new(Update {
         topic: topic.clone(),
         epoch,
         offset,
@@ -437,7 +438,7 @@ fn update(
         received,
         data,
         json: OnceLock::new(),
-    }
+    })
 }
 
 /// An update that is not kept in any log as it is: snapshots, status, ticks, and rows put into words again.
@@ -448,7 +449,7 @@ pub(super) fn unlogged(
     at: (Option<Unix>, Unix),
     data: Data,
 ) -> Shared {
-    Arc::new(update(place, (kind, source, false), at, data))
+    update(place, (kind, source, false), at, data)
 }
 
 /// An update that is not kept in any log and says something about now.

@@ -44,12 +44,11 @@ impl Feed {
         }
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
-        let unheard = now.mono.since(line.last_frame);
-        line.last_frame = now.mono;
+        let heard = std::mem::replace(&mut line.last_frame, now.mono);
         if line.is_doubted() {
             self.believe(now, slot, "data came");
-        } else if unheard >= self.config.timing.silent_min || line.unread.is_some() {
-            self.note_unread(now, slot, unheard);
+        } else if heard + self.config.timing.silent_min <= now.mono || line.unread.is_some() {
+            self.note_unread(now, slot, now.mono.since(heard));
         }
         let line = &self.lines[slot];
         self.decoded.clear();
