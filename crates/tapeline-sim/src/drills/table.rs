@@ -277,7 +277,7 @@ drills! {
         [Declare(0), Dial(0)],
         "The venue's clock is two minutes behind.";
     "pause" ["FU50", "FO10"] ONE, 240, [(0, Way(Own::Pause, 20))],
-        [Recover(60.0), Declare(0)],
+        [BeFelt, Recover(60.0), Declare(0)],
         "The process does not run for 20 s or more.";
     "swizzle" ["FU52"] TWO, 240, [(0, Way(Own::Clog, 25))],
         [Recover(40.0), Declare(0)],
