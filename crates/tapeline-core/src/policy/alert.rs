@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use causes::{Entry, Kind, Mutes, NOT_FED, Rule, TABLE, markdown};
 pub use told::{Alert, Notification, State, Subject, Why};
 
+use self::told::shortened;
 use crate::data::update::Level;
 use crate::time::{Mono, Time};
 
@@ -20,8 +21,11 @@ use crate::time::{Mono, Time};
 pub struct Rules {
     /// How long a condition must hold before it fires, from [`Level::Warning`] to [`Level::Critical`].
     pub holds: [Duration; 4],
-    /// How long it must be clear before it is resolved; and how long what another alert explained waits after that.
+    /// How long it must be clear before it is resolved; and how long it explains others after that.
     pub clear: Duration,
+    /// How long what began while another alert explained it is not told after that: longer than gaps speak, which
+    /// only tell of what was.
+    pub heal: Duration,
     /// What fires within this after a message about the same venue waits for the next one, unless it is the first
     /// that is critical.
     pub gather: Duration,
@@ -43,6 +47,7 @@ impl Default for Rules {
         Self {
             holds: [secs(30), secs(15), secs(5), Duration::ZERO],
             clear: secs(30),
+            heal: secs(330),
             gather: secs(300),
             repeat_critical: secs(1_800),
             repeat: secs(14_400),
@@ -71,8 +76,6 @@ impl Rules {
 
 /// Resolved alerts that are still shown.
 const PAST: usize = 256;
-/// Bytes of evidence.
-const EVIDENCE: usize = 400;
 /// Evidence is looked at again after so long.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(10);
 
@@ -256,7 +259,7 @@ impl Alerts {
                     Phase::Pending => State::Pending,
                     Phase::Firing => State::Firing,
                 };
-                let muted = all_muted || group.is_muted(now, part, item);
+                let muted = all_muted || group.is_muted(now, part, item, &self.rules);
                 all.push(shown(venue, part, item, state, (muted, item.flaps(now, &self.rules))));
             }
         }
@@ -307,18 +310,18 @@ impl Alerts {
 
     /// Finds out which alerts explain others.
     fn mute(&mut self, now: Mono) {
-        let clear = self.rules.clear;
+        let Rules { clear, heal, .. } = self.rules;
         let renew = |until: &mut Option<Mono>, fires: bool| match until {
             // As long as it fires, and a while longer: what it explained needs time to heal.
             _ if fires => *until = Some(Mono::NEVER),
             Some(Mono::NEVER) => *until = Some(now + clear),
-            Some(over) if *over <= now => *until = None,
+            Some(over) if *over + heal <= now => *until = None,
             _ => {}
         };
         let all = self.groups.get("").is_some_and(|group| group.fires(|mutes| mutes == Mutes::All));
         renew(&mut self.mute_until, all);
-        for group in self.groups.values_mut() {
-            let fires = group.fires(|mutes| mutes != Mutes::Nothing);
+        for (venue, group) in &mut self.groups {
+            let fires = all && !venue.is_empty() || group.fires(|mutes| mutes != Mutes::Nothing);
             renew(&mut group.mute_until, fires);
         }
     }
@@ -390,16 +393,17 @@ impl Group {
         whole.filter(|item| item.phase == Phase::Firing).any(|item| explains(item.rule.entry().mutes))
     }
 
-    fn is_muted(&self, now: Mono, part: &str, item: &Item) -> bool {
+    fn is_muted(&self, now: Mono, part: &str, item: &Item, rules: &Rules) -> bool {
         // What says that the whole flaps is no symptom of it.
         let symptom = item.rule.entry().symptom && !(item.rule == Rule::Flapping && part.is_empty());
-        symptom && self.mute_until.is_some_and(|until| now < until)
+        let healing = |over: Mono| item.since.mono < over && now < over + rules.heal;
+        symptom && self.mute_until.is_some_and(|over| now < over || healing(over))
     }
 
     /// Whether an alert waits to be told: it fires, holds now, and nothing explains it.
     fn is_due(&self, now: Mono, part: &str, item: &Item, rules: &Rules) -> bool {
         let fires = item.phase == Phase::Firing && item.gone.is_none() && !item.told;
-        fires && !item.flaps(now, rules) && !self.is_muted(now, part, item)
+        fires && !item.flaps(now, rules) && !self.is_muted(now, part, item, rules)
     }
 
     /// What is to be told of this venue now.
@@ -409,7 +413,8 @@ impl Group {
         let gathered = self.last.is_none_or(|last| now.mono >= last + rules.gather);
         let why = match fresh {
             Some(level) if gathered || level == Level::Critical && self.worst < level => Why::Firing,
-            _ if self.last.is_some() && fresh.is_none() && !self.items().any(|(_, item)| item.told) => {
+            // What is explained is a part of the story: it is not over before that is.
+            _ if self.last.is_some() && !self.items().any(|(_, item)| item.phase == Phase::Firing) => {
                 Why::Resolved
             }
             _ if !all_muted && self.repeat_at(rules).is_some_and(|at| now.mono >= at) => Why::Repeat,
@@ -468,7 +473,8 @@ impl Group {
         };
         let items = self.items().filter_map(of_entry).min();
         let gathered = self.last.map(|last| last + rules.gather);
-        let others = [items, self.repeat_at(rules), gathered, self.mute_until, mute];
+        let healed = self.mute_until.map(|over| over + rules.heal);
+        let others = [items, self.repeat_at(rules), gathered, self.mute_until, healed, mute];
         others.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(Mono::NEVER)
     }
 }
@@ -488,12 +494,6 @@ fn shown(venue: &str, part: &str, item: &Item, state: State, (muted, flapping): 
         evidence: item.evidence.clone(),
         action: row.action,
     }
-}
-
-fn shortened(mut evidence: String) -> Box<str> {
-    let end = (0..=EVIDENCE.min(evidence.len())).rev().find(|at| evidence.is_char_boundary(*at));
-    evidence.truncate(end.unwrap_or(0));
-    evidence.into()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ struct Rig {
     open: Vec<LineId>,
     /// Whether the venue can be reached, and REST of it.
     up: bool,
+    /// Whether the market goes on while nobody can be reached.
+    trades_on: bool,
     ids: u64,
     /// The last trade of each.
     traded: BTreeMap<u64, u64>,
@@ -49,6 +51,7 @@ impl Rig {
             now,
             open: Vec::new(),
             up: true,
+            trades_on: false,
             ids: 0,
             traded: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -74,8 +77,13 @@ impl Rig {
         while let Some(action) = self.feed.next_action() {
             self.perform(action);
         }
-        // A venue that is away trades nothing: what is missed for good is a cause of its own.
-        self.ids += u64::from(self.up);
+        self.ids += u64::from(self.up || self.trades_on);
+        if !self.up && self.trades_on {
+            // Nobody hears of these, and REST tells of nothing.
+            (0..TOPICS)
+                .filter(|n| n % 50 == self.ids % 50)
+                .for_each(|n| *self.traded.entry(n).or_default() += 1);
+        }
         for line in self.open.clone() {
             // Every topic speaks every five seconds.
             for n in (0..TOPICS).filter(|n| n % 50 == self.ids % 50) {
@@ -130,12 +138,12 @@ impl Rig {
     }
 }
 
-#[test]
-fn a_venue_with_a_thousand_topics_that_goes_away_is_told_at_most_three_times() {
+/// A quarter of an hour with the venue away from the 120th second to the 420th; what was told, with its second.
+fn away_for_five_minutes(trades_on: bool) -> (Vec<(u64, Notification)>, Watch, Rig) {
     let (mut rig, watch) = (Rig::new(), Watch::default());
+    rig.trades_on = trades_on;
     let mut told: Vec<(u64, Notification)> = Vec::new();
-    let mut worst = 0;
-    for second in 0..900 {
+    for second in 0..1_500 {
         if second == 120 {
             rig.cut();
         }
@@ -144,21 +152,43 @@ fn a_venue_with_a_thousand_topics_that_goes_away_is_told_at_most_three_times() {
         let findings = Some(rig.feed.findings(rig.now));
         let look = Look { venue: "binance".into(), findings, ..Look::default() };
         told.extend(watch.look(rig.now, &[look]).into_iter().map(|one| (second, one)));
-        worst = worst.max(watch.desk().alerts.list(rig.now.mono).len());
         if second == 119 {
             let status = rig.feed.status(rig.now);
             assert!(status.topics.iter().all(|topic| topic.phase == "live"), "all topics are served");
             assert!(told.is_empty(), "{told:?}");
         }
     }
-    let short: Vec<_> = told.iter().map(|(at, one)| (*at, one.why, one.count, one.level)).collect();
+    (told, watch, rig)
+}
+
+fn short(told: &[(u64, Notification)]) -> Vec<(u64, Why, usize, Level, Vec<&'static str>)> {
+    let rules = |one: &Notification| one.alerts.iter().map(|alert| alert.rule.name()).collect::<Vec<_>>();
+    told.iter().map(|(at, one)| (*at, one.why, one.count, one.level, rules(one))).collect()
+}
+
+#[test]
+fn a_venue_with_a_thousand_topics_that_goes_away_is_told_at_most_three_times() {
+    let (told, watch, rig) = away_for_five_minutes(false);
+    let short = short(&told);
     assert!((2..=3).contains(&told.len()), "{short:?}");
     let (first, last) = (&told[0].1, &told[told.len() - 1]);
     assert!((120..150).contains(&told[0].0) && first.why == Why::Firing, "{short:?}");
     assert!(told.iter().any(|(_, one)| one.alerts.iter().any(|alert| alert.rule == Rule::VenueDown)));
     assert!(last.1.why == Why::Resolved && last.0 > 420, "{short:?}");
-    assert!(
-        watch.desk().alerts.list(rig.now.mono).is_empty(),
-        "all is well again; at most {worst} at a time"
-    );
+    assert!(watch.desk().alerts.list(rig.now.mono).is_empty(), "all is well again");
+}
+
+#[test]
+fn what_a_thousand_topics_missed_and_nobody_can_fetch_is_the_same_story() {
+    let (told, watch, rig) = away_for_five_minutes(true);
+    let short = short(&told);
+    let lost = rig.feed.ledger_in_all().total.lost;
+    assert!(lost >= TOPICS * 50, "{lost} trades were missed");
+    let gaps = watch.desk().alerts.past().filter(|alert| alert.rule == Rule::Gaps).count();
+    assert!(gaps > 200, "{gaps} of the last alerts were about gaps");
+    assert!((2..=3).contains(&told.len()), "{short:#?}");
+    let (at, last) = &told[told.len() - 1];
+    // Trades were missed until the 450th second, and gaps speak for five minutes.
+    assert!(last.why == Why::Resolved && *at > 750, "{short:#?}");
+    assert!(watch.desk().alerts.list(rig.now.mono).is_empty(), "all is well again");
 }

@@ -189,12 +189,27 @@ fn what_outlives_its_explanation_is_told_after_a_grace() {
     desk.raise(Rule::Stale, TOPIC, Level::Critical);
     desk.pass(100.0);
     desk.clear(Rule::VenueDown, VENUE);
+    desk.pass(500.0);
+    // Clear for 30 s, 30 s more as long as it explains others, and what it has explained has 330 s to heal.
+    desk.check(&[(0.0, Why::Firing, "venue_down", 1), (490.0, Why::Firing, "stale", 1)]);
+    desk.clear(Rule::Stale, TOPIC);
+    desk.pass(40.0);
+    assert_eq!(desk.told.last(), Some(&(630.0, Why::Resolved, String::new(), 0)), "not before all is over");
+}
+
+#[test]
+fn what_begins_after_its_explanation_is_told_as_ever() {
+    let mut desk = Desk::new();
+    desk.raise(Rule::VenueDown, VENUE, Level::Critical);
     desk.pass(100.0);
-    // Clear for 30 s, and 30 s more for the topics to heal.
+    desk.clear(Rule::VenueDown, VENUE);
+    desk.pass(70.0);
+    desk.raise(Rule::Stale, TOPIC, Level::Critical);
+    desk.pass(40.0);
     desk.check(&[
         (0.0, Why::Firing, "venue_down", 1),
         (130.0, Why::Resolved, "", 0),
-        (160.0, Why::Firing, "stale", 1),
+        (170.0, Why::Firing, "stale", 1),
     ]);
 }
 
@@ -254,12 +269,12 @@ fn what_heals_is_not_told_when_its_explanation_ends_and_is_when_it_breaks_again(
     desk.clear(Rule::VenueDown, VENUE);
     desk.pass(50.0);
     desk.clear(Rule::Stale, TOPIC);
-    desk.pass(20.0);
-    let before = [(0.0, Why::Firing, "venue_down", 1), (130.0, Why::Resolved, "", 0)];
+    desk.pass(40.0);
+    let before = [(0.0, Why::Firing, "venue_down", 1), (180.0, Why::Resolved, "", 0)];
     desk.check(&before);
     desk.raise(Rule::Stale, TOPIC, Level::Critical);
     desk.pass(5.0);
-    desk.check(&[before[0], before[1], (170.0, Why::Firing, "stale", 1)]);
+    desk.check(&[before[0], before[1], (190.0, Why::Firing, "stale", 1)]);
 }
 
 #[test]

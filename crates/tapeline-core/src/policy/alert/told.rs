@@ -104,3 +104,13 @@ impl Notification {
     /// Alerts that are listed one by one.
     pub const LISTED: usize = 10;
 }
+
+/// Bytes of evidence.
+const EVIDENCE: usize = 400;
+
+/// Evidence, at most so long.
+pub(super) fn shortened(mut evidence: String) -> Box<str> {
+    let end = (0..=EVIDENCE.min(evidence.len())).rev().find(|at| evidence.is_char_boundary(*at));
+    evidence.truncate(end.unwrap_or(0));
+    evidence.into()
+}
