@@ -14,14 +14,14 @@ use tapeline_core::feed::{Findings, TALLY_WITHIN, Tally};
 use tapeline_core::policy::alert::{Alert, Alerts, Notification, Rule, Rules, Subject, Why};
 use tapeline_core::policy::health::of_parts;
 use tapeline_core::time::{Mono, Time};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
 
 use self::history::Past;
-use self::machine::{Delays, Machine, Strain, disk};
+use self::machine::{Delays, Machine, Strain, disk, mute_disk};
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
 
@@ -302,10 +302,22 @@ impl Hub {
     }
 }
 
+/// A look at the machine that is under way.
+type Looking = Option<JoinHandle<Vec<Strain>>>;
+
 /// What of the machine is nearly used up, and what does not work.
-async fn strains(hub: &Hub, delays: &mut Delays) -> Vec<Strain> {
-    let machine = Machine::own(hub.config().limits.memory_bytes);
-    let mut all = spawn_blocking(move || machine.look()).await.unwrap_or_default();
+async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<Strain> {
+    let folder = hub.config().state.as_ref().map(|state| state.folder());
+    let machine = Machine::own(hub.config().limits.memory_bytes, folder);
+    // A disk may never answer: then it is not asked again meanwhile, and nothing else waits for it.
+    let look = looking.get_or_insert_with(|| spawn_blocking(move || machine.look()));
+    let mut all = match timeout(EVERY, &mut *look).await {
+        Ok(found) => {
+            *looking = None;
+            found.unwrap_or_default()
+        }
+        Err(_) => vec![mute_disk()],
+    };
     all.extend(delays.look(hub.now().mono, hub.through().read()));
     let state = hub.config().state.as_ref().and_then(|state| state.trouble());
     all.extend(hub.journal().trouble().map(|error| disk("event log", &error)));
@@ -317,7 +329,7 @@ async fn strains(hub: &Hub, delays: &mut Delays) -> Vec<Strain> {
 pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut delays, mut looked) = (Delays::default(), None::<Mono>);
+    let (mut delays, mut looking, mut looked) = (Delays::default(), None, None::<Mono>);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -327,7 +339,7 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
         let now = hub.now().mono;
         if looked.is_none_or(|at| now.since(at) >= machine::EVERY) {
             looked = Some(now);
-            hub.watch().strained(strains(&hub, &mut delays).await);
+            hub.watch().strained(strains(&hub, &mut delays, &mut looking).await);
         }
         let looks = hub.look().await;
         for told in hub.watch().look(hub.now(), &looks) {

@@ -1,5 +1,5 @@
 //! What the process uses up of its machine: memory, descriptors, the disk, and the time until what was read is handed
-//! on. Read where the system tells it (Linux); elsewhere nothing is said of memory and descriptors.
+//! on. Read where the system tells it: memory and descriptors on Linux, room on the disk on every Unix.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -17,6 +17,8 @@ pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// Shares at which a resource is nearly used up, in percent; used up is critical.
 const SHARES: [(u64, Level); 4] =
     [(100, Level::Critical), (95, Level::Unhealthy), (85, Level::Degraded), (70, Level::Warning)];
+/// While so much of a disk is free, its share is nobody's worry: it is many times what we ever write.
+const AMPLE: u64 = 4 << 30;
 /// How late what was read may be handed on, of 99 in 100 batches.
 const LATE: [(f64, Level); 4] =
     [(30.0, Level::Critical), (5.0, Level::Unhealthy), (1.0, Level::Degraded), (0.25, Level::Warning)];
@@ -48,19 +50,36 @@ pub(super) struct Machine {
     group: PathBuf,
     /// Resident memory that the settings allow.
     memory: u64,
+    /// Where the state of the limits and the event log are written, if anywhere.
+    folder: Option<PathBuf>,
+    space: fn(&Path) -> Option<Space>,
+}
+
+/// The bytes of a disk, and those of them that we may still write.
+#[derive(Debug, Clone, Copy)]
+struct Space {
+    free: u64,
+    all: u64,
 }
 
 impl Machine {
-    /// This process, which may use so much memory.
-    pub(super) fn own(memory: usize) -> Self {
+    /// This process, which may use so much memory, and writes to this folder.
+    pub(super) fn own(memory: usize, folder: Option<&Path>) -> Self {
         let [process, system, group] =
             ["/proc/self", "/proc/meminfo", "/sys/fs/cgroup/memory.max"].map(PathBuf::from);
-        Self { process, system, group, memory: memory as u64 }
+        Self { process, system, group, memory: memory as u64, folder: folder.map(Path::to_owned), space }
     }
 
-    /// What is nearly used up. Reads a few small files: not for the threads of the runtime.
+    /// What is nearly used up. Reads a few small files and asks a disk: not for the threads of the runtime.
     pub(super) fn look(&self) -> Vec<Strain> {
-        self.memory().into_iter().chain(self.descriptors()).collect()
+        self.memory().into_iter().chain(self.descriptors()).chain(self.disk()).collect()
+    }
+
+    fn disk(&self) -> Option<Strain> {
+        let Space { free, all } = (self.space)(self.folder.as_deref()?)?;
+        let level = share(all.saturating_sub(free), all).filter(|_| free < AMPLE)?;
+        let evidence = format!("{} of {} MiB are free for the state folder", free >> 20, all >> 20);
+        Some(Strain { rule: Rule::Disk, part: "space", level, evidence })
     }
 
     fn memory(&self) -> Option<Strain> {
@@ -85,6 +104,26 @@ impl Machine {
 pub(super) fn disk(what: &'static str, error: &str) -> Strain {
     let evidence = format!("the {what} cannot be written: {error}");
     Strain { rule: Rule::Disk, part: what, level: Level::Unhealthy, evidence }
+}
+
+/// A disk that does not answer at all.
+pub(super) fn mute_disk() -> Strain {
+    let evidence = "the disk of the state folder does not answer".to_owned();
+    Strain { rule: Rule::Disk, part: "space", level: Level::Unhealthy, evidence }
+}
+
+/// The room on the disk of a folder.
+#[cfg(unix)]
+fn space(folder: &Path) -> Option<Space> {
+    let told = rustix::fs::statvfs(folder).ok()?;
+    // What is kept for the system's owner is nothing that we may write.
+    Some(Space { free: told.f_bavail * told.f_frsize, all: told.f_blocks * told.f_frsize })
+}
+
+/// The room on the disk of a folder: not told here.
+#[cfg(not(unix))]
+fn space(_: &Path) -> Option<Space> {
+    None
 }
 
 /// A figure of a file that tells sizes by name, in bytes.

@@ -139,7 +139,7 @@ causes! {
     "70, 85, 95 or 100 % of the file descriptors are used; new clients are put off so that lines can be dialled."
     "Raise the limit (`ulimit -n`, `LimitNOFILE`), or find the client that opens so many connections."
     Disk "disk" System Nothing false
-    "The disk does not take the event log or the state of the limits; streaming goes on."
+    "The disk does not take the event log or the state of the limits, or 70, 85, 95 or 100 % of it are used and less than 4 GiB are free; streaming goes on."
     "Free space or repair the disk. Writing goes on by itself; what did not fit into memory meanwhile is told in the log."
     CoreDown "core_down" System Nothing false
     "A venue's task crashed too often in a short time and is halted, or has not answered for five seconds: nothing of this venue is served."

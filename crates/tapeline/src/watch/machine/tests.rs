@@ -23,8 +23,8 @@ impl Made {
 
     fn look(&self, memory: u64) -> Vec<(Rule, Level)> {
         let path = |name: &str| self.0.join(name);
-        let machine =
-            Machine { process: self.0.clone(), system: path("meminfo"), group: path("memory.max"), memory };
+        let (process, system, group) = (self.0.clone(), path("meminfo"), path("memory.max"));
+        let machine = Machine { process, system, group, memory, folder: None, space };
         machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect()
     }
 }
@@ -65,14 +65,43 @@ fn descriptors_are_judged_by_their_limit() {
 #[test]
 fn where_the_system_tells_nothing_nothing_is_said() {
     let nowhere = PathBuf::from("/nowhere");
-    let machine = Machine { process: nowhere.clone(), system: nowhere.clone(), group: nowhere, memory: 1 };
+    let (process, system, group, folder) = (nowhere.clone(), nowhere.clone(), nowhere.clone(), Some(nowhere));
+    let machine = Machine { process, system, group, memory: 1, folder, space };
     assert_eq!(machine.look(), []);
+}
+
+#[test]
+fn a_disk_that_fills_up_is_told_before_it_is_full() {
+    // Of a disk of 10 GiB.
+    fn disk(free: u64) -> Option<Space> {
+        Some(Space { free, all: 10 << 30 })
+    }
+    let at = |space: fn(&Path) -> Option<Space>| {
+        let nowhere = PathBuf::from("/nowhere");
+        let (process, system, group) = (nowhere.clone(), nowhere.clone(), nowhere.clone());
+        let machine = Machine { process, system, group, memory: 1, folder: Some(nowhere), space };
+        machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect::<Vec<_>>()
+    };
+    assert_eq!(at(|_| disk(7 << 30)), []);
+    assert_eq!(at(|_| disk(3 << 30)), [(Rule::Disk, Level::Warning)]);
+    assert_eq!(at(|_| disk(3 << 29)), [(Rule::Disk, Level::Degraded)]);
+    assert_eq!(at(|_| disk(1 << 28)), [(Rule::Disk, Level::Unhealthy)]);
+    assert_eq!(at(|_| disk(0)), [(Rule::Disk, Level::Critical)]);
+    let large = |_: &Path| Some(Space { free: 5 << 30, all: 1 << 40 });
+    assert_eq!(at(large), [], "five gigabytes are enough for us, however large the disk is");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_real_disk_tells_its_room() {
+    let Space { free, all } = space(&std::env::temp_dir()).unwrap();
+    assert!(all > 0 && free <= all, "{free} of {all}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn this_process_is_read_and_uses_more_than_nothing() {
-    let strains = Machine::own(1).look();
+    let strains = Machine::own(1, None).look();
     assert_eq!(
         strains.first().map(|strain| (strain.rule, strain.level)),
         Some((Rule::Memory, Level::Critical))
