@@ -94,6 +94,8 @@ pub enum Defect {
     FetchedAsReceived,
     /// An outage begins when it is noticed. Only drills see that: worlds do not measure outages.
     OutageFromNotice,
+    /// A topic that was set aside is never tried again. Only drills see that: in worlds no adapter panics.
+    EndlessQuarantine,
 }
 
 impl Defect {
@@ -187,6 +189,7 @@ impl Defect {
             Self::LostUnentered => "lost-unentered",
             Self::FetchedAsReceived => "fetched-as-received",
             Self::OutageFromNotice => "outage-from-notice",
+            Self::EndlessQuarantine => "endless-quarantine",
         }
     }
 

@@ -244,11 +244,18 @@ pub struct Refusal {
     pub detail: String,
     /// How much of the REST budget the venue counts as used in the running window, if it says.
     pub used: Option<u32>,
+    /// There was a reply, and we panicked over it: nobody's fault but ours.
+    pub panicked: bool,
 }
 
 impl Refusal {
     /// A refusal that says nothing about the budget.
     pub fn new(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { fault, detail: detail.into(), used: None }
+        Self { fault, detail: detail.into(), used: None, panicked: false }
+    }
+
+    /// The translation of the reply panicked.
+    pub fn panic() -> Self {
+        Self { panicked: true, ..Self::new(Fault::Local, "the translation of the reply panicked") }
     }
 }

@@ -153,7 +153,7 @@ fn check_reply(name: &str, case: &Value, headers: &[(String, String)], body: &[u
     let mut out = Decoded::default();
     let reply = HttpReply { status, headers, body, now };
     let result = venue.decode_fetch(wish(&case["fetch"]), &topic, &reply, &mut out);
-    let said = result.as_ref().err().map(|Refusal { fault, detail, used }| {
+    let said = result.as_ref().err().map(|Refusal { fault, detail, used, .. }| {
         assert!(!detail.is_empty() && detail.len() <= 200, "{name}: {detail}");
         let mut shown = shown_fault(*fault);
         if let Some(used) = used {

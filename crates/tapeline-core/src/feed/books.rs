@@ -245,9 +245,11 @@ impl Feed {
                 continue;
             };
             let State::Book(book) = &mut entry.state else { continue };
+            self.in_hand = Some(id);
             if let Some(outcome) = book.tick(now.mono) {
                 self.book_outcome(now, id, None, outcome);
             }
+            self.in_hand = None;
             self.want_snapshot(now, id);
         }
     }

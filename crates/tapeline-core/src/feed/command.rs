@@ -12,6 +12,7 @@ use super::Feed;
 use super::io::{Action, Command};
 use super::line::Phase;
 use super::lines::REJECTED;
+use super::quarantine::QUARANTINED;
 use super::rotate::Role;
 use super::topics::{Entry, State};
 
@@ -125,7 +126,7 @@ impl Feed {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator forgave everything");
             }
         }
-        touched + self.forgive_topics(now)
+        touched + self.forgive_topics(now, true)
     }
 
     /// Lines that wait or are halted are put on their way again: at once, after a pause, or by their backoff.
@@ -146,12 +147,18 @@ impl Feed {
             touched += 1;
             self.enter(now, index, Phase::Waiting { until: now.mono + wait }, "an operator asked for it");
         }
-        if how == Recovery::Manual { 0 } else { touched + self.forgive_topics(now) }
+        if how == Recovery::Manual { 0 } else { touched + self.forgive_topics(now, false) }
     }
 
-    /// Topics and books the venue had refused get another chance.
-    fn forgive_topics(&mut self, now: Time) -> usize {
+    /// Topics and books the venue had refused get another chance, and those that were set aside; with `wholly`, it is
+    /// forgotten that they were.
+    fn forgive_topics(&mut self, now: Time, wholly: bool) -> usize {
         self.snapshots.forgive();
+        self.quarantine.lift(now.mono, wholly);
+        let is_aside = |entry: &Entry| entry.service.phase == QUARANTINED;
+        let aside: Vec<_> =
+            self.topics.iter().filter(|(_, entry)| is_aside(entry)).map(|(id, _)| id).collect();
+        aside.into_iter().for_each(|id| self.take_back(now, id, "an operator asked for it"));
         let is_refused = |entry: &Entry| entry.service.phase == REJECTED;
         let refused: Vec<_> =
             self.topics.iter().filter(|(_, entry)| is_refused(entry)).map(|(id, _)| id).collect();

@@ -13,8 +13,8 @@ use crate::venue::{Decoded, Fetch, HttpRequest, Item, Refusal, TopicId};
 
 use super::Feed;
 use super::io::{Action, FetchId};
-use super::lines::REJECTED;
 use super::market::split;
+use super::quarantine::Over;
 use super::snapshots::Urgency;
 use super::topics::{Entry, State};
 
@@ -89,10 +89,12 @@ impl Feed {
         left: u32,
     ) -> Result<FetchId, NotNow> {
         let Some(entry) = self.topics.get(id) else { return Err(NotNow::Never) };
+        let before = self.in_hand.replace(id);
         let (venue, rest) = (&self.venue, &self.gate.rest);
         // Not every host has everything.
         let mut offers: Vec<Option<HttpRequest>> =
             rest.iter().map(|endpoint| venue.fetch(why, &endpoint.origin, &entry.topic)).collect();
+        self.in_hand = before;
         let weight = offers.iter().flatten().map(|request| request.weight).max().ok_or(NotNow::Never)?;
         let has = |index: usize| offers[index].is_some();
         if planted(Defect::RepairWithinHold) && matches!(why, Fetch::Backfill { .. }) {
@@ -171,7 +173,7 @@ impl Feed {
     fn awaited_books(&self) -> u32 {
         let awaited = |entry: &Entry| {
             let missing = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
-            missing && !entry.readers.is_empty() && entry.service.phase != REJECTED
+            missing && !entry.readers.is_empty() && !entry.is_withheld()
         };
         self.topics.iter().filter(|(_, entry)| awaited(entry)).count() as u32
     }
@@ -194,6 +196,7 @@ impl Feed {
         self.gate.weight.settle(now.mono, out.weight);
         self.snapshots.take(id);
         let its_own = self.missed.take(id);
+        self.in_hand = out.topic;
         match result {
             Ok(decoded) => {
                 self.gate.rest[out.endpoint].breaker.success();
@@ -220,6 +223,7 @@ impl Feed {
                 self.refused_fetch(now, out, &refusal);
             }
         }
+        self.in_hand = None;
         (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
         self.missed.forgive();
         self.fetch_due(now);
@@ -256,6 +260,10 @@ impl Feed {
             Fetch::Snapshot => self.snapshot_refused(now, id, refusal),
             Fetch::Backfill { .. } => self.repair_failed(now, id, refusal),
             Fetch::Poll { .. } => self.poll_failed(now, id, refusal),
+        }
+        if refusal.panicked {
+            self.counters.decode_panics += 1;
+            self.panicked_over(now, id, Over::Reply);
         }
     }
 

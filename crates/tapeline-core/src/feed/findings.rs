@@ -194,6 +194,14 @@ impl Feed {
                 all.push(Finding { rule: Rule::RepairFailed, part: part(), level: Level::Warning, evidence });
             }
         }
+        for (_, entry) in self.topics.iter() {
+            let held = self.quarantine_of(now.mono, &entry.topic).filter(|_| entry.is_wanted());
+            let Some(held) = held else { continue };
+            let (times, seconds) = (held.times, held.left_ms / 1_000);
+            let evidence = format!("{}; time {times}, for {seconds} s more", entry.service.reason);
+            let (rule, part) = (Rule::Quarantined, entry.topic.as_str().into());
+            all.push(Finding { rule, part, level: Level::Unhealthy, evidence });
+        }
         for (id, tries) in self.failing_repairs() {
             if let Some(entry) = self.topics.get(id) {
                 let evidence = format!("asked {tries} times for what was missed");

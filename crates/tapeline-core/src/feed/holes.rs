@@ -82,7 +82,9 @@ impl Feed {
         let due = |feed: &Self, id: &TopicId| feed.hole_deadline(*id).is_some_and(|at| at <= now.mono);
         loop {
             let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
+            self.in_hand = Some(id);
             self.declare(now, id);
+            self.in_hand = None;
         }
     }
 

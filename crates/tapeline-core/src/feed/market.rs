@@ -17,6 +17,7 @@ use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
 use super::Feed;
 use super::history::Draft;
 use super::line::{Line, Phase};
+use super::quarantine::Over;
 use super::topics::{Entry, Seen, State};
 
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
@@ -52,6 +53,7 @@ impl Feed {
         }
         let line = &self.lines[slot];
         self.decoded.clear();
+        line.names.take_asked();
         let (venue, names, decoded) = (&self.venue, &line.names, &mut self.decoded);
         // A panic costs the frame: translation has touched nothing but the buffer.
         let result = catch_unwind(AssertUnwindSafe(|| venue.decode(id, bytes, names, decoded)));
@@ -72,8 +74,8 @@ impl Feed {
                 self.undecodable(now, slot, bytes, &error);
             }
             Err(_) => {
-                self.counters.decode_panics += 1;
-                self.undecodable(now, slot, bytes, &DecodeError::Syntax("the adapter panicked"));
+                let whose = self.lines[slot].names.take_asked();
+                self.panicked(now, slot, bytes, whose);
             }
         }
     }
@@ -91,6 +93,7 @@ impl Feed {
                 self.item(now, slot, item, &levels);
             }
         }
+        self.in_hand = None;
         self.decoded.items = items;
         self.decoded.levels = levels;
         if self.logs_due {
@@ -102,19 +105,23 @@ impl Feed {
         match item {
             Item::Market { topic, id, time, data } => {
                 self.prove(now, slot);
+                self.in_hand = Some(topic);
                 self.market(now, Origin::line(slot), topic, id, time, Some(data));
             }
             Item::Spent { topic, id } => {
                 self.prove(now, slot);
+                self.in_hand = Some(topic);
                 self.market(now, Origin::line(slot), topic, id, None, None);
             }
             Item::Depth { topic, time, span, levels: range, bids } => {
                 self.prove(now, slot);
+                self.in_hand = Some(topic);
                 let (bids, asks) = split(levels, &range, bids);
                 self.depth(now, slot, (topic, time, span), bids, asks);
             }
             Item::Levels { topic, time, last, levels: range, bids } => {
                 self.prove(now, slot);
+                self.in_hand = Some(topic);
                 let (bids, asks) = split(levels, &range, bids);
                 self.partial(now, topic, Source::Live, (time, last), bids, asks);
             }
@@ -306,11 +313,8 @@ impl Feed {
     /// A frame that is not what the venue promises: dropped, counted, sampled. What it may have carried
     /// shows as a gap where ids are contiguous.
     fn undecodable(&mut self, now: Time, slot: usize, bytes: &[u8], error: &DecodeError) {
-        *self.counters.decode_errors.entry(error.kind()).or_default() += 1;
-        let sample = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-        self.samples.add(now, error.to_string(), sample);
+        self.set_message_aside(now, slot, bytes, error);
         let line = &mut self.lines[slot];
-        line.stats.undecodable += 1;
         if now.mono.since(line.corrupt.1) > CORRUPT_WITHIN {
             line.corrupt = (0, now.mono);
         }
@@ -318,6 +322,28 @@ impl Feed {
         if line.corrupt.0 >= CORRUPT_LIMIT {
             self.cut(now, slot, Fault::Server, "the venue sends corrupt messages");
         }
+    }
+
+    /// The adapter panicked over a message. If it is known whose it was, that topic answers for it, not its line.
+    #[cold]
+    fn panicked(&mut self, now: Time, slot: usize, bytes: &[u8], whose: Option<TopicId>) {
+        self.counters.decode_panics += 1;
+        let error = DecodeError::Syntax("the adapter panicked");
+        match whose {
+            Some(topic) => {
+                self.set_message_aside(now, slot, bytes, &error);
+                self.panicked_over(now, topic, Over::Frame);
+            }
+            None => self.undecodable(now, slot, bytes, &error),
+        }
+    }
+
+    /// A message is counted and sampled, and that is all.
+    fn set_message_aside(&mut self, now: Time, slot: usize, bytes: &[u8], error: &DecodeError) {
+        *self.counters.decode_errors.entry(error.kind()).or_default() += 1;
+        let sample = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+        self.samples.add(now, error.to_string(), sample);
+        self.lines[slot].stats.undecodable += 1;
     }
 
     /// Continuity of every topic on a line is in doubt: its socket is gone.

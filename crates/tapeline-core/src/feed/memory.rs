@@ -12,6 +12,7 @@ use super::Feed;
 use super::events::{Events, Record};
 use super::gate::Gate;
 use super::kept::Kept;
+use super::quarantine::{Over, Quarantine};
 use super::service::Records;
 use crate::policy::backoff::Failures;
 use crate::policy::ladder::Ladder;
@@ -40,6 +41,10 @@ pub struct Memory {
     pub(super) ladder: Option<Ladder>,
     /// What each line's service had not yet made good.
     pub(super) failures: Vec<(u8, u32, Failures)>,
+    /// Topics over which it panicked.
+    pub(super) quarantine: Quarantine,
+    /// The topic that was being handled.
+    pub(super) in_hand: Option<Topic>,
 }
 
 impl Memory {
@@ -60,6 +65,9 @@ impl Memory {
 
     /// The feed has crashed: nothing is served until its successor does.
     pub fn crashed(&mut self, now: Time) {
+        if let Some(topic) = self.in_hand.take() {
+            self.quarantine.panicked(now.mono, &topic, Over::Content);
+        }
         for (topic, state, due) in &mut self.served {
             let from = std::mem::replace(state, State::Down);
             let (Some(records), Some(events)) = (&mut self.records, &mut self.events) else { return };
@@ -80,6 +88,7 @@ impl Memory {
         if let Some(ladder) = self.ladder.as_mut().filter(|_| forgiven) {
             ladder.forgive();
         }
+        self.quarantine.lift(now, forgiven);
         Self {
             subscriptions: Vec::new(),
             patterns: Vec::new(),
@@ -105,7 +114,7 @@ impl Feed {
         // What was sequenced is delivered: the successor goes on behind it.
         self.readers.flush();
         if let Some(memory) = self.memory {
-            return Memory { gate: memory.gate.or(Some(self.gate)), ..memory };
+            return Memory { gate: memory.gate.or(Some(self.gate)), quarantine: self.quarantine, ..memory };
         }
         let failures_of = |line: &super::line::Line| {
             let mut failures = line.failures.clone();
@@ -119,8 +128,11 @@ impl Feed {
         let closed_ledgers = self.closed_ledgers;
         let (records, events) = (Some(self.records), Some(self.events));
         let (gate, ladder) = (Some(self.gate), Some(self.fallback.ladder));
+        let quarantine = self.quarantine;
+        let in_hand = self.in_hand.and_then(|id| Some(self.topics.get(id)?.topic.clone()));
         let mut memory =
             Memory { gate, ladder, failures, closed_ledgers, records, events, ..Memory::default() };
+        (memory.quarantine, memory.in_hand) = (quarantine, in_hand);
         for (_, entry) in self.topics.iter() {
             if entry.served != State::None {
                 let due = Self::message_due(&self.lines, &self.config.timing, entry, entry.served);

@@ -21,6 +21,7 @@
 //!   events that were missed, and whether any were
 //! - `service`: how each topic is served, for the figures of reliability
 //! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
+//! - `quarantine`: topics over which we panic, set aside for a while
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
@@ -56,6 +57,7 @@ mod partial;
 mod planted;
 mod poll;
 mod polled;
+mod quarantine;
 mod readers;
 mod repair;
 mod rotate;
@@ -92,8 +94,8 @@ pub use self::line::LineStats;
 pub use self::memory::Memory;
 pub use self::service::Records;
 pub use self::status::{
-    BookFigures, EndpointStatus, FallbackStatus, FeedStatus, LineStatus, Sample, SubscriberStatus,
-    TopicStatus,
+    BookFigures, EndpointStatus, FallbackStatus, FeedStatus, LineStatus, QuarantineStatus, Sample,
+    SubscriberStatus, TopicStatus,
 };
 pub use self::topics::TopicCounts;
 
@@ -106,6 +108,7 @@ use self::lateness::Lateness;
 use self::line::Line;
 use self::missed::Missed;
 use self::poll::Fallback;
+use self::quarantine::Quarantine;
 use self::readers::Readers;
 use self::repair::Repairs;
 use self::service::Unserved;
@@ -132,6 +135,10 @@ pub struct Feed {
     repairs: Repairs,
     /// Topics that may have missed events.
     missed: Missed,
+    /// Topics over which we panicked.
+    quarantine: Quarantine,
+    /// The topic of which something is being handled: if we panic, that is why.
+    in_hand: Option<TopicId>,
     /// No request for missed events before.
     repair_at: Mono,
     /// The REST endpoint to ask next.
@@ -232,6 +239,8 @@ impl Feed {
             fallback: Fallback::new((&config.timing).into(), config.timing.poll_every),
             repairs: Repairs::default(),
             missed: Missed::default(),
+            quarantine: std::mem::take(&mut memory.quarantine),
+            in_hand: None,
             repair_at: Mono::default(),
             rest_endpoint: 0,
             fetch_at: Mono::default(),
@@ -355,6 +364,7 @@ impl Feed {
             self.tell_offsets(now);
         }
         self.expel_gone(now);
+        self.end_quarantines(now);
         self.rotate(now);
         self.climb(now);
         self.drive(now);
@@ -399,6 +409,7 @@ impl Feed {
             self.early_deadline(),
             self.repair_deadline(),
             self.missed_deadline(),
+            self.quarantine_deadline(),
             self.rotate_deadline(),
             self.climb_deadline(),
             self.look_deadline(),

@@ -149,6 +149,9 @@ impl Feed {
     pub(super) fn cut_tops(&mut self, now: Time, id: TopicId, time: Option<Unix>) {
         let Some(tops) = self.cuts.get(&id).cloned() else { return };
         for top in tops {
+            if self.topics.get(top).is_some_and(Entry::is_withheld) {
+                continue;
+            }
             let levels = self.topics.get(top).and_then(|entry| entry.topic.param("levels")?.parse().ok());
             let Some((entry, State::Book(book))) = self.topics.get(id).map(|entry| (entry, &entry.state))
             else {

@@ -17,7 +17,6 @@ use super::Feed;
 use super::fetches::NotNow;
 use super::likely::Doubt;
 use super::line::{Line, Phase};
-use super::lines::REJECTED;
 use super::rotate::Role;
 use super::topics::{Entry, State};
 
@@ -235,7 +234,7 @@ impl Feed {
     fn has_unready(&self) -> bool {
         self.topics.iter().any(|(_, entry)| {
             let unready = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
-            unready && !entry.readers.is_empty() && entry.service.phase != REJECTED
+            unready && !entry.readers.is_empty() && !entry.is_withheld()
         })
     }
 
@@ -252,7 +251,7 @@ impl Feed {
 
     /// What one poll of a topic weighs; `None` if it is not wanted or cannot be polled.
     fn poll_weight(&self, id: TopicId, entry: &Entry) -> Option<u32> {
-        if entry.service.phase == REJECTED || !entry.is_wanted() || self.fallback.refused.contains(&id) {
+        if entry.is_withheld() || !entry.is_wanted() || self.fallback.refused.contains(&id) {
             return None;
         }
         self.venue.fetch(Fetch::Poll { after: None }, "", &entry.topic).map(|request| request.weight)

@@ -16,6 +16,7 @@ use crate::venue::TopicId;
 use super::Feed;
 use super::events::Events;
 use super::line::Line;
+use super::quarantine::QUARANTINED;
 use super::topics::{self, Entry};
 
 /// Transitions at hand; the sums of those before are kept.
@@ -168,7 +169,13 @@ impl Feed {
     }
 
     fn state_of(&self, entry: &Entry) -> State {
-        if !entry.is_wanted() || entry.carriers.is_empty() || self.stopping {
+        if !entry.is_wanted() || self.stopping {
+            return State::None;
+        }
+        if entry.service.phase == QUARANTINED {
+            return State::Down;
+        }
+        if entry.carriers.is_empty() {
             return State::None;
         }
         let rung = self.fallback.ladder.rung();
@@ -258,6 +265,7 @@ impl Feed {
             State::None => "nobody wants it, or nobody may have it".to_owned(),
             State::Full => "a line serves it".to_owned(),
             State::Any => format!("polling: {}", self.fallback.ladder.reason().text()),
+            State::Down if entry.service.phase == QUARANTINED => entry.service.reason.to_string(),
             State::Down if self.is_served(entry) && entry.outage => "what was missed is awaited".to_owned(),
             State::Down if self.is_served(entry) => "the book is being synchronised".to_owned(),
             State::Down if line.is_some_and(|slot| self.lines[slot].is_doubted()) => {

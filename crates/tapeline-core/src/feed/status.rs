@@ -152,7 +152,7 @@ pub struct TopicStatus {
     pub topic: Topic,
     /// How well it is served.
     pub level: Level,
-    /// What its line does, or `rejected`.
+    /// What its line does, or `rejected`, or `quarantined`.
     pub phase: &'static str,
     /// Where its data comes from.
     pub source: Source,
@@ -181,9 +181,21 @@ pub struct TopicStatus {
     /// Its figures.
     #[serde(flatten)]
     pub counts: TopicCounts,
+    /// While it is set aside: how often it was, and for how long it still is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineStatus>,
     /// Its book.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub book: Option<BookFigures>,
+}
+
+/// A topic that is set aside, since we panicked over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct QuarantineStatus {
+    /// How often it was, this time included, since it was last as good as any other.
+    pub times: u32,
+    /// When it is tried again, in milliseconds.
+    pub left_ms: u64,
 }
 
 /// A book in figures.
@@ -413,6 +425,7 @@ impl Feed {
             warm: entry.warm,
             log_bytes: entry.history.bytes(),
             counts: entry.seen.as_ref().map(|seen| seen.counts).unwrap_or_default(),
+            quarantine: self.quarantine_of(now.mono, &entry.topic),
             book,
         }
     }

@@ -310,6 +310,9 @@ impl Feed {
     /// Puts a topic on a line of its group that has room, or on a new one; on one of each side, where two lines
     /// are to carry everything.
     pub(super) fn place(&mut self, now: Time, id: TopicId) {
+        if self.is_set_aside(id) {
+            return self.tell_set_aside(now, id);
+        }
         let Some(Route { group, stream }) = self.route_of(id) else { return };
         let overlap = self.venue.profile().groups[usize::from(group)].overlap;
         for side in 0..sides(self.config.lines, overlap) {

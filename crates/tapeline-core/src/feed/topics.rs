@@ -22,8 +22,10 @@ use super::copies::Copies;
 use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::likely::Doubt;
+use super::lines::REJECTED;
 use super::market::Epochs;
 use super::pace::Pace;
+use super::quarantine::QUARANTINED;
 use super::readers::Readers;
 use super::witness::Prints;
 
@@ -364,6 +366,11 @@ impl Entry {
     #[inline]
     pub(super) fn last_time(&self) -> Option<Unix> {
         self.seen.as_ref()?.last_time
+    }
+
+    /// Whether nothing is asked of the venue for it: the venue refuses it, or we have set it aside.
+    pub(super) fn is_withheld(&self) -> bool {
+        matches!(self.service.phase, REJECTED | QUARANTINED)
     }
 
     /// Where the topic stands.

@@ -1,5 +1,6 @@
 //! Which topic a stream name, or a handle of the venue, belongs to on one line.
 
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 
 use super::{Map, TopicId};
@@ -13,21 +14,32 @@ pub struct Names {
     short: Map<Short, TopicId>,
     long: Map<Box<[u8]>, TopicId>,
     by_handle: Map<u64, TopicId>,
+    /// What was looked up last: if translating it panics, this is whose message it was.
+    asked: Cell<Option<TopicId>>,
 }
 
 impl Names {
     /// The topic of a stream; `None` for one just dropped, which is normal, not an error.
     #[inline]
     pub fn get(&self, stream: &[u8]) -> Option<TopicId> {
-        match Short::of(stream) {
+        let found = match Short::of(stream) {
             Some(short) => self.short.get(&short).copied(),
             None => self.long.get(stream).copied(),
-        }
+        };
+        self.asked.set(found);
+        found
     }
 
     /// The topic of a venue's handle.
     pub fn by_handle(&self, handle: u64) -> Option<TopicId> {
-        self.by_handle.get(&handle).copied()
+        let found = self.by_handle.get(&handle).copied();
+        self.asked.set(found);
+        found
+    }
+
+    /// The topic that was looked up last since this was last asked; `None` if there was none.
+    pub(crate) fn take_asked(&self) -> Option<TopicId> {
+        self.asked.take()
     }
 
     /// Makes a stream known.
@@ -134,6 +146,20 @@ mod tests {
         assert_eq!(names.get(b"a\0"), Some(TopicId(2)));
         assert_eq!(names.get(b"\0a"), Some(TopicId(3)));
         assert_eq!(names.get(b""), None);
+    }
+
+    #[test]
+    fn what_was_looked_up_last_is_known_once() {
+        let mut names = Names::default();
+        names.insert("a", TopicId(1));
+        names.insert("b", TopicId(2));
+        let asked = |stream: &str| {
+            names.get(stream.as_bytes());
+            names.take_asked()
+        };
+        assert_eq!([asked("a"), asked("b"), asked("c")], [Some(TopicId(1)), Some(TopicId(2)), None]);
+        names.get(b"a");
+        assert_eq!((names.take_asked(), names.take_asked()), (Some(TopicId(1)), None));
     }
 
     #[test]

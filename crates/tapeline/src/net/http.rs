@@ -94,7 +94,7 @@ pub(crate) async fn fetch(
     });
     std::panic::catch_unwind(translate).unwrap_or_else(|_| {
         tracing::error!(%topic, "the translation of a reply panicked");
-        Err(Refusal::new(Fault::Server, "the translation of the reply panicked"))
+        Err(Refusal::panic())
     })
 }
 

@@ -23,6 +23,31 @@ async fn a_frame_that_panics_costs_that_frame() {
 }
 
 #[tokio::test]
+async fn a_topic_that_panics_again_and_again_is_quarantined_and_the_others_run_on() {
+    let mut exchange = Exchange::open().await;
+    let hub = hub_at(&exchange);
+    let _bad = hub.trades("plain", "A").await.unwrap();
+    exchange.hears("trade.A").await;
+    let mut good = hub.trades("plain", "B").await.unwrap();
+    exchange.hears("trade.B").await;
+    for id in 1..=3 {
+        exchange.send(&format!("trade A {id} boom"));
+        exchange.send(&format!("trade B {id} 1"));
+    }
+    for offset in 1..=3 {
+        assert_eq!(data(&mut good).await.offset, offset);
+    }
+    let status = hub.status().await;
+    let feed = status.venues[0].feed.as_ref().unwrap();
+    let mut topics = feed.topics.iter().map(|topic| (topic.topic.as_str(), topic.phase));
+    assert!(topics.any(|topic| topic == ("plain:trade:A", "quarantined")), "{topics:?}");
+    assert_eq!((feed.lines[0].stats.drops, status.venues[0].restarts), (0, 0));
+    let of_it =
+        |alert: &tapeline::Alert| (alert.rule.name(), &*alert.part) == ("quarantined", "plain:trade:A");
+    until(async || hub.alerts().active.iter().any(of_it)).await;
+}
+
+#[tokio::test]
 async fn a_crashed_feed_comes_back_with_its_subscriptions() {
     let mut exchange = Exchange::open().await;
     let venue = Arc::new(Plain::default());

@@ -107,7 +107,9 @@ impl Venue for Plain {
             "panic" => panic!("a frame that cannot be borne"),
             "trade" => {
                 let Some(topic) = names.get(format!("trade.{}", word()?).as_bytes()) else { return Ok(()) };
-                let (id, price) = (number(word()?)?, decimal(word()?)?);
+                let (id, price) = (number(word()?)?, word()?);
+                assert!(price != "boom", "a trade that cannot be borne");
+                let price = decimal(price)?;
                 let data = Data::Trade(Trade { id, price, size: one, side: Side::Unknown });
                 out.items.push(Item::Market { topic, id, time: None, data });
             }

@@ -143,6 +143,11 @@ impl Venue for Toy {
                 out.items.push(Item::Market { topic, id: 0, time, data });
             }
             "panic" => panic!("a toy breaks"),
+            "boom" => {
+                let stream = words.collect::<Vec<_>>().join(" ");
+                assert!(names.get(stream.as_bytes()).is_none(), "a toy breaks over {stream}");
+                out.items.push(Item::Unrouted);
+            }
             "c" => {
                 let stream = format!("c {}", words.next().unwrap_or(""));
                 let Some(topic) = names.get(stream.as_bytes()) else { return Ok(()) };
@@ -183,8 +188,9 @@ impl Venue for Toy {
         Ok(())
     }
 
-    /// Events are given again of symbols that begin with R.
+    /// Events are given again of symbols that begin with R. Whoever asks for the book of X breaks.
     fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
+        assert!(why != Fetch::Snapshot || topic.raw_symbol() != "X", "a toy breaks over a book");
         let history = topic.raw_symbol().starts_with('R') && !origin.ends_with("without");
         if why != Fetch::Snapshot && !history {
             return None;

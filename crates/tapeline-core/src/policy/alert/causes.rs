@@ -118,8 +118,8 @@ causes! {
     "Of 100 batches of messages one or more took longer than 0.25, 1, 5 or 30 s from the socket to the readers."
     "Look at the processor load of this machine and at the slowest subscribers."
     Quarantined "quarantined" Recovery Nothing false
-    "Messages made their translation fail from within (a panic); each is set aside and counted, and all others run on."
-    "Report it with the samples in `tapeline status`: it is a mistake of ours."
+    "Messages made their translation fail from within (a panic): each is set aside and counted. A topic with three of them within a minute, or over which its feed crashed, is quarantined for 60 s, each further time for twice as long, up to 15 min; all others run on."
+    "Report it with the samples in `tapeline status`: it is a mistake of ours. A quarantined topic comes back by itself with what it missed; `tapeline recover VENUE` tries it at once."
     Restarts "restarts" Recovery Nothing false
     "A part of the program crashed and was restarted, more than once in a short time."
     "Report the cause shown with it. After too many restarts the venue is halted, which is `core_down`."

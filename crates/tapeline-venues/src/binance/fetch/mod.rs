@@ -57,7 +57,7 @@ pub(super) fn reply(
         out.levels.truncate(levels);
         // The body is cut off, a page of some proxy, or something else: not an answer of the venue's core.
         let detail = clip(&format!("not the answer to what was asked: {error}"));
-        Refusal { fault: Fault::Server, detail, used }
+        Refusal { used, ..Refusal::new(Fault::Server, detail) }
     })
 }
 
