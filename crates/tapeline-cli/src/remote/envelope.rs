@@ -227,8 +227,17 @@ fn gap(data: &Fields<'_>) -> Option<Data> {
 }
 
 fn status(data: &Fields<'_>) -> Option<Data> {
-    const PHASES: [&str; 8] =
-        ["idle", "waiting", "dialling", "logging_in", "live", "draining", "halted", "rejected"];
+    const PHASES: [&str; 9] = [
+        "idle",
+        "waiting",
+        "dialling",
+        "logging_in",
+        "live",
+        "draining",
+        "halted",
+        "rejected",
+        "quarantined",
+    ];
     let level = match data.text("level")? {
         "healthy" => Level::Healthy,
         "warning" => Level::Warning,

@@ -284,6 +284,9 @@ impl Row {
         if self.phase == "rejected" {
             return Some(format!("rejected; is the symbol right? {}", self.reason.trim_end_matches('.')));
         }
+        if self.phase == "quarantined" {
+            return Some(self.reason.trim_end_matches('.').to_owned());
+        }
         let since = self.connected.filter(|_| self.seen.is_none() && self.phase == "live" && !self.away)?;
         (now.saturating_sub(since) >= NOTHING)
             .then(|| "nothing has come yet; is the symbol right?".to_owned())

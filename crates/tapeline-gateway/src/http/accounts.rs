@@ -260,7 +260,7 @@ fn event_level(record: &Event) -> Level {
     match (record.kind, to) {
         ("order" | "start", _) => Level::Healthy,
         ("lost", _) => Level::Warning,
-        (_, "halted" | "rejected") => Level::Critical,
+        (_, "halted" | "rejected" | "quarantined") => Level::Critical,
         (_, "down" | "cache") => Level::Unhealthy,
         (_, "waiting" | "stale" | "any" | "poll" | "partial") => Level::Degraded,
         // Something was noticed in a state that goes on.
