@@ -58,7 +58,7 @@ impl Pace {
         true
     }
 
-    fn is_known_to_flow(&self) -> bool {
+    pub(super) fn is_known_to_flow(&self) -> bool {
         self.known >= LEAST_KNOWN && self.sum >= LEAST_PER_SECOND * self.known
     }
 

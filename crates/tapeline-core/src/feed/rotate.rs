@@ -119,6 +119,8 @@ impl Feed {
 
     fn begin_rotation(&mut self, now: Time, old: usize) {
         let Line { group, side, capacity, .. } = self.lines[old];
+        // It is to carry the same, so silence on it means the same.
+        let rhythm = self.lines[old].arrivals.clone();
         if let Phase::Live(live) = &mut self.lines[old].phase {
             live.replace_at = None;
         }
@@ -132,7 +134,7 @@ impl Feed {
             None => self.new_line(now, group, side),
         };
         let line = &mut self.lines[heir];
-        (line.side, line.capacity) = (side, capacity);
+        (line.side, line.capacity, line.arrivals) = (side, capacity, rhythm);
         line.role = Role::Heir { of: old, ready: None };
         self.lines[old].role = Role::Leaving { heir };
         let cause = format!("line {heir} is to follow it");
@@ -203,7 +205,7 @@ impl Feed {
 
     /// A line carries nothing any more and is closed.
     fn retire(&mut self, now: Time, slot: usize, cause: &str) {
-        self.unload(slot);
+        self.unload(now, slot);
         if self.lines[slot].is_live() || matches!(self.lines[slot].phase, Phase::Dialling { .. }) {
             self.hang_up(now, slot);
         }
@@ -211,7 +213,7 @@ impl Feed {
     }
 
     /// Takes everything off a line.
-    fn unload(&mut self, slot: usize) {
+    fn unload(&mut self, now: Time, slot: usize) {
         let carried: Vec<(StreamName, TopicId)> =
             self.lines[slot].wishes.iter().map(|(stream, id)| (stream.clone(), id)).collect();
         for (stream, id) in carried {
@@ -221,6 +223,7 @@ impl Feed {
                 entry.carriers.remove(slot);
             }
         }
+        self.doubt_rhythm(now, slot);
     }
 
     fn rest_in_peace(&mut self, now: Time, slot: usize, cause: &str) {
@@ -235,7 +238,7 @@ impl Feed {
         let Role::Leaving { heir } = self.lines[slot].role else { return false };
         self.interrupt(now, slot);
         self.lines[heir].role = Role::Own;
-        self.unload(slot);
+        self.unload(now, slot);
         self.rest_in_peace(now, slot, detail);
         let wait = self.lines[slot].failures.delay(&self.backoff, self.rng.roll());
         self.lines[slot].rests_until = now.mono + wait;

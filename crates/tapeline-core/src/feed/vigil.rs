@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::fault::Fault;
-use crate::policy::silence::PONG_MIN;
+use crate::policy::silence::{Arrivals, PONG_MIN};
 use crate::time::Time;
 
 use super::Feed;
@@ -178,6 +178,19 @@ impl Feed {
         let judged = live.proven.is_some() || (line.wishes.deadline().is_none() && lively());
         let since = line.last_data.max(live.acknowledged.unwrap_or(live.since));
         judged && now.mono.since(since) >= silent_after * 3 * line.leniency()
+    }
+
+    /// Something is carried no longer. The rhythm of a line on which nothing is left that is known to flow was that of
+    /// what is gone: it says nothing of the silence of the rest.
+    pub(super) fn doubt_rhythm(&mut self, now: Time, slot: usize) {
+        let seen = |id| self.topics.get(id).and_then(|entry| entry.seen.as_deref());
+        let flows = |id| seen(id).is_some_and(|seen| seen.pace.is_known_to_flow());
+        if !self.lines[slot].wishes.iter().any(|(_, id)| flows(id)) {
+            let line = &mut self.lines[slot];
+            line.arrivals = Arrivals::default();
+            line.arrivals.resume(now.mono);
+            line.fruitless = 0;
+        }
     }
 
     /// Pongs come, data does not: everything is asked for once more.

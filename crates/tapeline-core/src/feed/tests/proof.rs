@@ -2,7 +2,7 @@
 
 use super::toy::{Bench, SECOND, chatter, live};
 use crate::data::update::{Data, Level, Source};
-use crate::feed::{Action, Input};
+use crate::feed::{Action, Command, Input};
 use crate::outbox::{Outbox, Subscriber};
 use crate::venue::LineId;
 
@@ -106,6 +106,64 @@ fn a_line_whose_rhythm_is_slow_is_kept_after_a_reconnect() {
     };
     let (mut bench, mut line, _who, _outbox) = reopened(before);
     assert_eq!(play(&mut bench, &mut line, &mut 1, 3_600), [(0, "subscribe")]);
+}
+
+/// A line that is to follow the one there is, open.
+fn followed(bench: &mut Bench) -> LineId {
+    bench.feed.command(bench.now, Command::Rotate { slot: None });
+    bench.collect();
+    bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+    bench.open()
+}
+
+#[test]
+fn a_line_is_not_judged_by_the_rhythm_of_what_it_carries_no_longer() {
+    let (mut bench, line, who, _outbox) = live("toy:trade:A");
+    bench.subscribe("toy:trade:B", &who);
+    bench.accept(line, 2);
+    chatter(&mut bench, line);
+    bench.feed.unsubscribe(bench.now, &"toy:trade:A".parse().unwrap(), who.id());
+    assert_eq!(bench.feed.command(bench.now, Command::Sweep), 1);
+    bench.collect();
+    bench.accept(line, 3);
+    bench.cut(line);
+    bench.pass(2 * SECOND);
+    let mut line = bench.open();
+    assert_eq!(play(&mut bench, &mut line, &mut 3, 600), [(0, "subscribe")]);
+}
+
+#[test]
+fn a_slot_that_was_left_and_is_used_for_something_else_has_no_rhythm_yet() {
+    let (mut bench, busy, who, _outbox) = live("toy:trade:A");
+    chatter(&mut bench, busy);
+    let second = followed(&mut bench);
+    bench.accept(second, 1);
+    for id in 6_001..6_006 {
+        bench.hear(second, &format!("t A {id} 1"));
+        bench.pass(SECOND);
+    }
+    assert_ne!(second.slot, busy.slot);
+    // Only the thin one is left for the next line.
+    bench.subscribe("toy:trade:B", &who);
+    bench.accept(second, 2);
+    bench.feed.unsubscribe(bench.now, &"toy:trade:A".parse().unwrap(), who.id());
+    bench.feed.command(bench.now, Command::Sweep);
+    bench.collect();
+    bench.accept(second, 3);
+    let mut third = followed(&mut bench);
+    assert_eq!(third.slot, busy.slot);
+    let asked = play(&mut bench, &mut third, &mut 1, 9);
+    assert_eq!(asked, [(0, "subscribe")]);
+}
+
+#[test]
+fn a_follower_is_judged_by_the_rhythm_of_the_line_that_it_follows() {
+    let (mut bench, busy, _who, _outbox) = live("toy:trade:A");
+    chatter(&mut bench, busy);
+    let mut heir = followed(&mut bench);
+    bench.cut(busy);
+    let asked = play(&mut bench, &mut heir, &mut 0, 9);
+    assert_eq!(asked, [(0, "subscribe"), (6, "subscribe"), (8, "close")]);
 }
 
 #[test]
