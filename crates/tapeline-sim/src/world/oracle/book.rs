@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tapeline_core::data::decimal::Decimal;
 use tapeline_core::data::event::{Book, BookState, Level};
-use tapeline_core::data::update::{Data, Kind, Source};
+use tapeline_core::data::update::{Data, Epoch, Kind, Source};
 
 use super::ledger::{Ledger, Spot};
 use super::seen::Seen;
@@ -21,6 +21,34 @@ const INSIDE: usize = 800;
 pub(crate) struct Scales {
     pub(crate) price: u32,
     pub(crate) size: u32,
+}
+
+/// How far the book of one symbol is surely known, by what its readers were shown of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Range {
+    epoch: Option<Epoch>,
+    /// The worst prices surely covered: bid, ask.
+    edges: [Option<u64>; 2],
+}
+
+impl Range {
+    /// A reader is shown the whole book. It was built `anew`, or is the one that others hold already: what is known
+    /// of that reaches no farther than when it was built, however many levels it has by now.
+    fn shown(&mut self, epoch: Epoch, shown: [Option<u64>; 2], anew: bool) -> [Option<u64>; 2] {
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.edges = shown;
+            return shown;
+        }
+        let nearer: [fn(u64, u64) -> u64; 2] = [u64::max, u64::min];
+        for ((held, shown), nearer) in self.edges.iter_mut().zip(shown).zip(nearer) {
+            *held = match (*held, shown) {
+                (Some(held), Some(shown)) if !anew => Some(nearer(held, shown)),
+                // Few levels are a whole side, or what is left of a range that the price has walked through.
+                (held, shown) => shown.or(held),
+            };
+        }
+        self.edges
+    }
 }
 
 /// A book as one reader holds it.
@@ -43,13 +71,21 @@ impl Copy {
     }
 
     /// Judges the next update.
-    pub(crate) fn judge(&mut self, seen: &Seen<'_>, scales: Scales, truth: &Ledger) -> Result<(), String> {
+    pub(crate) fn judge(
+        &mut self,
+        seen: &Seen<'_>,
+        scales: Scales,
+        truth: &Ledger,
+        range: &mut Range,
+    ) -> Result<(), String> {
         let Data::Book(book) = seen.data else { return Ok(()) };
         let whole = seen.kind == Kind::Snapshot;
         if whole {
             self.levels.clear();
             self.id = None;
-            self.edges = [edge(book.bids(), scales), edge(book.asks(), scales)];
+            let anew = self.state.is_some_and(|state| state != BookState::Live);
+            self.edges =
+                range.shown(seen.epoch, [edge(book.bids(), scales), edge(book.asks(), scales)], anew);
         }
         let told = self.take(book, scales)?;
         if seen.source == Source::Poll {
@@ -203,9 +239,9 @@ mod tests {
     }
 
     fn check(updates: &[Sample], expected: &[bool]) {
-        let (truth, mut copy) = (truth(), Copy::default());
+        let (truth, mut copy, mut range) = (truth(), Copy::default(), Range::default());
         let found: Vec<bool> =
-            updates.iter().map(|u| copy.judge(&u.seen(), SCALES, &truth).is_ok()).collect();
+            updates.iter().map(|u| copy.judge(&u.seen(), SCALES, &truth, &mut range).is_ok()).collect();
         assert_eq!(found, expected);
     }
 
@@ -242,14 +278,35 @@ mod tests {
             let mut truth = truth();
             truth.change(13, (false, best), 4);
             let mut copy = Copy::default();
-            copy.judge(&whole.seen(), SCALES, &truth).unwrap();
-            copy.judge(&book(Delta, 12, Live, &[(100, 3)], &[(102, 9)]).seen(), SCALES, &truth).unwrap();
+            copy.judge(&whole.seen(), SCALES, &truth, &mut Range::default()).unwrap();
+            copy.judge(
+                &book(Delta, 12, Live, &[(100, 3)], &[(102, 9)]).seen(),
+                SCALES,
+                &truth,
+                &mut Range::default(),
+            )
+            .unwrap();
             copy.edges = [None, edge];
-            copy.judge(&book(Delta, 13, Live, &[], &[]).seen(), SCALES, &truth).is_ok()
+            copy.judge(&book(Delta, 13, Live, &[], &[]).seen(), SCALES, &truth, &mut Range::default()).is_ok()
         };
         assert!(judge(Some(100), 105), "what lies behind the top need not be known");
         assert!(!judge(None, 105), "but for where the snapshot told");
         assert!(!judge(Some(99), 100), "the top must be");
+    }
+
+    #[test]
+    fn a_reader_that_comes_later_is_shown_no_more_than_was_known_when_the_book_was_built() {
+        let (one, two) = (Epoch::new(1), Epoch::new(2));
+        let mut range = Range::default();
+        assert_eq!(range.shown(one, [Some(100), Some(200)], false), [Some(100), Some(200)]);
+        assert_eq!(
+            range.shown(one, [None, Some(250)], false),
+            [Some(100), Some(200)],
+            "the same book, later"
+        );
+        assert_eq!(range.shown(one, [Some(120), None], false), [Some(120), Some(200)]);
+        assert_eq!(range.shown(one, [Some(90), None], true), [Some(90), Some(200)], "built anew");
+        assert_eq!(range.shown(two, [None, None], false), [None, None]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Oracles {
             Data::Book(book) => {
                 let found = match update.topic.channel() {
                     Channel::Depth => sight.shallow.judge(update, book, truth),
-                    _ => sight.copy.judge(&seen, truth.scales, &truth.ledger),
+                    _ => sight.copy.judge(&seen, truth.scales, &truth.ledger, &mut truth.range),
                 };
                 found.map_err(|words| (Oracle::BookTruth, words))
             }

@@ -2,7 +2,7 @@
 
 use tapeline_core::data::decimal::Decimal;
 
-use super::book::{Scales, whole};
+use super::book::{Range, Scales, whole};
 use super::ledger::Ledger;
 use crate::exchange::Side;
 use crate::house::House;
@@ -14,6 +14,8 @@ pub(crate) struct Truth {
     /// The course until the ids started over.
     before: Option<Ledger>,
     pub(super) scales: Scales,
+    /// How far its book is surely known to its readers.
+    pub(super) range: Range,
 }
 
 impl Truth {
@@ -21,7 +23,7 @@ impl Truth {
     pub(crate) fn of(house: &House, name: &str) -> Option<Self> {
         let symbol = house.symbol(name)?;
         let scales = Scales { price: symbol.price_scale, size: symbol.size_scale };
-        let mut truth = Self { ledger: Ledger::default(), before: None, scales };
+        let mut truth = Self { ledger: Ledger::default(), before: None, scales, range: Range::default() };
         truth.open(house, name);
         Some(truth)
     }
