@@ -348,7 +348,7 @@ impl World {
         self.agenda.plan(at, Event::Rebuild(host));
         self.oracles.disturb(host, at + 30 * SEC);
         let watcher = self.reader_of(host, Habit::Watcher);
-        self.oracles.crashed(host, watcher);
+        self.oracles.crashed(now, host, watcher);
     }
 
     /// A crashed feed is rebuilt from its memory.

@@ -1,9 +1,10 @@
 //! I4, no silent staleness: what is carried by a line that is down, or silent for longer than its rhythm allows, is
 //! said to be so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::clock::{MS, SEC};
+use super::message::params_of;
 
 /// The shortest and the longest silence that is borne.
 const SHORTEST: u64 = 2 * SEC;
@@ -57,6 +58,10 @@ impl Flow {
 /// The rhythm of one line.
 #[derive(Debug)]
 struct Rhythm {
+    /// The streams it was asked for on the present connection.
+    carried: BTreeSet<Box<[u8]>>,
+    /// The streams that brought what the rhythm is made of: how fast each comes, and when it last did.
+    flows: BTreeMap<Box<[u8]>, (Flow, u64)>,
     /// Data came on the present connection.
     proven: bool,
     last: u64,
@@ -70,7 +75,8 @@ struct Rhythm {
 
 impl Default for Rhythm {
     fn default() -> Self {
-        Self { proven: false, last: 0, sign: 0, sum: 0.0, rest: 1.0 }
+        let (carried, flows) = (BTreeSet::new(), BTreeMap::new());
+        Self { carried, flows, proven: false, last: 0, sign: 0, sum: 0.0, rest: 1.0 }
     }
 }
 
@@ -79,6 +85,21 @@ impl Fresh {
     pub(crate) fn opened(&mut self, now: u64, slot: u32) {
         let line = self.lines.entry(slot).or_default();
         (line.proven, line.last, line.sign) = (false, now, now);
+        line.carried.clear();
+    }
+
+    /// A line asks for streams, or asks no longer.
+    pub(crate) fn asked(&mut self, slot: u32, message: &str) {
+        let line = self.lines.entry(slot).or_default();
+        let leaves = message.starts_with("{\"method\":\"UNSUBSCRIBE\"");
+        for stream in params_of(message) {
+            if leaves {
+                line.carried.remove(stream);
+            } else if !line.carried.contains(stream) {
+                line.carried.insert(stream.into());
+            }
+        }
+        line.forget_what_is_gone();
     }
 
     /// A pong came: the line lives, whatever its data does.
@@ -87,8 +108,12 @@ impl Fresh {
     }
 
     /// Data came.
-    pub(crate) fn data(&mut self, now: u64, slot: u32) {
+    pub(crate) fn data(&mut self, now: u64, slot: u32, stream: &[u8]) {
         let line = self.lines.entry(slot).or_default();
+        match line.flows.get_mut(stream) {
+            Some((flow, last)) => flow.pass(now, std::mem::replace(last, now)),
+            None => drop(line.flows.insert(stream.into(), (Flow::default(), now))),
+        }
         let pause = (now - line.last) as f64 / SEC as f64;
         let weight = 1.0 - 0.5f64.powf(pause / HALF_LIFE);
         line.sum += weight * (pause - line.sum);
@@ -125,6 +150,17 @@ impl Fresh {
 }
 
 impl Rhythm {
+    /// What is carried no longer has no part in the rhythm. If what made it is gone and nothing that is left is busy,
+    /// nothing is known.
+    fn forget_what_is_gone(&mut self) {
+        let before = self.flows.len();
+        let carried = &self.carried;
+        self.flows.retain(|stream, _| carried.contains(stream));
+        if self.flows.len() < before && !self.flows.values().any(|(flow, _)| flow.is_busy()) {
+            (self.sum, self.rest) = (0.0, 1.0);
+        }
+    }
+
     /// How long silence can seem normal.
     fn patience(&self) -> u64 {
         let unknown = self.rest * UNKNOWN;
@@ -138,6 +174,8 @@ impl Rhythm {
 mod tests {
     use super::*;
 
+    const BUSY: &[u8] = b"btcusdt@trade";
+
     /// A line with data every `pause` for `seconds`; when its silence must be noticed after the last.
     fn noticed(pause: u64, seconds: u64) -> u64 {
         let mut fresh = Fresh::default();
@@ -145,7 +183,7 @@ mod tests {
         let mut now = 0;
         while now < seconds * SEC {
             now += pause;
-            fresh.data(now, 0);
+            fresh.data(now, 0, BUSY);
         }
         (0..100).find(|s| fresh.is_silent(now + s * SEC, 0)).unwrap_or(100)
     }
@@ -161,7 +199,7 @@ mod tests {
     fn pongs_without_data_are_borne_for_a_while_only() {
         let mut fresh = Fresh::default();
         fresh.opened(0, 0);
-        (0..20_000).for_each(|n| fresh.data(n * 20 * MS, 0));
+        (0..20_000).for_each(|n| fresh.data(n * 20 * MS, 0, BUSY));
         let ends = 400 * SEC;
         let noticed = (0..200).find(|s| {
             fresh.lives(ends + s * SEC, 0);
@@ -175,8 +213,34 @@ mod tests {
         let mut fresh = Fresh::default();
         fresh.opened(0, 0);
         assert!(!fresh.is_silent(UNPROVEN, 0) && fresh.is_silent(UNPROVEN + 1, 0));
-        fresh.data(SEC, 0);
+        fresh.data(SEC, 0, BUSY);
         fresh.excuse(100 * SEC);
         assert!(!fresh.is_silent(150 * SEC, 0) && fresh.is_silent(170 * SEC, 0));
+    }
+
+    #[test]
+    fn the_rhythm_of_a_line_is_that_of_what_it_carries() {
+        let both = r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","xrpusdt@trade"],"id":1}"#;
+        let thin = r#"{"method":"SUBSCRIBE","params":["xrpusdt@trade"],"id":2}"#;
+        let noticed = |then: &[&str]| {
+            let mut fresh = Fresh::default();
+            fresh.opened(0, 0);
+            fresh.asked(0, both);
+            (0..20_000).for_each(|n| fresh.data(n * 20 * MS, 0, BUSY));
+            fresh.data(400 * SEC, 0, b"xrpusdt@trade");
+            then.iter().for_each(|message| fresh.asked(0, message));
+            if let [again] = then
+                && again.starts_with("{\"method\":\"SUBSCRIBE")
+            {
+                fresh.opened(400 * SEC, 0);
+                fresh.asked(0, again);
+                fresh.data(400 * SEC, 0, b"xrpusdt@trade");
+            }
+            (0..100).find(|s| fresh.is_silent((400 + s) * SEC, 0)).unwrap_or(100)
+        };
+        let left = r#"{"method":"UNSUBSCRIBE","params":["btcusdt@trade"],"id":3}"#;
+        let other = r#"{"method":"UNSUBSCRIBE","params":["xrpusdt@trade"],"id":3}"#;
+        assert!(noticed(&[]) < 10 && noticed(&[both]) < 10 && noticed(&[other]) < 10);
+        assert!(noticed(&[left]) > 40 && noticed(&[thin]) > 40);
     }
 }

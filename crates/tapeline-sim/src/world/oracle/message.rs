@@ -6,6 +6,13 @@ pub(crate) fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
     rest.split(|byte| *byte == b'"').next()
 }
 
+/// The streams that a message to the venue is about.
+pub(super) fn params_of(message: &str) -> impl Iterator<Item = &[u8]> {
+    let list = message.split_once("\"params\":[").map_or("", |(_, list)| list);
+    let list = list.split(']').next().unwrap_or_default();
+    list.split('"').skip(1).step_by(2).map(str::as_bytes)
+}
+
 /// One number for a message.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let fold = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -240,7 +240,11 @@ impl Oracles {
                 }
                 watch.pace.dialled(now, *line, endpoint.unwrap_or(0), beside)
             }
-            Action::Send { line, .. } | Action::Ping { line, .. } => watch.pace.said(now, *line),
+            Action::Send { line, text } => {
+                watch.fresh.asked(line.slot, text);
+                watch.pace.said(now, *line)
+            }
+            Action::Ping { line, .. } => watch.pace.said(now, *line),
             Action::Pong { line, payload } => {
                 watch.pace.ponged(*line, payload);
                 watch.pace.said(now, *line)
@@ -298,7 +302,7 @@ impl Oracles {
         let calm = whole && watch.calm_since <= now;
         if whole {
             watch.pace.data(now, line);
-            watch.fresh.data(now, line.slot);
+            watch.fresh.data(now, line.slot, stream);
             watch.proven.insert(line);
             // A spent id is nothing that could be delivered.
             let spent = stream.ends_with(b"@trade")
@@ -434,7 +438,7 @@ impl Oracles {
     }
 
     /// The feed crashed: what it knew of its lines is gone.
-    pub(crate) fn crashed(&mut self, host: usize, watcher: usize) {
+    pub(crate) fn crashed(&mut self, now: u64, host: usize, watcher: usize) {
         // So is what it knew of the paces of topics.
         self.sights[watcher].values_mut().for_each(|sight| sight.flow = Flow::default());
         let watch = &mut self.watches[host];
@@ -444,7 +448,7 @@ impl Oracles {
         watch.spoilt = 0;
         watch.short.clear();
         watch.rested.clear();
-        watch.rungs.restart();
+        watch.rungs.restart(now);
         watch.pairs.restart();
         watch.pace.restart();
     }

@@ -40,9 +40,12 @@ pub(crate) struct Rungs {
 }
 
 impl Rungs {
-    /// The feed is a new one.
-    pub(crate) fn restart(&mut self) {
-        *self = Self::default();
+    /// The feed is a new one, and goes on for the one before: its relapses count on, and a rung that it had left is
+    /// entered again as after a return.
+    pub(crate) fn restart(&mut self, now: u64) {
+        let left = self.rung() >= POLLS && self.relapses > 0;
+        let returned = if left { Some(now) } else { self.returned };
+        *self = Self { returned, relapses: self.relapses - u32::from(left), ..Self::default() };
     }
 
     fn rung(&self) -> usize {
@@ -184,5 +187,21 @@ mod tests {
         let mut look = |at: u64, serves| rungs.look(at * SEC, "poll", 3, serves).is_ok();
         assert!(look(20, true) && look(40, true) && look(41, false) && look(60, true) && look(80, true));
         assert!(!look(90, true));
+    }
+
+    #[test]
+    fn a_new_feed_waits_as_long_as_the_one_before_would_have() {
+        let late = |relapses: u64| {
+            let mut rungs = Rungs::default();
+            for turn in 0..=relapses {
+                rungs.record((10 + 60 * turn) * SEC, "primary", "poll").unwrap();
+                rungs.record((40 + 60 * turn) * SEC, "poll", "primary").unwrap();
+            }
+            rungs.restart(200 * SEC);
+            rungs.record(205 * SEC, "primary", "poll").unwrap();
+            (210..400).find(|at| rungs.look(at * SEC, "poll", 1, true).is_err()).map(|at| at - 210)
+        };
+        assert_eq!(late(0), Some(39));
+        assert_eq!(late(1), Some(69));
     }
 }
