@@ -60,6 +60,8 @@ pub struct Limits {
     pub weight_percent: u32,
     /// Resident memory of the process that counts as all of it; less if the machine or its group allows less.
     pub memory_bytes: usize,
+    /// Bytes that all logs and queues of the process may hold together.
+    pub buffers_bytes: usize,
     /// Transitions kept for status.
     pub events: usize,
 }
@@ -83,6 +85,7 @@ impl Default for Limits {
             dials_percent: 50,
             weight_percent: 80,
             memory_bytes: 1 << 40,
+            buffers_bytes: 1 << 30,
             events: 1_000,
         }
     }

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use serde::Serialize;
@@ -101,6 +101,10 @@ pub struct Outbox {
     /// Taken under one lock, given out one by one.
     ready: VecDeque<Item>,
 }
+
+/// Sees and limits what an outbox holds, without keeping it.
+#[derive(Debug, Clone)]
+pub struct Gauge(Weak<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -235,6 +239,38 @@ impl Subscriber {
     }
 }
 
+impl Gauge {
+    /// Its figures; `None` once both ends are gone, or nobody reads any more.
+    pub fn stats(&self) -> Option<OutboxStats> {
+        let inner = self.0.upgrade().filter(|inner| !inner.closed.load(Ordering::Acquire))?;
+        let stats = inner.lock().stats();
+        Some(stats)
+    }
+
+    /// Memory is short, or is so no longer: what is dropped and merged when it is too much, is so sooner.
+    pub fn squeeze(&self, short: bool) {
+        let Some(inner) = self.0.upgrade() else { return };
+        let mut queue = inner.lock();
+        queue.squeeze(short);
+        let wakes = inner.settle(&mut queue);
+        drop(queue);
+        wakes.wake();
+    }
+
+    /// Cuts the subscriber off and lets go of what waits for it: the consumer learns why, and gets nothing more.
+    pub fn evict(&self, why: CutOff) {
+        let Some(inner) = self.0.upgrade() else { return };
+        let mut queue = inner.lock();
+        queue.ended = queue.ended.or(Some(Some(why)));
+        let left = queue.clear();
+        let wakes = inner.settle(&mut queue);
+        drop(queue);
+        wakes.wake();
+        // Freed outside the lock.
+        drop(left);
+    }
+}
+
 impl Clone for Subscriber {
     fn clone(&self) -> Self {
         self.0.producers.fetch_add(1, Ordering::Relaxed);
@@ -260,6 +296,11 @@ impl Outbox {
     pub fn subscriber(&self) -> Subscriber {
         self.inner.producers.fetch_add(1, Ordering::Relaxed);
         Subscriber(Arc::clone(&self.inner))
+    }
+
+    /// Who sees and limits what it holds.
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::downgrade(&self.inner))
     }
 
     /// The next update; `None` when the producer is gone or has cut us off and the queue is empty.

@@ -260,6 +260,30 @@ impl Update {
         self.json.get_or_init(|| crate::wire::json::encode(self).into_boxed_str())
     }
 
+    /// A declared loss of our offsets (`from`, `to`), which stands at the last of them.
+    pub fn gap(topic: Topic, epoch: Epoch, (from, to): (u64, u64), received: Unix, reason: &str) -> Self {
+        let gap = Gap { kind: GapKind::Delivery, from, to, reason: reason.into() };
+        Self {
+            topic,
+            epoch,
+            offset: to,
+            kind: Kind::Gap,
+            source: Source::Live,
+            late: false,
+            merged: 0,
+            time: None,
+            received,
+            data: Data::Gap(Box::new(gap)),
+            json: OnceLock::new(),
+        }
+    }
+
+    /// Other content in the place of this.
+    #[must_use]
+    pub fn holding(self, kind: Kind, source: Source, data: Data) -> Self {
+        Self { kind, source, data, json: OnceLock::new(), ..self }
+    }
+
     /// The same content, told as something else at another offset: the newest state as a snapshot, say.
     #[must_use]
     pub fn restated(&self, kind: Kind, offset: u64) -> Self {

@@ -23,6 +23,7 @@
 //! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `quarantine`: topics over which we panic, set aside for a while
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
+//! - `pressure`: what is given up when memory runs short
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
 
@@ -58,6 +59,7 @@ mod planted;
 mod poll;
 mod polled;
 mod quarantine;
+mod pressure;
 mod readers;
 mod repair;
 mod rotate;
@@ -112,6 +114,7 @@ use self::quarantine::Quarantine;
 use self::readers::Readers;
 use self::repair::Repairs;
 use self::service::Unserved;
+use self::pressure::Squeeze;
 use self::snapshots::Snapshots;
 use self::status::Samples;
 use self::topics::Topics;
@@ -190,6 +193,7 @@ pub struct Feed {
     ticked: Mono,
     lateness: Lateness,
     sweep_at: Mono,
+    squeeze: Squeeze,
     idle_tick_at: Mono,
     stopping: bool,
     /// Bytes that a planted defect holds back.
@@ -274,6 +278,7 @@ impl Feed {
             idle_tick_at: Mono::default(),
             stopping: false,
             #[cfg(feature = "defects")]
+            squeeze: Squeeze::default(),
             kept: BTreeMap::new(),
             venue,
             config,

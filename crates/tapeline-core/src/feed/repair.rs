@@ -23,8 +23,8 @@ const IN_FLIGHT: usize = 2;
 const LATE_WITHIN: Duration = Duration::from_secs(300);
 /// So many requests in vain are worth telling somebody.
 const OFTEN: u32 = 3;
-/// What an event that is held back takes beside itself.
-const OVERHEAD: usize = 64;
+/// What an event that is held back takes, with what is around it.
+pub(super) const HELD: usize = size_of::<Held>() + 64;
 
 /// A topic with missed events that the venue may still have.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Feed {
     /// How many events of this topic may be held back.
     pub(super) fn hole_room(&self, entry: &Entry) -> usize {
         let limits = &self.config.limits;
-        if entry.outage { limits.repair_bytes / (size_of::<Held>() + OVERHEAD) } else { limits.reorder }
+        if entry.outage { limits.repair_bytes / HELD } else { limits.reorder }
     }
 
     /// What to ask for next: what holds up delivery, all of it at once, else what was declared missing, one range after

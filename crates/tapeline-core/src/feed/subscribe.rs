@@ -395,8 +395,8 @@ impl Feed {
     /// Keeps all logs together within their bound: those nobody reads give first, then the longest.
     pub(super) fn shorten_logs(&mut self) {
         self.logs_due = false;
-        let bound = self.config.limits.logs_bytes;
-        let mut total: usize = self.topics.iter().map(|(_, entry)| entry.history.bytes()).sum();
+        let bound = self.logs_bound();
+        let mut total = self.logs_held();
         // A little below the bound, so that this is not needed again with the next message.
         let target = bound - bound / 8;
         if total <= bound {

@@ -29,6 +29,8 @@ enum Round {
 pub(super) struct Queue {
     rule: Overflow,
     bounds: Bounds,
+    /// What was asked for, of which `bounds` is a part while memory is short.
+    granted: Bounds,
     /// What was pressed out of `plain` by the `Gap` rule: merged state and declared losses.
     pressed: Conflator,
     /// Updates to be delivered one by one.
@@ -56,6 +58,7 @@ impl Queue {
         Self {
             rule,
             bounds,
+            granted: bounds,
             pressed: Conflator::default(),
             plain: VecDeque::new(),
             pending: Conflator::default(),
@@ -75,6 +78,21 @@ impl Queue {
 
     pub(super) fn rule(&self) -> Overflow {
         self.rule
+    }
+
+    /// While memory is short a queue that may drop and merge holds a quarter of what it was granted. Others would be
+    /// cut off for it, or hold up a feed.
+    pub(super) fn squeeze(&mut self, short: bool) {
+        if self.rule != Overflow::Gap || self.ended.is_some() {
+            return;
+        }
+        let Bounds { messages, bytes } = self.granted;
+        let part = Bounds { messages: messages.div_ceil(4), bytes: bytes.div_ceil(4) };
+        self.bounds = if short { part } else { self.granted };
+        // What waits already is merged or dropped now; whoever may hold more than that is left to those who cut.
+        if self.exceeds(self.bounds) {
+            self.press();
+        }
     }
 
     pub(super) fn push(&mut self, delivery: Delivery, update: Shared) {

@@ -10,6 +10,7 @@
 //! - [`health`]: how well something is served, and since when
 //! - [`ladder`]: where data comes from while lines do not serve
 //! - [`uptime`]: outages, and the figures that follow from them
+//! - [`pressure`]: what is given up, and in which order, when memory runs short
 //! - [`score`]: how good an endpoint is, and which one to take
 //! - [`alert`]: what is told to somebody, once, and what to do
 
@@ -21,6 +22,7 @@ pub mod fault;
 pub mod health;
 pub mod ladder;
 pub mod recovery;
+pub mod pressure;
 pub mod retry_after;
 pub mod rotation;
 pub mod score;

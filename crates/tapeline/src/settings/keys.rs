@@ -208,7 +208,12 @@ pub const KEYS: &[Key] = &[
     global!(
         limits.memory_bytes,
         Kind::Size(16 * 1_024 * KIB, 1_024 * GIB),
-        "Resident memory of the process that counts as all of it, for alerts; less if the machine or its group allows less."
+        "Resident memory of the process that counts as all of it; less if the machine or its group allows less."
+    ),
+    global!(
+        limits.buffers_bytes,
+        Kind::Size(64 * KIB, 1_024 * GIB),
+        "Bytes that all logs and queues of the process may hold together."
     ),
     global!(limits.events, Kind::Count(1, 1_000_000), "Transitions kept for status."),
     global!(timing.linger, upto(30 * DAY), "How long a topic without subscribers is kept."),

@@ -14,6 +14,7 @@ mod missed;
 mod pair;
 mod poll;
 mod proof;
+mod pressure;
 mod quarantine;
 mod readers;
 mod repair;

@@ -338,3 +338,62 @@ fn a_reader_of_books_that_never_reads_is_cut_off_in_the_end() {
     }
     panic!("the queue grew without bound");
 }
+
+#[test]
+fn while_memory_is_short_a_queue_that_may_drop_and_merge_holds_a_quarter() {
+    let (t, q) = (topic("binance:trade:BTCUSDT"), topic("binance:quote:BTCUSDT"));
+    let bounds = Bounds { messages: 100, bytes: 1 << 20 };
+    let (to, mut from) = outbox(SubscriberId(1), "reader", Overflow::Gap, bounds);
+    let gauge = from.gauge();
+    give(&to, Delivery::Every, (1..=80).map(|offset| trade(&t, offset)));
+    give(&to, Delivery::Every, (1..=10).map(|offset| quote(&q, offset, offset as i64)));
+    assert_eq!(gauge.stats().unwrap().queued, 90);
+    gauge.squeeze(true);
+    let squeezed = gauge.stats().unwrap();
+    assert!(squeezed.queued <= 25 && squeezed.dropped > 0, "{squeezed:?}");
+    give(&to, Delivery::Every, (81..=200).map(|offset| trade(&t, offset)));
+    assert!(to.stats().queued <= 27, "{:?}", to.stats());
+    gauge.squeeze(false);
+    give(&to, Delivery::Every, (201..=260).map(|offset| trade(&t, offset)));
+    assert!(to.stats().queued >= 60, "it may hold all again: {:?}", to.stats());
+    // Whatever was dropped is declared.
+    let (mut read, mut next) = (Vec::new(), 1);
+    from.drain(&mut read);
+    for update in read.iter().filter(|update| update.topic == t) {
+        match &update.data {
+            Data::Gap(gap) => {
+                assert_eq!((std::mem::replace(&mut next, gap.to + 1), gap.to), (gap.from, update.offset))
+            }
+            _ => assert_eq!(std::mem::replace(&mut next, update.offset + 1), update.offset),
+        }
+    }
+    assert_eq!(next, 261);
+    // Whoever must not lose anything is left alone.
+    for rule in [Overflow::Block, Overflow::Disconnect] {
+        let (to, from) = outbox(SubscriberId(1), "reader", rule, bounds);
+        give(&to, Delivery::Every, (1..=80).map(|offset| trade(&t, offset)));
+        from.gauge().squeeze(true);
+        assert!(!to.is_closed() && !to.is_full() && to.stats().queued == 80, "{rule:?}");
+    }
+}
+
+#[test]
+fn who_is_evicted_holds_nothing_and_learns_why() {
+    let t = topic("binance:trade:BTCUSDT");
+    let (to, mut from) = outbox(SubscriberId(1), "reader", Overflow::Gap, ROOMY);
+    let gauge = from.gauge();
+    let (woken, waker) = counting();
+    assert_eq!(poll(&mut from, &waker), Poll::Pending);
+    gauge.evict(CutOff::Slow);
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "who waits is told");
+    assert_eq!(poll(&mut from, &waker), Poll::Ready(None));
+    let (full, mut from_full) = outbox(SubscriberId(2), "reader", Overflow::Gap, ROOMY);
+    give(&full, Delivery::Every, (1..=9).map(|offset| trade(&t, offset)));
+    from_full.gauge().evict(CutOff::Slow);
+    assert_eq!((full.stats().bytes, full.stats().queued, full.is_closed()), (0, 0, true));
+    assert!(from_full.try_next().is_none() && from_full.cut_off() == Some(CutOff::Slow));
+    assert_eq!(gauge.stats(), None, "it holds nothing any more");
+    drop((to, from));
+    gauge.squeeze(true);
+    gauge.evict(CutOff::Shutdown);
+}
