@@ -89,11 +89,14 @@ struct Lost {
 /// The ledger of one topic. About 2 KiB when full, however long it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
+    /// The minute that is being entered, at hand for every event; there is none before the first.
+    open: Row,
+    /// Until when it is the right one; zero before the first.
+    until: Mono,
+    /// The minutes before it.
     rows: VecDeque<Row>,
     /// Rows that have been dropped from the front.
     dropped: u64,
-    /// Until when the newest row is the right one.
-    until: Mono,
     /// What the dropped rows held.
     earlier: Counts,
     /// What may still come late, oldest first.
@@ -154,7 +157,9 @@ impl Ledger {
             return false;
         };
         let at = row.checked_sub(self.dropped).and_then(|at| usize::try_from(at).ok());
-        if let Some(row) = at.and_then(|at| self.rows.get_mut(at)) {
+        let kept = at
+            .and_then(|at| if at == self.rows.len() { Some(&mut self.open) } else { self.rows.get_mut(at) });
+        if let Some(row) = kept {
             row.lost = row.lost.saturating_sub(1);
             row.repaired = row.repaired.saturating_add(1);
         } else {
@@ -172,47 +177,60 @@ impl Ledger {
     /// Everything since the ledger began.
     pub fn total(&self) -> Counts {
         let mut total = self.earlier;
-        self.rows.iter().for_each(|row| total += row.counts());
+        self.kept().for_each(|row| total += row.counts());
         total
     }
 
     /// The ledger as plain data.
     pub fn read(&self) -> Reading {
         let minute = |row: &Row| Minute { start: row.start(), counts: row.counts() };
-        Reading { total: self.total(), minutes: self.rows.iter().map(minute).collect() }
+        Reading { total: self.total(), minutes: self.kept().map(minute).collect() }
+    }
+
+    /// All rows, oldest first.
+    fn kept(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().chain(self.has_begun().then_some(&self.open))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.until > Mono::default()
     }
 
     /// The row of `now`. A minute ends by the monotonic clock, so that a jump of the wall clock only changes the
     /// label of the next one.
-    #[inline]
+    #[inline(always)]
     fn row(&mut self, now: Time) -> &mut Row {
-        if self.rows.is_empty() || now.mono >= self.until {
+        if now.mono >= self.until {
             self.turn(now);
         }
-        let newest = self.rows.len() - 1;
-        &mut self.rows[newest]
+        &mut self.open
     }
 
     #[cold]
     fn turn(&mut self, now: Time) {
         let minute = now.unix.0.div_euclid(MINUTE);
         let left = MINUTE - now.unix.0.rem_euclid(MINUTE);
+        let begun = self.has_begun();
         self.until = now.mono + std::time::Duration::from_nanos(left.unsigned_abs());
         // A wall clock that goes slower than ours reaches the end of its minute later.
-        if self.rows.back().is_some_and(|row| row.minute == minute) {
+        if begun && self.open.minute == minute {
             return;
         }
+        let row = std::mem::replace(&mut self.open, Row { minute, ..Row::default() });
+        if !begun {
+            return;
+        }
+        self.rows.push_back(row);
         if self.rows.len() >= Self::MINUTES
             && let Some(row) = self.rows.pop_front()
         {
             self.earlier += row.counts();
             self.dropped += 1;
         }
-        self.rows.push_back(Row { minute, ..Row::default() });
     }
 
     fn newest(&self) -> u64 {
-        self.dropped + self.rows.len().saturating_sub(1) as u64
+        self.dropped + self.rows.len() as u64
     }
 
     fn remember(&mut self, lost: Lost) {

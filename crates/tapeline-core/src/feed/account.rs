@@ -41,15 +41,21 @@ pub struct TopicLedger {
 
 impl Entry {
     /// An event has passed the sequence.
-    #[inline]
     pub(super) fn enter(&mut self, now: Time, source: Source) {
-        let ledger = &mut Seen::of(&mut self.seen).ledger;
-        match (self.sequencing, source) {
+        Seen::of(&mut self.seen).enter(now, self.sequencing, source);
+    }
+}
+
+impl Seen {
+    /// An event has passed the sequence.
+    #[inline(always)]
+    pub(super) fn enter(&mut self, now: Time, sequencing: Sequencing, source: Source) {
+        match (sequencing, source) {
             (Sequencing::Contiguous, Source::Repair) if !planted(Defect::FetchedAsReceived) => {
-                ledger.repaired(now, 1);
+                self.ledger.repaired(now, 1);
             }
-            (Sequencing::Contiguous, _) => ledger.received(now, 1),
-            _ => ledger.unverifiable(now, 1),
+            (Sequencing::Contiguous, _) => self.ledger.received(now, 1),
+            _ => self.ledger.unverifiable(now, 1),
         }
     }
 }

@@ -11,20 +11,19 @@ use crate::data::update::{Data, Epoch, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
-use crate::time::{Mono, Time, Unix};
+use crate::time::{Time, Unix};
 use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
 
 use super::Feed;
 use super::history::Draft;
+use super::judge::{judge, mistaken};
 use super::line::{Line, Phase};
 use super::quarantine::Over;
-use super::topics::{Entry, Seen, State};
+use super::topics::Seen;
 
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
 const CORRUPT_LIMIT: u32 = 5;
 const CORRUPT_WITHIN: Duration = Duration::from_secs(60);
-/// Without a newer id for this long, ids far below are those of a venue that has started over.
-const RESET_AFTER: Duration = Duration::from_secs(10);
 /// Messages of a line between two looks at the size of all logs.
 const LOGS_EVERY: u64 = 4_096;
 
@@ -81,10 +80,31 @@ impl Feed {
     }
 
     /// Works through what one frame said.
+    #[inline]
     fn said(&mut self, now: Time, slot: usize) {
         if !self.decoded.refused.is_empty() {
             self.refused_copies(now, slot);
         }
+        // Nearly every frame tells of one event: nothing has to be put aside for that.
+        match self.decoded.items.as_slice() {
+            [Item::Market { .. }] if self.lines[slot].is_live() => {
+                let Some(Item::Market { topic, id, time, data }) = self.decoded.items.pop() else { return };
+                self.prove(now, slot);
+                self.in_hand = Some(topic);
+                self.market(now, Origin::line(slot), topic, id, time, Some(data));
+                self.in_hand = None;
+            }
+            [] => {}
+            _ => self.said_more(now, slot),
+        }
+        if self.logs_due {
+            self.shorten_logs();
+        }
+    }
+
+    /// Works through what else a frame can say: several things, books, the venue's own words.
+    #[inline(never)]
+    fn said_more(&mut self, now: Time, slot: usize) {
         let mut items = std::mem::take(&mut self.decoded.items);
         let levels = std::mem::take(&mut self.decoded.levels);
         for item in items.drain(..) {
@@ -96,9 +116,6 @@ impl Feed {
         self.in_hand = None;
         self.decoded.items = items;
         self.decoded.levels = levels;
-        if self.logs_due {
-            self.shorten_logs();
-        }
     }
 
     fn item(&mut self, now: Time, slot: usize, item: Item, levels: &[PriceLevel]) {
@@ -164,6 +181,10 @@ impl Feed {
     #[inline]
     fn prove(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
+        // Frames of one batch share one reading of the clock: what follows the first of them tells nothing new.
+        if line.last_data == now.mono && line.live().is_some_and(|live| live.proven.is_some()) {
+            return;
+        }
         line.last_data = now.mono;
         line.arrivals.observe(now.mono);
         let Phase::Live(live) = &mut line.phase else { return };
@@ -198,30 +219,31 @@ impl Feed {
         time: Option<Unix>,
         data: Option<Data>,
     ) {
+        let line = from.line_of(&mut self.lines);
         let Some(entry) = self.topics.get_mut(topic) else {
-            if let Some(line) = from.line_of(&mut self.lines) {
+            if let Some(line) = line {
                 line.stats.unrouted += 1;
             }
             return;
         };
-        if let (Some(line), Some(time)) = (from.line_of(&mut self.lines), time) {
-            line.stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
-        }
+        let verdict = judge(entry, now.mono, id, time, data.as_ref());
+        let verdict = mistaken(entry, from, verdict);
+        let is_new = verdict != Verdict::Duplicate;
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
-        let verdict = judge(entry, now.mono, id, time, data.as_ref());
-        let verdict = mistaken(entry, from, verdict);
-        if verdict != Verdict::Duplicate {
-            let seen = Seen::of(&mut entry.seen);
+        if is_new {
             seen.last_at = Some(now);
-            match from.line_of(&mut self.lines) {
-                Some(line) => {
-                    line.stats.first += 1;
-                    entry.polled = false;
+        }
+        match line {
+            Some(line) => {
+                if let Some(time) = time {
+                    line.stats.latency_ns = Some(now.unix.0.saturating_sub(time.0));
                 }
-                None => seen.counts.repaired += u64::from(from.source == Source::Repair),
+                line.stats.first += u64::from(is_new);
+                entry.polled &= !is_new;
             }
+            None => seen.counts.repaired += u64::from(is_new && from.source == Source::Repair),
         }
         match verdict {
             Verdict::Next => {}
@@ -236,11 +258,13 @@ impl Feed {
                 return self.market(now, from, topic, id, time, data);
             }
         }
-        Seen::of(&mut entry.seen).renew(time);
-        entry.enter(now, from.source);
+        seen.renew(time);
+        seen.enter(now, entry.sequencing, from.source);
         let catching_up = entry.outage;
-        // Only a line can tell that nothing is missing behind what REST has told meanwhile.
-        entry.outage &= entry.sequence.held() > 0 || from.slot.is_none();
+        if catching_up {
+            // Only a line can tell that nothing is missing behind what REST has told meanwhile.
+            entry.outage = entry.sequence.held() > 0 || from.slot.is_none();
+        }
         self.decoded.see(topic, id);
         if let Some(data) = data {
             if let Data::Candle(candle) = &data {
@@ -378,56 +402,6 @@ impl Epochs<'_> {
     pub(super) fn draw(self) -> Epoch {
         Epoch::new((u128::from(self.0.next_u64()) << 64) | u128::from(self.0.next_u64()))
     }
-}
-
-/// What an id (or a time, where there is none) means to a topic.
-#[inline]
-fn judge(entry: &mut Entry, now: Mono, id: u64, time: Option<Unix>, data: Option<&Data>) -> Verdict {
-    match entry.sequencing {
-        Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
-        Sequencing::Rising => {
-            let newer = match time {
-                Some(_) => time > entry.last_time(),
-                // One line delivers in order, so without a time a far regression is a reset as well. With two it may
-                // be the slower one, unless nothing else has come for long.
-                None => !entry.carriers.several() || entry.is_still(now, RESET_AFTER),
-            };
-            entry.sequence.rise(id, newer)
-        }
-        Sequencing::Book | Sequencing::None => {
-            let heard = match (entry.shape, time, data) {
-                // What happened may come late, and be told twice.
-                (Shape::Event, Some(time), Some(data)) => {
-                    let copies = &mut Seen::of(&mut entry.seen).copies;
-                    copies.get_or_insert_default().heard(now, time, data)
-                }
-                (Shape::Event, ..) => false,
-                // Symbols share a topic, but not an order; two lines do not share a pace.
-                _ if matches!(entry.state, State::Keyed(_)) && !entry.carriers.several() => false,
-                // State that is older than what we show is of no use.
-                (_, Some(time), _) if entry.last_time().is_some_and(|last| time < last) => true,
-                // Of the same time two lines bring the same, once each.
-                (_, Some(time), Some(data)) if entry.carriers.several() => {
-                    let copies = &mut Seen::of(&mut entry.seen).copies;
-                    copies.get_or_insert_default().heard(now, time, data)
-                }
-                _ => false,
-            };
-            if heard { Verdict::Duplicate } else { Verdict::Next }
-        }
-    }
-}
-
-/// What a feed with a defect takes an event for.
-#[inline(always)]
-fn mistaken(entry: &Entry, from: Origin, verdict: Verdict) -> Verdict {
-    let wrong = match (verdict, from.source) {
-        (Verdict::Duplicate, Source::Live) => planted(Defect::DeliverSecondCopy) && entry.carriers.several(),
-        (Verdict::Duplicate, Source::Poll) => planted(Defect::PolledBeforeStreamed),
-        (Verdict::Ahead, Source::Repair) => planted(Defect::RepairOutOfOrder),
-        _ => false,
-    };
-    if wrong { Verdict::Next } else { verdict }
 }
 
 /// Where something comes from.

@@ -11,7 +11,7 @@
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
-//! - `market`, `copies`, `holes`, `books`, `candles`, `partial`: from a frame to the topics
+//! - `market`, `judge`, `copies`, `holes`, `books`, `candles`, `partial`: from a frame to the topics
 //! - `early`: deltas that one line brings before another has brought what lies between
 //! - `witness`: whether two lines tell the same
 //! - `account`: what was expected and what came of it
@@ -43,6 +43,7 @@ mod health;
 mod history;
 mod holes;
 mod io;
+mod judge;
 mod kept;
 mod keys;
 mod lateness;

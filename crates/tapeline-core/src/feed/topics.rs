@@ -96,7 +96,9 @@ impl Seen {
     /// Keeps the latest venue time that was told.
     #[inline]
     pub(super) fn renew(&mut self, time: Option<Unix>) {
-        self.last_time = time.or(self.last_time);
+        if time.is_some() {
+            self.last_time = time;
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     /// [`Bad::Kind`] for another value, [`Bad::Escape`], [`Bad::Syntax`].
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>, Bad> {
         let [b'"', content @ ..] = solid(self.rest) else { return Err(not(self.rest)) };
         let (raw, escaped, rest) = self::content(content)?;

@@ -214,18 +214,18 @@ impl Decoded {
         let next = self.next.get(topic.0 as usize).copied().unwrap_or(0);
         let copies = planted(Defect::DeliverDuplicate) && id.saturating_add(1) == next
             || planted(Defect::DeliverSecondCopy);
-        let wanted = id >= next || copies || self.wants_old(topic, id, next);
-        if !wanted {
-            self.refused.push((topic, id));
-        }
-        wanted
+        id >= next || copies || self.wants_old(topic, id, next)
     }
 
     /// Whether an id below the next one is wanted: as a reset, or since it was declared missing.
     #[cold]
-    fn wants_old(&self, topic: TopicId, id: u64, next: u64) -> bool {
-        id.saturating_add(RESET_DISTANCE + 1) < next
-            || self.declared.get(&topic).is_some_and(|declared| declared.holds(id))
+    fn wants_old(&mut self, topic: TopicId, id: u64, next: u64) -> bool {
+        let wanted = id.saturating_add(RESET_DISTANCE + 1) < next
+            || self.declared.get(&topic).is_some_and(|declared| declared.holds(id));
+        if !wanted {
+            self.refused.push((topic, id));
+        }
+        wanted
     }
 }
 
