@@ -108,6 +108,16 @@ fn crates_depend_in_one_direction_and_on_what_is_allowed() {
 }
 
 #[test]
+fn every_crate_forbids_what_the_compiler_cannot_vouch_for() {
+    let root = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest of the workspace");
+    none(&manifests::unsafe_allowed("Cargo.toml", &root));
+    // Each crate takes these lints, or the rule about manifests objects; what no manifest knows is looked for too.
+    let crates = tree().iter().filter(|(path, _)| path.ends_with("/Cargo.toml")).count();
+    assert!(crates >= 10, "{crates} crates were found");
+    none(&sources().flat_map(|(path, text)| rules::unsafe_code(&path, &text)).collect::<Vec<_>>());
+}
+
+#[test]
 fn nothing_below_the_pure_crates_can_do_input_or_output() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).expect("a lock file");
     for name in ["tapeline-core", "tapeline-venues"] {

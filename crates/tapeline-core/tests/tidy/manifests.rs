@@ -140,3 +140,19 @@ pub(crate) fn banned(deny: &str, build: &str) -> Vec<String> {
         .map(|(name, reason)| format!("`{name}` is built and banned: {reason}"))
         .collect()
 }
+
+/// Whether the workspace forbids code that the compiler cannot vouch for, so that no crate that takes its lints can
+/// allow it again; that each of them takes them is another rule ([`violations`]).
+pub(crate) fn unsafe_allowed(path: &str, text: &str) -> Vec<String> {
+    let manifest: Table = match text.parse() {
+        Ok(manifest) => manifest,
+        Err(error) => return vec![format!("{path}: {error}")],
+    };
+    let lints = manifest.get("workspace").and_then(|workspace| workspace.get("lints"));
+    let lint = lints.and_then(|lints| lints.get("rust")).and_then(|rust| rust.get("unsafe_code"));
+    let level = lint.and_then(|lint| lint.as_str().or_else(|| lint.get("level")?.as_str()));
+    (level != Some("forbid"))
+        .then(|| format!("{path}: `unsafe_code = \"forbid\"` is missing among the lints of the workspace"))
+        .into_iter()
+        .collect()
+}

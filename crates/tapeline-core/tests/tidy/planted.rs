@@ -176,6 +176,23 @@ fn a_crate_outside_the_layers_or_without_lints_is_found() {
 }
 
 #[test]
+fn code_that_the_compiler_cannot_vouch_for_is_found() {
+    let word = concat!("uns", "afe");
+    check(&rules::unsafe_code("a.rs", &format!("{HEADER}fn f() {{ {word} {{ g() }} }}\n")), &["a.rs:2"]);
+    check(
+        &rules::unsafe_code("a.rs", &format!("// {word}\n#![forbid({word}_code)]\nlet a = \"{word}\";\n")),
+        &[],
+    );
+    let lints = |level: &str| format!("[workspace.lints.rust]\n{word}_code = {level}\n");
+    for level in ["\"forbid\"", "{ level = \"forbid\", priority = 1 }"] {
+        check(&manifests::unsafe_allowed("Cargo.toml", &lints(level)), &[]);
+    }
+    for text in [lints("\"deny\""), lints("{ priority = 1 }"), "[workspace]\n".to_owned(), "x".to_owned()] {
+        assert_eq!(manifests::unsafe_allowed("Cargo.toml", &text).len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn an_impure_package_below_an_allowed_one_is_found() {
     let lock = "[[package]]\nname = \"serde_json\"\ndependencies = [\"between 1.0.0\"]\n\
                 [[package]]\nname = \"between\"\ndependencies = [\"tokio\"]\n\

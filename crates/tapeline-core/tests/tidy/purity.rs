@@ -143,6 +143,24 @@ fn the_adapters_refuse_clock_socket_thread_file_and_dice() {
 }
 
 #[test]
+fn a_crate_with_the_lints_of_the_workspace_cannot_allow_what_they_forbid() {
+    let word = concat!("uns", "afe");
+    let bare = format!(
+        "{PURE}\n/// Reads.\npub fn read(at: &u8) -> u8 {{\n    {word} {{ std::ptr::read(at) }}\n}}\n"
+    );
+    let allowed =
+        format!("#![allow({word}_code, reason = \"it is needed\")]\n{bare}").replacen("//!", "//", 1);
+    let usage = format!("usage of an `{word}` block");
+    for (label, source, why) in
+        [("bare", bare, &*usage), ("allowed", allowed, "incompatible with previous forbid")]
+    {
+        let output = Crate::new("tapeline-core", label, &source).lint();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains(why), "{label}: {told}");
+    }
+}
+
+#[test]
 fn every_pure_crate_carries_its_bans() {
     for name in ["tapeline-core", "tapeline-venues"] {
         assert!(
