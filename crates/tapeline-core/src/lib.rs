@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod policy;
 pub mod rng;
 pub mod scan;
+mod sync;
 pub mod time;
 pub mod venue;
 pub mod wire;

@@ -260,28 +260,13 @@ impl Update {
         self.json.get_or_init(|| crate::wire::json::encode(self).into_boxed_str())
     }
 
-    /// A declared loss of our offsets (`from`, `to`), which stands at the last of them.
-    pub fn gap(topic: Topic, epoch: Epoch, (from, to): (u64, u64), received: Unix, reason: &str) -> Self {
-        let gap = Gap { kind: GapKind::Delivery, from, to, reason: reason.into() };
-        Self {
-            topic,
-            epoch,
-            offset: to,
-            kind: Kind::Gap,
-            source: Source::Live,
-            late: false,
-            merged: 0,
-            time: None,
-            received,
-            data: Data::Gap(Box::new(gap)),
-            json: OnceLock::new(),
-        }
-    }
-
-    /// Other content in the place of this.
-    #[must_use]
-    pub fn holding(self, kind: Kind, source: Source, data: Data) -> Self {
-        Self { kind, source, data, json: OnceLock::new(), ..self }
+    /// An update of a live stream, at `at` (for those that take none: behind what has been given); the venue says no
+    /// time of it.
+    pub fn new(topic: Topic, at: Position, kind: Kind, received: Unix, data: Data) -> Self {
+        let Position { epoch, offset } = at;
+        let (source, late, merged, time) = (Source::Live, false, 0, None);
+        let json = OnceLock::new();
+        Self { topic, epoch, offset, kind, source, late, merged, time, received, data, json }
     }
 
     /// The same content, told as something else at another offset: the newest state as a snapshot, say.

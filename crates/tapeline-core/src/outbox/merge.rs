@@ -1,12 +1,12 @@
 //! How several updates of one topic become one: newest wins, books by level, arrays by symbol.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::data::channel::Shape;
 use crate::data::decimal::{Decimal, MAX_SCALE};
 use crate::data::event::{Book, Level};
 use crate::data::topic::Topic;
-use crate::data::update::{Data, Epoch, Gap, GapKind, Keyed, Kind, Shared, Source, Update};
+use crate::data::update::{Data, Epoch, Gap, GapKind, Keyed, Kind, Position, Shared, Update};
 use crate::time::Unix;
 use crate::venue::Map;
 
@@ -57,19 +57,12 @@ pub(super) fn merged(earlier: &[Shared], newest: &Shared, count: u32, whole: boo
         Data::Keyed(last) => Data::Keyed(Box::new(keyed(earlier, last))),
         data => data.clone(),
     };
-    Arc::new(Update {
-        topic: newest.topic.clone(),
-        epoch: newest.epoch,
-        offset: newest.offset,
-        kind: if whole { Kind::Snapshot } else { Kind::Delta },
-        source: newest.source,
-        late: newest.late,
-        merged: if count > 1 || whole { count } else { 0 },
-        time: newest.time,
-        received: newest.received,
-        data,
-        json: OnceLock::new(),
-    })
+    let at = Position { epoch: newest.epoch, offset: newest.offset };
+    let kind = if whole { Kind::Snapshot } else { Kind::Delta };
+    let mut update = Update::new(newest.topic.clone(), at, kind, newest.received, data);
+    (update.source, update.late, update.time) = (newest.source, newest.late, newest.time);
+    update.merged = if count > 1 || whole { count } else { 0 };
+    Arc::new(update)
 }
 
 /// The newest size of every price; in a whole book what was removed is left out.
@@ -178,19 +171,9 @@ impl Lost {
 
     /// The declaration that stands in their place.
     pub(super) fn into_update(self) -> Shared {
-        let reason = "the reader was too slow".into();
-        Arc::new(Update {
-            topic: self.topic,
-            epoch: self.epoch,
-            offset: self.to,
-            kind: Kind::Gap,
-            source: Source::Live,
-            late: false,
-            merged: 0,
-            time: None,
-            received: self.received,
-            data: Data::Gap(Box::new(Gap { kind: GapKind::Delivery, from: self.from, to: self.to, reason })),
-            json: OnceLock::new(),
-        })
+        let Self { topic, epoch, from, to, received } = self;
+        let gap = Gap { kind: GapKind::Delivery, from, to, reason: "the reader was too slow".into() };
+        let at = Position { epoch, offset: to };
+        Arc::new(Update::new(topic, at, Kind::Gap, received, Data::Gap(Box::new(gap))))
     }
 }

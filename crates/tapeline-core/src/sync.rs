@@ -1,0 +1,3 @@
+//! What threads share and wait by. In one place, so that `tapeline-models` can put scheduled ones in theirs.
+
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic};
