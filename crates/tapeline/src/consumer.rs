@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::hub::Hub;
+use crate::memory::Memory;
 use crate::order::{Answer, Ask, Link, Order, Wish};
 use crate::subscribe::{Choices, SubscribeError, Wishes};
 
@@ -26,6 +27,8 @@ use crate::subscribe::{Choices, SubscribeError, Wishes};
 pub(crate) struct Inbox {
     outbox: Outbox,
     interval: Duration,
+    /// While that is short, the interval is longer.
+    memory: Arc<Memory>,
     /// Rings when the next round of conflated state may begin.
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the timer runs.
@@ -33,11 +36,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(mut outbox: Outbox, interval: Duration) -> Self {
+    pub(crate) fn new(mut outbox: Outbox, interval: Duration, memory: Arc<Memory>) -> Self {
         if !interval.is_zero() {
             outbox.in_rounds();
         }
-        Self { outbox, interval, timer: None, waiting: false }
+        Self { outbox, interval, memory, timer: None, waiting: false }
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -87,7 +90,7 @@ impl Inbox {
             return false;
         }
         if !self.waiting {
-            let next = Instant::now() + self.interval;
+            let next = Instant::now() + self.memory.step().interval(self.interval);
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(next),
                 none => *none = Some(Box::pin(sleep_until(next))),
@@ -146,14 +149,15 @@ pub struct Subscription {
     /// The producer's end, until a feed holds one: without any, the outbox would be at its end.
     spare: Option<Subscriber>,
     subscribed: Vec<Subscribed>,
+    for_many: bool,
 }
 
 impl Subscription {
     pub(crate) fn new(hub: Hub, choices: &Choices) -> Self {
         let (to, outbox) = hub.outbox(choices);
         let membership = Arc::new(Membership::new(outbox.id()));
-        let inbox = Inbox::new(outbox, choices.interval);
-        Self { inbox, membership, hub, spare: Some(to), subscribed: Vec::new() }
+        let inbox = Inbox::new(outbox, choices.interval, Arc::clone(hub.memory_kept()));
+        Self { inbox, membership, hub, spare: Some(to), subscribed: Vec::new(), for_many: choices.for_many }
     }
 
     /// The next update; `None` when it is over, for the reason in [`Subscription::cut_off`].
@@ -197,6 +201,7 @@ impl Subscription {
             hub: self.hub.clone(),
             membership: Arc::downgrade(&self.membership),
             to: self.inbox.outbox.subscriber(),
+            for_many: self.for_many,
         }
     }
 
@@ -232,6 +237,9 @@ impl Subscription {
         &mut self,
         asks: Vec<Ask>,
     ) -> Result<Vec<Result<Subscribed, TopicError>>, SubscribeError> {
+        if !self.for_many && !self.hub.admits() {
+            return Err(SubscribeError::Memory);
+        }
         let to = self.spare.clone().unwrap_or_else(|| self.inbox.outbox.subscriber());
         let answers = self.hub.enter(asks, &to, &self.membership).await?;
         if answers.iter().any(Result::is_ok) {
@@ -264,13 +272,14 @@ pub struct Control {
     hub: Hub,
     membership: Weak<Membership>,
     to: Subscriber,
+    for_many: bool,
 }
 
 impl Control {
     /// As [`Subscription::add_one`], for a topic or a pattern; patterns have no position.
     ///
     /// # Errors
-    /// [`SubscribeError`] if a venue is unknown, a feed is not there, or the venue refuses the topic.
+    /// [`SubscribeError`] if a venue is unknown, a feed is not there, the venue refuses the topic, or memory is short.
     pub async fn add(
         &self,
         wish: Wish,
@@ -278,6 +287,9 @@ impl Control {
         from: impl Into<Start>,
     ) -> Result<Option<Subscribed>, SubscribeError> {
         let Some(membership) = self.membership.upgrade() else { return Ok(None) };
+        if !self.for_many && !self.hub.admits() {
+            return Err(SubscribeError::Memory);
+        }
         let asks = vec![Ask { wish, delivery, from: from.into() }];
         let mut answers = self.hub.enter(asks, &self.to, &membership).await?;
         answers.pop().map_or(Ok(None), |answer| answer.map_err(SubscribeError::from))

@@ -79,11 +79,14 @@ impl IntoFuture for On {
         Box::pin(async move {
             let Self { hub, wishes, choices, owner, call } = self;
             let asks = choices.asks(wishes?);
+            if !hub.admits() {
+                return Err(SubscribeError::Memory);
+            }
             let (to, outbox) = hub.outbox(&choices);
             let control = Arc::new(Control::new(outbox.id(), &choices.name));
             // Dropped in this order if anything is refused: the feed finds the outbox closed.
             let membership = Arc::new(Membership::new(outbox.id()));
-            let inbox = Inbox::new(outbox, choices.interval);
+            let inbox = Inbox::new(outbox, choices.interval, Arc::clone(hub.memory_kept()));
             for answer in hub.enter(asks, &to, &membership).await? {
                 answer?;
             }

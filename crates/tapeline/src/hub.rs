@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
-use tapeline_core::config::Timing;
-use tapeline_core::data::channel::Channel;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
 use tapeline_core::data::update::{Data, Kind, Update};
 use tapeline_core::feed::{Command, FeedStatus, Peek, SubscriberStatus, TopicStatus};
-use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
+use tapeline_core::outbox::Subscriber;
 use tapeline_core::time::Time;
 use tapeline_core::venue::Venue;
 use tokio::runtime::Handle;
@@ -29,12 +27,13 @@ use crate::config::{HubConfig, VenueConfig};
 use crate::consumer::{Membership, subscribe_at};
 use crate::handler::{HandlerStatus, Handlers, On};
 use crate::journal::Journal;
+use crate::memory::{Memory, keep};
 use crate::net::Net;
-use crate::order::{Answer, Ask, Link, Order, VenueReading, Wish, link, venue_matches};
+use crate::order::{Answer, Ask, Link, Order, VenueReading, link, venue_matches};
 use crate::run::Wiring;
 use crate::spread::Spread;
 use crate::state::Keeper;
-use crate::subscribe::{Choices, Subscribe, SubscribeError, Wishes};
+use crate::subscribe::{Subscribe, SubscribeError, Wishes};
 use crate::supervise::supervise;
 use crate::watch::{Watch, watch};
 
@@ -60,6 +59,7 @@ struct Inner {
     stopping: std::sync::atomic::AtomicBool,
     journal: Arc<Journal>,
     watch: Watch,
+    memory: Arc<Memory>,
     /// Ends what runs beside the feeds.
     ending: CancellationToken,
     through: Arc<Spread>,
@@ -98,6 +98,7 @@ impl Hub {
         let hub = Self(Arc::new(Inner {
             journal: Arc::clone(&journal),
             watch: Watch::default(),
+            memory: Arc::new(Memory::new(config.limits.memory_bytes, config.limits.buffers_bytes)),
             ending: CancellationToken::new(),
             clock: Clock::new(),
             runtime: Handle::current(),
@@ -114,6 +115,7 @@ impl Hub {
         }
         // Not among the tasks that a hub is said to have: it does nothing for anybody.
         hub.0.runtime.spawn(watch(hub.downgrade(), hub.0.ending.clone()));
+        hub.0.runtime.spawn(keep(hub.downgrade(), hub.0.ending.clone()));
         for (venue, settings) in &hub.0.config.venues {
             if !settings.feed.warm.is_empty()
                 && let Err(error) = hub.link(venue)
@@ -137,36 +139,6 @@ impl Hub {
     /// ```
     pub fn subscribe(&self, topics: impl Wishes) -> Subscribe {
         Subscribe { hub: self.clone(), wishes: topics.wishes(), choices: self.choices("subscription") }
-    }
-
-    /// Every trade of a symbol.
-    pub fn trades(&self, venue: &str, symbol: &str) -> Subscribe {
-        self.shortcut(venue, Channel::Trade, symbol, &[])
-    }
-
-    /// The rolling statistics of a symbol.
-    pub fn ticker(&self, venue: &str, symbol: &str) -> Subscribe {
-        self.shortcut(venue, Channel::Ticker, symbol, &[])
-    }
-
-    /// The verified book of a symbol: a snapshot, then its changes.
-    pub fn book(&self, venue: &str, symbol: &str) -> Subscribe {
-        self.shortcut(venue, Channel::Book, symbol, &[])
-    }
-
-    /// The top `levels` of a symbol's book.
-    pub fn depth(&self, venue: &str, symbol: &str, levels: u16) -> Subscribe {
-        self.shortcut(venue, Channel::Depth, symbol, &[("levels", &levels.to_string())])
-    }
-
-    /// The candles of a symbol, by the venue's word for their length (`1m`).
-    pub fn candles(&self, venue: &str, symbol: &str, interval: &str) -> Subscribe {
-        self.shortcut(venue, Channel::Candle, symbol, &[("interval", interval)])
-    }
-
-    fn shortcut(&self, venue: &str, channel: Channel, symbol: &str, params: &[(&str, &str)]) -> Subscribe {
-        let wishes = Topic::new(venue, channel, symbol, params).map(|topic| vec![Wish::Topic(topic)]);
-        Subscribe { hub: self.clone(), wishes, choices: self.choices("subscription") }
     }
 
     /// Calls `call` for every update of some topics, on a thread where it may block; `.await` it.
@@ -384,6 +356,8 @@ impl Hub {
             keeper: self.keeper(venue),
             keys,
             through: Arc::clone(&self.0.through),
+            memory: Arc::clone(&self.0.memory),
+            logs: self.0.memory.account("logs"),
             chaos: config.chaos.as_ref().map(|chaos| Tap::new(chaos, adapter.profile().id)),
         };
         let seed = config.seed.unwrap_or_else(drawn);
@@ -414,30 +388,16 @@ impl Hub {
         self.0.clock.now()
     }
 
+    pub(crate) fn memory_kept(&self) -> &Arc<Memory> {
+        &self.0.memory
+    }
+
     pub(crate) fn watch(&self) -> &Watch {
         &self.0.watch
     }
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.0.journal
-    }
-
-    pub(crate) fn outbox(&self, choices: &Choices) -> (Subscriber, Outbox) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = SubscriberId(NEXT.fetch_add(1, Ordering::Relaxed));
-        outbox(id, &choices.name, choices.overflow, choices.bounds)
-    }
-
-    fn choices(&self, name: &str) -> Choices {
-        let limits = &self.0.config.limits;
-        Choices {
-            name: name.to_owned(),
-            delivery: None,
-            overflow: Overflow::Gap,
-            interval: self.0.config.throttle.unwrap_or_else(|| Timing::default().throttle),
-            bounds: Bounds { messages: limits.outbox_messages, bytes: limits.outbox_bytes },
-            resume: BTreeMap::new(),
-        }
     }
 
     pub(crate) fn handlers(&self) -> &Handlers {

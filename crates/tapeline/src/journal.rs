@@ -47,7 +47,7 @@ pub struct Event {
     pub venue: Box<str>,
     /// Whose: a topic, a line, the venue.
     pub entity: Box<str>,
-    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `start`, `lost`.
+    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `memory`, `start`, `lost`.
     pub kind: &'static str,
     /// The state left.
     pub from: &'static str,
@@ -124,10 +124,21 @@ impl Journal {
 
     /// Takes in a record about the process.
     pub(crate) fn note(&self, now: Time, kind: &'static str, entity: &str, cause: &str) {
+        self.moved(now, (kind, entity), ("", ""), cause);
+    }
+
+    /// Takes in a record about the process: something of it went from one state to another.
+    pub(crate) fn moved(
+        &self,
+        now: Time,
+        (kind, entity): (&'static str, &str),
+        (from, to): (&'static str, &'static str),
+        cause: &str,
+    ) {
         let (venue, since_us) = (Box::default(), None);
-        let (entity, cause) = (entity.into(), cause.into());
         let (mono_us, wall_ns) = (micros(now.mono), now.unix);
-        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from: "", to: "", since_us, cause });
+        let (entity, cause) = (entity.into(), cause.into());
+        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from, to, since_us, cause });
     }
 
     fn push(&self, event: Event) {

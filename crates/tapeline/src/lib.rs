@@ -29,17 +29,21 @@ mod handler;
 mod hub;
 mod journal;
 mod keys;
+mod memory;
 pub mod net;
 mod operate;
 mod order;
 mod reliability;
 mod run;
 pub mod settings;
+mod shortcut;
+mod signals;
 mod sockets;
 mod spread;
 mod state;
 mod subscribe;
 mod supervise;
+mod sync;
 mod watch;
 
 pub use tapeline_core as core;
@@ -53,6 +57,7 @@ pub use tapeline_core::feed::{
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
 pub use tapeline_core::policy::alert::{Alert, Notification};
 pub use tapeline_core::policy::ladder::Rung;
+pub use tapeline_core::policy::pressure::Step;
 pub use tapeline_core::policy::recovery::Recovery;
 pub use tapeline_core::venue::Venue;
 
@@ -64,6 +69,7 @@ pub use handler::{Handler, HandlerStatus, On};
 pub use hub::{Hub, Status, VenueStatus};
 pub use journal::Event;
 pub use keys::{KeyFile, KeySource};
+pub use memory::{Account, MemoryStatus};
 pub use operate::{Done, NoTarget, Target, recovery, rung};
 pub use order::Wish;
 pub use reliability::{Reliability, TopicReliability, VenueReliability};

@@ -1,15 +1,14 @@
-//! What is asked of a feed's task: a bounded channel of orders, and a list of those who left.
+//! What is asked of a feed's task: a bounded channel of orders, and what is told past them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
-use futures_util::task::AtomicWaker;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
 use tapeline_core::feed::{Command, FeedLedger, FeedStatus, Findings, Peek, Records, Start, Subscribed};
 use tapeline_core::outbox::{Subscriber, SubscriberId};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::signals::Signals;
 
 /// Orders waiting for one feed.
 pub(crate) const ORDERS: usize = 1_024;
@@ -121,63 +120,6 @@ pub(crate) struct Link {
     pub(crate) venue: String,
     pub(crate) orders: mpsc::Sender<Order>,
     pub(crate) signals: Arc<Signals>,
-}
-
-/// What is told to a feed's task past the orders: who left, and that it is to stop. It never refuses,
-/// so that leaving works from anywhere at once; each subscriber leaves at most once, which bounds it.
-#[derive(Debug, Default)]
-pub(crate) struct Signals {
-    left: Mutex<Vec<SubscriberId>>,
-    any_left: AtomicBool,
-    stop: AtomicBool,
-    waker: AtomicWaker,
-}
-
-impl Signals {
-    /// A subscriber has left.
-    pub(crate) fn left(&self, who: SubscriberId) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(who);
-        self.any_left.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    /// The task is to say goodbye and end.
-    pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    /// Something else has changed that the task looks at by itself.
-    pub(crate) fn wake(&self) {
-        self.waker.wake();
-    }
-
-    /// Asks to be woken at the next signal. Peek at the signals after this, not before.
-    pub(crate) fn listen(&self, context: &Context<'_>) {
-        self.waker.register(context.waker());
-    }
-
-    /// Who left since the last call.
-    pub(crate) fn take_left(&self) -> Vec<SubscriberId> {
-        if !self.any_left.swap(false, Ordering::AcqRel) {
-            return Vec::new();
-        }
-        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether the task is to end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    /// Waits until the task is to end.
-    pub(crate) async fn stopped(&self) {
-        std::future::poll_fn(|context| {
-            self.listen(context);
-            if self.is_stopped() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
 }
 
 /// A new link and what the task needs of it.

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::OptionFuture;
 use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, KeptMark, Memory, Stage};
 use tapeline_core::policy::fault::Fault;
+use tapeline_core::policy::pressure::Step;
 use tapeline_core::time::{Mono, Time};
 use tapeline_core::venue::{Decoded, Keys, LineId, Refusal, Venue, redacted};
 use tokio::sync::mpsc;
@@ -22,8 +23,10 @@ use crate::chaos::Tap;
 use crate::clock::{Clock, unix};
 use crate::journal::Journal;
 use crate::keys::KeySource;
+use crate::memory::{Account, Memory as Held};
 use crate::net::{Connected, Net, fetch};
-use crate::order::{Answer, Ask, Order, Signals, VenueReading, Wish};
+use crate::order::{Answer, Ask, Order, VenueReading, Wish};
+use crate::signals::Signals;
 use crate::sockets::Sockets;
 use crate::spread::Spread;
 use crate::state::Keeper;
@@ -32,6 +35,8 @@ use crate::state::Keeper;
 const ORDERS_PER_TURN: usize = 64;
 /// Results of dials and fetches handled in one turn.
 const DONE_PER_TURN: usize = 64;
+/// How often it is summed up what the logs hold.
+const WEIGH_EVERY: Duration = Duration::from_millis(100);
 /// How long a feed may take to say goodbye.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -52,6 +57,9 @@ pub(crate) struct Wiring {
     pub(crate) keys: Option<Arc<dyn KeySource>>,
     /// How long it takes from a socket to the readers.
     pub(crate) through: Arc<Spread>,
+    /// How short memory is, and where it is told what the logs hold.
+    pub(crate) memory: Arc<Held>,
+    pub(crate) logs: Arc<Account>,
     /// What goes wrong on purpose, where that is allowed.
     pub(crate) chaos: Option<Tap>,
 }
@@ -70,6 +78,9 @@ pub(crate) struct Loop {
     armed: Option<Instant>,
     /// What was kept last.
     mark: KeptMark,
+    /// How short memory was when the feed was told last, and when it was asked for what it holds.
+    pressed: Step,
+    weighed: Mono,
 }
 
 enum Done {
@@ -99,6 +110,8 @@ impl Loop {
             timer: Box::pin(sleep_until(Instant::now())),
             armed: None,
             mark: KeptMark::default(),
+            pressed: Step::Calm,
+            weighed: Mono::default(),
         }
     }
 
@@ -144,6 +157,20 @@ impl Loop {
             self.tell(wiring);
         }
         self.keep(wiring);
+        self.mind_memory(now.mono, wiring);
+    }
+
+    /// Tells how much the logs hold, and the feed how short memory is.
+    fn mind_memory(&mut self, now: Mono, wiring: &Wiring) {
+        let step = wiring.memory.step();
+        if step != self.pressed {
+            self.feed.press(step);
+            (self.pressed, self.weighed) = (step, Mono::default());
+        }
+        if now.since(self.weighed) >= WEIGH_EVERY {
+            self.weighed = now;
+            wiring.logs.holds(self.feed.held_bytes());
+        }
     }
 
     /// What is used up of the limits is handed over for keeping, if there is news of it.
@@ -200,7 +227,7 @@ impl Loop {
             worked = true;
         }
         worked |= self.sockets.poll(context, &wiring.clock, &mut self.feed, wiring.chaos.as_ref());
-        if worked {
+        if worked || wiring.memory.step() != self.pressed {
             return Poll::Ready(Turn::Worked);
         }
         self.poll_timer(context, &wiring.clock)

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tapeline_core::config::Timing;
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic, TopicError};
 use tapeline_core::data::update::Position;
 use tapeline_core::feed::Start;
-use tapeline_core::outbox::{Bounds, Overflow};
+use tapeline_core::outbox::{Bounds, Outbox, Overflow, Subscriber, SubscriberId, outbox};
 
 use crate::consumer::Subscription;
 use crate::hub::Hub;
@@ -28,6 +30,9 @@ pub enum SubscribeError {
         /// The venue's id.
         venue: String,
     },
+    /// Memory is so short that nobody new is taken on.
+    #[error("memory is short, and nothing new is taken on: try again later")]
+    Memory,
     /// Nothing came in time.
     #[error("nothing came within {0:?}")]
     Timeout(Duration),
@@ -119,6 +124,8 @@ pub(crate) struct Choices {
     pub(crate) interval: Duration,
     pub(crate) bounds: Bounds,
     pub(crate) resume: BTreeMap<Topic, Position>,
+    /// Others read through it.
+    pub(crate) for_many: bool,
 }
 
 impl Choices {
@@ -128,6 +135,29 @@ impl Choices {
             Wish::Pattern(_) => Start::Now,
         };
         wishes.into_iter().map(|wish| Ask { from: from(&wish), wish, delivery: self.delivery }).collect()
+    }
+}
+
+impl Hub {
+    pub(crate) fn outbox(&self, choices: &Choices) -> (Subscriber, Outbox) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = SubscriberId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let ends = outbox(id, &choices.name, choices.overflow, choices.bounds);
+        self.memory_kept().watch(&ends.1, !choices.for_many);
+        ends
+    }
+
+    pub(crate) fn choices(&self, name: &str) -> Choices {
+        let limits = &self.config().limits;
+        Choices {
+            name: name.to_owned(),
+            delivery: None,
+            overflow: Overflow::Gap,
+            interval: self.config().throttle.unwrap_or_else(|| Timing::default().throttle),
+            bounds: Bounds { messages: limits.outbox_messages, bytes: limits.outbox_bytes },
+            resume: BTreeMap::new(),
+            for_many: false,
+        }
     }
 }
 
@@ -191,6 +221,13 @@ pub(crate) use choices;
 choices!(Subscribe);
 
 impl Subscribe {
+    /// Others read through this one, and whoever serves them minds the memory: while that is short, this one is neither
+    /// refused more nor cut off.
+    pub fn for_many(mut self) -> Self {
+        self.choices.for_many = true;
+        self
+    }
+
     /// A subscription to nothing yet, for topics that are added later. What was wished for is left out.
     pub fn idle(self) -> Subscription {
         Subscription::new(self.hub, &self.choices)

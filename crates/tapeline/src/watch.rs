@@ -3,6 +3,7 @@
 
 mod history;
 mod machine;
+mod short;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +23,7 @@ pub use history::{History, HistoryMinute, Pattern};
 
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, disk, mute_disk};
+use self::short::short;
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
 
@@ -318,6 +320,7 @@ async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<S
         }
         Err(_) => vec![mute_disk()],
     };
+    short(&mut all, &hub.memory());
     all.extend(delays.look(hub.now().mono, hub.through().read()));
     let state = hub.config().state.as_ref().and_then(|state| state.trouble());
     all.extend(hub.journal().trouble().map(|error| disk("event log", &error)));

@@ -259,7 +259,8 @@ fn event_level(record: &Event) -> Level {
     let (from, to) = (record.from, record.to);
     match (record.kind, to) {
         ("order" | "start", _) => Level::Healthy,
-        ("lost", _) => Level::Warning,
+        ("lost", _) | ("memory", "shorten") => Level::Warning,
+        ("memory", "refuse" | "cut") => Level::Critical,
         (_, "halted" | "rejected" | "quarantined") => Level::Critical,
         (_, "down" | "cache") => Level::Unhealthy,
         (_, "waiting" | "stale" | "any" | "poll" | "partial") => Level::Degraded,

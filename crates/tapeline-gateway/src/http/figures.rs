@@ -40,6 +40,7 @@ async fn text(face: &Face) -> Result<String, Refusal> {
         audience: &audience,
         ledger: &ledger,
         alerts: &face.hub.alerts(),
+        memory: &face.hub.memory(),
         counters: face.streams.counters(),
         seats: &face.seats,
         through: face.hub.through(),

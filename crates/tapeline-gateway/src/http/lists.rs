@@ -44,6 +44,7 @@ pub(crate) async fn status(State(face): State<Arc<Face>>) -> Answer {
         "client_messages_sent": counters.sent.load(Relaxed),
         "client_bytes_sent": counters.sent_bytes.load(Relaxed),
         "client_messages_received": counters.received.load(Relaxed),
+        "memory": face.hub.memory(),
         "handlers": status.handlers,
         "subscribers": crate::reading::subscribers(&status, &audience),
         "items": status.venues.iter().map(|venue| venue_item(venue, &audience)).collect::<Vec<_>>(),

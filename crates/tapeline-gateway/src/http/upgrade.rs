@@ -16,7 +16,7 @@ use super::Face;
 use super::refusal::{ErrorBody, Refusal};
 use crate::codes::Code;
 use crate::server::{Caller, Felt};
-use crate::stream::Admission;
+use crate::stream::{Admission, SHORT};
 
 /// The subprotocols that are spoken, best first. Who offers none gets the first.
 const SPOKEN: &[&str] = &["tapeline.v1.json"];
@@ -33,6 +33,7 @@ const SPOKEN: &[&str] = &["tapeline.v1.json"];
         (status = 403, description = "the Origin is not on the list", body = ErrorBody),
         (status = 421, description = "the Host is not on the list", body = ErrorBody),
         (status = 426, description = "this is no upgrade", body = ErrorBody),
+        (status = 503, description = "memory is short, and nobody new is taken on", body = ErrorBody),
     )
 )]
 pub(crate) async fn stream(
@@ -51,6 +52,9 @@ pub(crate) async fn stream(
             return Ok((refused.headers, close, refusal).into_response());
         }
     };
+    if !face.hub.admits() {
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, SHORT));
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     let tasks = face.tasks.clone();
     tasks.spawn(hand_over(face, upgrade, caller));

@@ -100,6 +100,11 @@ families! {
     VENUE_LEVEL Gauge "venue_level" "1 for the level a venue is at, 0 for the others";
     FEED_RESTARTS Counter "feed_restarts" "Crashes of a venue's feed after which it was started again";
     LOG_BYTES Gauge "log_bytes" "Bytes of the history held of a venue's topics";
+    MEMORY_STEP Gauge "memory_step" "1 for what is done about memory that runs short, 0 for the others";
+    MEMORY_RESIDENT Gauge "memory_resident_bytes" "What the process has of the machine's memory";
+    MEMORY_BUFFERS Gauge "memory_buffers_bytes" "What logs and queues hold, by part of the process";
+    MEMORY_REFUSED Counter "memory_refused" "Subscriptions and clients that were not taken on since memory was short";
+    MEMORY_CUT Counter "memory_cut" "Subscribers and clients that were cut off since memory was short";
     TOPICS Gauge "topics" "Topics that run";
     TOPIC_LEVEL Gauge "topic_level" "Topics at each level";
     SUBSCRIBERS Gauge "subscribers" "Subscribers of topics inside the process";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::Value;
-use tapeline::{AlertList, Ledger, Level, Rung, Spread, Status, VenueStatus};
+use tapeline::{AlertList, Ledger, Level, MemoryStatus, Rung, Spread, Status, Step, VenueStatus};
 use tapeline_core::feed::{FeedStatus, LineStatus};
 use tapeline_core::policy::breaker::State;
 
@@ -23,6 +23,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) ledger: &'a Ledger,
     /// What is wrong, and what was told of it.
     pub(crate) alerts: &'a AlertList,
+    /// How short memory is.
+    pub(crate) memory: &'a MemoryStatus,
     /// Who reads over the network.
     pub(crate) audience: &'a Audience,
     pub(crate) counters: &'a Counters,
@@ -31,7 +33,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) through: &'a Spread,
 }
 
-const PHASES: [&str; 5] = ["idle", "waiting", "dialling", "live", "halted"];
+const PHASES: [&str; 6] = ["idle", "waiting", "dialling", "logging_in", "live", "halted"];
 const STATES: [State; 5] = [State::Closed, State::Open, State::HalfOpen, State::ForcedOpen, State::Disabled];
 const LEVELS: [Level; 5] =
     [Level::Healthy, Level::Warning, Level::Degraded, Level::Unhealthy, Level::Critical];
@@ -74,6 +76,7 @@ pub(crate) fn families(from: Sources<'_>) -> Vec<Filled> {
         sheet.put(f::UNVERIFIABLE, id(), total.unverifiable as f64);
     }
     fill_alerts(&mut sheet, from.alerts);
+    fill_memory(&mut sheet, from.memory);
     fill_hub(&mut sheet, from.status, from.audience);
     fill_clients(&mut sheet, from);
     sheet.0
@@ -171,6 +174,19 @@ fn fill_alerts(sheet: &mut Sheet, alerts: &AlertList) {
     }
     let told = alerts.notifications.last().map_or(0, |last| last.seq);
     sheet.put(f::NOTIFICATIONS, Vec::new(), told as f64);
+}
+
+fn fill_memory(sheet: &mut Sheet, memory: &MemoryStatus) {
+    let steps = Step::ALL.map(|step| step.name().to_owned());
+    sheet.one_of(f::MEMORY_STEP, &Vec::new(), "step", &steps, memory.step.name());
+    if let Some(resident) = memory.resident {
+        sheet.put(f::MEMORY_RESIDENT, Vec::new(), resident as f64);
+    }
+    for (part, held) in &memory.parts {
+        sheet.put(f::MEMORY_BUFFERS, vec![("part", (*part).to_owned())], *held as f64);
+    }
+    sheet.put(f::MEMORY_REFUSED, Vec::new(), memory.refused as f64);
+    sheet.put(f::MEMORY_CUT, Vec::new(), memory.cut as f64);
 }
 
 fn fill_hub(sheet: &mut Sheet, status: &Status, audience: &Audience) {

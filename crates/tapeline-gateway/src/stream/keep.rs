@@ -39,6 +39,7 @@ impl Shard {
             if now >= look {
                 look = now + LOOK_EVERY;
                 self.mind_slow(&mut state, now);
+                self.mind_memory(&mut state);
             }
             if now >= second {
                 second = now + Duration::from_secs(1);
@@ -112,17 +113,17 @@ impl Shard {
     }
 
     /// Lets go of what is too old or too much; the largest first, if all is too much.
-    fn mind_logs(&self, state: &mut State) {
+    pub(super) fn mind_logs(&self, state: &mut State) {
         let config = self.live.config();
         let limits = &config.limits;
         let (now, age) = (wall(), config.timing.history);
         let unsent = limits.unsent_bytes;
         let mut events = Bound { bytes: limits.log_bytes, age };
         let state_bound = Bound { bytes: unsent, age };
-        let all = |state: &State| state.shelves.iter().map(|(_, shelf)| shelf.bytes()).sum::<usize>();
+        let most = (limits.logs_bytes / self.shards).min(state.squeeze.most);
         state.joined.forget();
         state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
-        while all(state) > limits.logs_bytes / self.shards && events.bytes > unsent {
+        while state.shelved() > most && events.bytes > state.squeeze.least(unsent) {
             events.bytes /= 2;
             state.shelves.iter_mut().for_each(|(_, shelf)| shelf.trim(now, events, state_bound));
         }

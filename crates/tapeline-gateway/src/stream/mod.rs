@@ -9,7 +9,8 @@
 //! - `client`: what one client reads and what is written to it; `session`: the conversation with it;
 //!   `subscribe`: what it begins to read, and from where
 //! - `request`: what it asks for; `talk`: what it is answered; `upstream`: what a shard asks of the hub
-//! - `audience`: who reads what; `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock
+//! - `audience`: who reads what; `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock;
+//!   `memory`: what is given up when that runs short
 
 mod audience;
 mod client;
@@ -17,6 +18,7 @@ mod counters;
 mod keep;
 mod listen;
 mod log;
+mod memory;
 mod merge;
 mod request;
 mod session;
@@ -42,6 +44,7 @@ use shard::{Order, Shard};
 
 pub(crate) use audience::{Audience, NAMED, OWN};
 pub use counters::{Counters, Stages};
+pub(crate) use memory::SHORT;
 pub use talk::code;
 
 /// Orders that wait for a shard.

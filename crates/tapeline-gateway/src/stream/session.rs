@@ -105,7 +105,7 @@ fn unsubscribe(shard: &Rc<Shard>, key: usize, text: String) -> Outcome {
 
 impl Shard {
     /// Says something to one client.
-    fn answer(&self, key: usize, frame: bytes::Bytes) {
+    pub(super) fn answer(&self, key: usize, frame: bytes::Bytes) {
         let mut state = self.state.borrow_mut();
         if let Some(client) = state.clients.get_mut(key) {
             client.say(frame);

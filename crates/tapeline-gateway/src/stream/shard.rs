@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use slab::Slab;
-use tapeline::{Control, Hub, Source, SubscribeError, Subscription, Wish};
+use tapeline::{Account, Control, Hub, Source, SubscribeError, Subscription, Wish};
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::topic::{Pattern, Topic};
 use tapeline_core::data::update::Shared as Update;
@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use super::audience::{Audience, OWN};
 use super::client::{Client, Joined, NOT_HELD};
 use super::counters::why;
+use super::memory::Squeeze;
 use super::shelf::{self, Reader, Shelf};
 use super::talk::code;
 use super::{Admission, ClientStatus, Counters};
@@ -63,6 +64,8 @@ pub(super) struct Shard {
     pub(super) scratch: RefCell<Vec<u8>>,
     /// For what must not be the same for everybody.
     dice: RefCell<Rng>,
+    /// Where it is told what the logs and the clients hold.
+    pub(super) account: Arc<Account>,
     /// Rings when something is due sooner than what is waited for.
     pub(super) alarm: Notify,
 }
@@ -87,6 +90,8 @@ pub(super) struct State {
     pub(super) patterns: Map<String, (Pattern, usize)>,
     /// Messages that clients were to get and that the hub could not keep for this shard.
     lost: u64,
+    /// How short memory is, and what the logs may hold for that.
+    pub(super) squeeze: Squeeze,
     /// No client is taken any more.
     stopping: bool,
 }
@@ -97,8 +102,8 @@ impl Shard {
         // The standard library draws a seed from the system for every hash map.
         let dice = RefCell::new(Rng::new(RandomState::new().build_hasher().finish()));
         let (state, venues, adapters) = (RefCell::default(), RefCell::default(), RefCell::default());
-        let alarm = Notify::new();
-        Rc::new(Self { hub, live, counters, shards, state, venues, adapters, scratch, dice, alarm })
+        let (alarm, account) = (Notify::new(), hub.account("clients"));
+        Rc::new(Self { hub, live, counters, shards, state, venues, adapters, scratch, dice, account, alarm })
     }
 
     /// Obeys until the other end is gone.
@@ -213,7 +218,7 @@ impl Shard {
             return Ok(Rc::clone(link));
         }
         self.hub.adapter(venue)?;
-        let choices = self.hub.subscribe(Vec::<Wish>::new()).name(OWN).bounds(INBOX);
+        let choices = self.hub.subscribe(Vec::<Wish>::new()).name(OWN).bounds(INBOX).for_many();
         let subscription = choices.interval(Duration::ZERO).idle();
         let link = Rc::new(Mutex::new(subscription.control()));
         self.venues.borrow_mut().insert(venue.to_owned(), Rc::clone(&link));
@@ -387,7 +392,7 @@ impl State {
     pub(super) fn insert(&mut self, topic: Topic) -> usize {
         // Its place may have been another's.
         self.joined.forget();
-        let key = self.shelves.insert(Shelf::new(topic.clone()));
+        let key = self.shelves.insert(Shelf::new(topic.clone(), self.squeeze.step));
         self.by_topic.insert(topic, key);
         key
     }

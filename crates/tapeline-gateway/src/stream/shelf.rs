@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tapeline::{Peek, SubscribeError};
+use tapeline::{Peek, Step, SubscribeError};
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, Epoch, GapKind, Kind, Position, Shared, Update};
@@ -70,6 +70,8 @@ pub(super) struct Shelf {
     pub(super) outcome: Rc<OnceCell<SubscribeError>>,
     /// It is among those that have news.
     pub(super) touched: bool,
+    /// How short memory is.
+    pub(super) step: Step,
 }
 
 /// A snapshot from the feed, encoded once for everybody who waits for it.
@@ -116,11 +118,12 @@ impl Class {
         }
     }
 
-    fn take(&mut self, now: Instant, update: &Shared) {
+    fn take(&mut self, now: Instant, update: &Shared, step: Step) {
         self.merger.push(update);
         self.pending = true;
         if self.due.is_none() {
-            self.due = Some(self.told.map_or(now, |told| now.max(told + self.interval)));
+            let interval = step.interval(self.interval);
+            self.due = Some(self.told.map_or(now, |told| now.max(told + interval)));
         }
     }
 
@@ -134,7 +137,7 @@ impl Class {
 }
 
 impl Shelf {
-    pub(super) fn new(topic: Topic) -> Self {
+    pub(super) fn new(topic: Topic, step: Step) -> Self {
         Self {
             topic,
             open: false,
@@ -156,6 +159,7 @@ impl Shelf {
             news: Rc::default(),
             outcome: Rc::default(),
             touched: false,
+            step,
         }
     }
 
@@ -212,7 +216,7 @@ impl Shelf {
         }
         if self.open || update.kind.consumes_offset() {
             self.log.push(update, !self.is_events());
-            self.classes.iter_mut().for_each(|class| class.take(now, update));
+            self.classes.iter_mut().for_each(|class| class.take(now, update, self.step));
         }
         true
     }
@@ -347,7 +351,8 @@ impl Shelf {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.log.bytes() + self.classes.iter().map(|class| class.log.bytes()).sum::<usize>()
+        let look = self.look.as_ref().and_then(|look| look.frame.as_ref()).map_or(0, Bytes::len);
+        look + self.log.bytes() + self.classes.iter().map(|class| class.log.bytes()).sum::<usize>()
     }
 }
 
@@ -387,7 +392,7 @@ mod tests {
         let updates = with_a_gap().await;
         let events: Vec<&Shared> =
             updates.iter().filter(|update| update.kind == Kind::Event).take(5).collect();
-        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap());
+        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap(), Step::Calm);
         let end = Position { epoch: events[4].epoch, offset: events[4].offset };
         // The first two are left over from those who have just gone.
         for update in events[3..].iter().chain(&events) {
@@ -410,7 +415,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_resumes_over_what_was_lost_on_the_way_to_us() {
         let updates = with_a_gap().await;
-        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap());
+        let mut shelf = Shelf::new(Topic::parse("binance:trade:BTCUSDT").unwrap(), Step::Calm);
         shelf.open = true;
         updates.iter().for_each(|update| {
             shelf.take(Instant::now(), update);

@@ -10,6 +10,7 @@ use tapeline_core::data::channel::{Delivery, Shape};
 use tapeline_core::data::topic::{Pattern, Topic};
 
 use super::client::Client;
+use super::memory::SHORT;
 use super::request::{How, Place};
 use super::shard::{Shard, State};
 use super::shelf::{Reader, Shelf};
@@ -43,6 +44,11 @@ pub(super) async fn subscribe(
     topics: Vec<String>,
     (how, resume): (How, BTreeMap<String, Place>),
 ) {
+    if !shard.hub.admits() {
+        let short = |text| Outcome::failed(text, Code::Unavailable, SHORT.to_owned());
+        let outcomes: Vec<_> = topics.into_iter().map(short).collect();
+        return shard.answer(key, talk::result(id.as_ref(), "subscribe", &outcomes));
+    }
     shard.hold_offers(key);
     let resume = resume.into_iter().filter_map(|(text, from)| Some((shard.canonical(&text).ok()?, from)));
     let resume = resume.collect();
@@ -291,7 +297,7 @@ impl Shard {
         waiting.retain(|reader| {
             let Some(client) = clients.get_mut(reader.client) else { return false };
             // Whoever does not read waits with the rest of the world for better times.
-            if client.own_bytes() > 0 && client.own_bytes() + size > limit {
+            if client.own_bytes() > 0 && client.own_bytes() + size > limit || !self.account.takes(size) {
                 return true;
             }
             let Some(sub) = client.subs.get_mut(reader.place) else { return false };

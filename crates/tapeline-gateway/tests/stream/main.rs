@@ -6,6 +6,7 @@ mod bench;
 mod broken;
 mod figures;
 mod limits;
+mod memory;
 mod resume;
 mod sharing;
 mod slow;

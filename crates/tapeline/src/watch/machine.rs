@@ -134,7 +134,7 @@ fn kib(path: &Path, name: &str) -> Option<u64> {
 }
 
 /// How bad it is to have used so much of so much; `None` = well.
-fn share(used: u64, most: u64) -> Option<Level> {
+pub(super) fn share(used: u64, most: u64) -> Option<Level> {
     let percent = used.saturating_mul(100) / most.max(1);
     SHARES.iter().find(|(least, _)| percent >= *least).map(|(_, level)| *level)
 }

@@ -1,0 +1,62 @@
+//! How short memory is, as an alert: by its share, and critical while nobody new is taken on.
+
+use tapeline_core::data::update::Level;
+use tapeline_core::policy::alert::Rule;
+use tapeline_core::policy::pressure::Step;
+
+use super::machine::{Strain, share};
+use crate::memory::MemoryStatus;
+
+/// Adds it to what is nearly used up, in the place of what the machine says of memory.
+pub(super) fn short(all: &mut Vec<Strain>, memory: &MemoryStatus) {
+    let by_share = share(memory.percent, 100);
+    let level = if memory.step >= Step::Refuse { Some(Level::Critical) } else { by_share };
+    let Some(level) = level else { return };
+    let MemoryStatus { step, percent, resident, buffers, buffers_most, .. } = memory;
+    let mib = |bytes: u64| bytes >> 20;
+    let resident = resident.zip(memory.resident_most);
+    let resident = resident.map(|(used, most)| format!("{} of {} MiB resident, ", mib(used), mib(most)));
+    let (held, most, resident) = (mib(*buffers), mib(*buffers_most), resident.unwrap_or_default());
+    let evidence = format!("{percent} %: {resident}{held} of {most} MiB in logs and queues; {}", done(*step));
+    all.retain(|strain| strain.rule != Rule::Memory);
+    all.push(Strain { rule: Rule::Memory, part: "", level, evidence });
+}
+
+const fn done(step: Step) -> &'static str {
+    match step {
+        Step::Calm => "nothing is done about it yet",
+        Step::Shorten => "logs are shortened",
+        Step::Refuse => "nobody new is taken on",
+        Step::Cut => "those for whom most waits are cut off",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(step: Step, percent: u64, expected: Option<(Level, &str)>) {
+        let memory = MemoryStatus { step, percent, buffers_most: 64 << 20, ..MemoryStatus::default() };
+        let mut all =
+            vec![Strain { rule: Rule::Memory, part: "", level: Level::Warning, evidence: String::new() }];
+        short(&mut all, &memory);
+        match expected {
+            None => assert_eq!(all[0].evidence, "", "what the machine says stands"),
+            Some((level, word)) => {
+                assert_eq!((all.len(), all[0].level), (1, level));
+                assert!(all[0].evidence.contains(word), "{}", all[0].evidence);
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_is_told_and_who_takes_nobody_on_is_critical() {
+        check(Step::Calm, 69, None);
+        check(Step::Calm, 70, Some((Level::Warning, "nothing is done")));
+        check(Step::Shorten, 86, Some((Level::Degraded, "shortened")));
+        check(Step::Refuse, 90, Some((Level::Critical, "nobody new")));
+        check(Step::Cut, 97, Some((Level::Critical, "cut off")));
+        check(Step::Refuse, 40, Some((Level::Critical, "nobody new")));
+    }
+}
