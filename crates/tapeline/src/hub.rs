@@ -30,11 +30,12 @@ use crate::journal::Journal;
 use crate::memory::{Memory, keep};
 use crate::net::Net;
 use crate::order::{Answer, Ask, Link, Order, VenueReading, link, venue_matches};
+use crate::parts::Parts;
 use crate::run::Wiring;
 use crate::spread::Spread;
 use crate::state::Keeper;
 use crate::subscribe::{Subscribe, SubscribeError, Wishes};
-use crate::supervise::supervise;
+use crate::supervise;
 use crate::watch::{Watch, watch};
 
 /// How long a shutdown may take.
@@ -58,6 +59,7 @@ struct Inner {
     handlers: Handlers,
     stopping: std::sync::atomic::AtomicBool,
     journal: Arc<Journal>,
+    parts: Arc<Parts>,
     watch: Watch,
     memory: Arc<Memory>,
     /// Ends what runs beside the feeds.
@@ -95,12 +97,14 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         let state = config.state.as_ref();
         let journal = Arc::new(Journal::new(state.and_then(|state| state.event_log())));
+        let clock = Clock::new();
         let hub = Self(Arc::new(Inner {
+            parts: Arc::new(Parts::new(Arc::clone(&journal), clock)),
             journal: Arc::clone(&journal),
             watch: Watch::default(),
             memory: Arc::new(Memory::new(config.limits.memory_bytes, config.limits.buffers_bytes)),
             ending: CancellationToken::new(),
-            clock: Clock::new(),
+            clock,
             runtime: Handle::current(),
             feeds: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -111,11 +115,13 @@ impl Hub {
         }));
         journal.note(hub.now(), "start", "program", env!("CARGO_PKG_VERSION"));
         if journal.is_written() {
-            hub.spawn(journal.write(hub.0.ending.clone()));
+            hub.keep("the event log", move |ending| Arc::clone(&journal).write(ending));
         }
         // Not among the tasks that a hub is said to have: it does nothing for anybody.
-        hub.0.runtime.spawn(watch(hub.downgrade(), hub.0.ending.clone()));
-        hub.0.runtime.spawn(keep(hub.downgrade(), hub.0.ending.clone()));
+        let weak = hub.downgrade();
+        hub.0.runtime.spawn(hub.kept("the watch", move |ending| watch(weak.clone(), ending)));
+        let weak = hub.downgrade();
+        hub.0.runtime.spawn(hub.kept("the watch over memory", move |ending| keep(weak.clone(), ending)));
         for (venue, settings) in &hub.0.config.venues {
             if !settings.feed.warm.is_empty()
                 && let Err(error) = hub.link(venue)
@@ -361,7 +367,8 @@ impl Hub {
             chaos: config.chaos.as_ref().map(|chaos| Tap::new(chaos, adapter.profile().id)),
         };
         let seed = config.seed.unwrap_or_else(drawn);
-        self.0.tasks.spawn_on(supervise(adapter, feed, seed, wiring), &self.0.runtime);
+        let part = format!("the supervisor of {venue}");
+        self.spawn(supervise::run(Arc::clone(&self.0.parts), part, adapter, feed, seed, wiring));
         let link = Arc::new(link);
         feeds.insert(venue.to_owned(), Arc::clone(&link));
         Ok(link)
@@ -371,7 +378,8 @@ impl Hub {
     fn keeper(&self, venue: &str) -> Option<Arc<Keeper>> {
         let state = self.0.config.state.clone()?;
         let keeper = Arc::new(Keeper::new(state, venue));
-        self.spawn(Arc::clone(&keeper).run(self.0.ending.clone()));
+        let kept = Arc::clone(&keeper);
+        self.keep("the state of the limits", move |ending| Arc::clone(&kept).run(ending));
         Some(keeper)
     }
 
@@ -407,6 +415,32 @@ impl Hub {
     /// Runs a task that a shutdown waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn_on(task, &self.0.runtime);
+    }
+
+    /// The parts that run beside the feeds, and a place for more of them.
+    pub fn parts(&self) -> &Arc<Parts> {
+        &self.0.parts
+    }
+
+    /// Runs a part that a shutdown waits for.
+    fn keep<F>(&self, part: &'static str, start: impl FnMut(CancellationToken) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn(self.kept(part, start));
+    }
+
+    /// A part, over its crashes. It does not keep the hub alive.
+    fn kept<F>(
+        &self,
+        part: &'static str,
+        mut start: impl FnMut(CancellationToken) -> F + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (parts, ending) = (Arc::clone(&self.0.parts), self.0.ending.clone());
+        async move { parts.keep(part, || start(ending.clone())).await }
     }
 
     pub(crate) fn downgrade(&self) -> WeakHub {

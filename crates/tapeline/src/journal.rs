@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub struct Event {
     pub venue: Box<str>,
     /// Whose: a topic, a line, the venue.
     pub entity: Box<str>,
-    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `memory`, `start`, `lost`.
+    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `memory`, `start`, `crash`, `lost`.
     pub kind: &'static str,
     /// The state left.
     pub from: &'static str,
@@ -205,8 +206,11 @@ impl Journal {
                 () = stop.cancelled() => return,
             }
             let journal = Arc::clone(&self);
-            if spawn_blocking(move || journal.flush()).await.is_err() {
-                return;
+            match spawn_blocking(move || journal.flush()).await {
+                Ok(()) => {}
+                Err(panic) if panic.is_panic() => resume_unwind(panic.into_panic()),
+                // The runtime ends.
+                Err(_) => return,
             }
             let failed = lock(&self.files).as_ref().is_some_and(|files| files.file.is_none());
             if failed {

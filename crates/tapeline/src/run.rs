@@ -317,13 +317,17 @@ impl Loop {
                 let (net, venue) = (Arc::clone(&wiring.net), Arc::clone(&self.venue));
                 let blocked = wiring.chaos.as_ref().is_some_and(Tap::blocks);
                 let kept = self.kept(wiring);
-                self.work.spawn(async move {
+                let fetch = async move {
                     kept.await;
-                    let result = match blocked {
+                    match blocked {
                         true => Err(Refusal::new(Fault::Transient, "blocked on purpose")),
                         false => fetch(&net, &*venue, (why, &topic), &request, unix).await,
-                    };
-                    Done::Fetched { id, result }
+                    }
+                };
+                let fetch = std::panic::AssertUnwindSafe(fetch).catch_unwind();
+                self.work.spawn(async move {
+                    let panicked = |_| Err(Refusal::new(Fault::Local, "the request panicked"));
+                    Done::Fetched { id, result: fetch.await.unwrap_or_else(panicked) }
                 });
             }
             Action::ReadKeys => {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -238,6 +239,8 @@ impl Keeper {
                     tracing::warn!(venue, %error, "the state of the limits cannot be written: a restart forgets it");
                 }
                 Ok(Err(_)) => {}
+                Err(panic) if panic.is_panic() => resume_unwind(panic.into_panic()),
+                // The runtime ends.
                 Err(_) => return,
             }
             if stopped {

@@ -1,6 +1,7 @@
 //! The watch over all feeds: once a second each is asked what is wrong with it, and what has been so for long enough is
 //! told once. Levels are kept for a day, and what comes again and again at the same pace is named.
 
+mod crashes;
 mod history;
 mod machine;
 mod short;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
 
+use self::crashes::crashes;
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, disk, mute_disk};
 use self::short::short;
@@ -321,6 +323,7 @@ async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<S
         Err(_) => vec![mute_disk()],
     };
     short(&mut all, &hub.memory());
+    all.extend(crashes(hub.parts(), hub.now().mono));
     all.extend(delays.look(hub.now().mono, hub.through().read()));
     let state = hub.config().state.as_ref().and_then(|state| state.trouble());
     all.extend(hub.journal().trouble().map(|error| disk("event log", &error)));

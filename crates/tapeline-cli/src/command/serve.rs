@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tapeline::settings::Settings;
-use tapeline::{Chaos, Hub, HubConfig, StateDir, StateError};
+use tapeline::{Chaos, Hub, HubConfig, Parts, StateDir, StateError};
 use tapeline_gateway::about::About;
 use tapeline_gateway::config::{Limits, Timing};
 use tapeline_gateway::{Gateway, GatewayConfig};
@@ -52,13 +52,15 @@ pub(crate) async fn run(args: &Serve, global: Global, stop: &mut Stop) -> Result
     print(&format!("listening on http://{}\n", gateway.address()))?;
     let venues: Vec<&str> = configured(&settings).collect();
     tracing::info!(address = %gateway.address(), venues = venues.join(" "), "serving");
-    let exit = loop {
+    let parts = Arc::clone(hub.parts());
+    let ended = loop {
         tokio::select! {
             asked = stop.asked_to() => match asked {
-                Asked::Leave(exit) => break exit,
+                Asked::Leave(exit) => break Ok(exit),
                 Asked::Reload => reloader.told(),
             },
-            () = drain.notified() => break Exit::Done,
+            () = drain.notified() => break Ok(Exit::Done),
+            failed = cannot_go_on(&parts) => break Err(failed),
         }
     };
     tracing::info!("leaving: clients are told, requests are answered, lines are closed");
@@ -70,7 +72,13 @@ pub(crate) async fn run(args: &Serve, global: Global, stop: &mut Stop) -> Result
         }
     }
     tracing::info!("left in good order");
-    Ok(exit)
+    ended
+}
+
+/// Resolves when a part crashed too often without which nothing is served: whoever runs the program may start it anew.
+async fn cannot_go_on(parts: &Parts) -> Failed {
+    let why = parts.failed().await;
+    Failed::new(Exit::Internal, why).hint("keep the log and report it: it is a mistake of ours")
 }
 
 /// The venues that somebody said anything about.
@@ -209,5 +217,21 @@ fn files(settings: &Settings) {
         ),
         Ok(files) => tracing::info!(files, connections = settings.gateway.connections, "file descriptors"),
         Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_cannot_go_on_ends_with_70_and_says_why() {
+        let hub = Hub::new(HubConfig::default());
+        let parts = Arc::clone(hub.parts());
+        parts.keep_vital("the listener", || async { panic!("it breaks") }).await;
+        let failed = cannot_go_on(&parts).await;
+        assert_eq!(failed.exit.code(), 70);
+        let said = failed.to_string();
+        assert!(said.contains("the listener crashed too often") && said.contains("it breaks"), "{said}");
     }
 }

@@ -4,13 +4,14 @@
 //! - [`retry_after`]: how long a venue asks us to wait
 //! - [`recovery`]: what follows from a class
 //! - [`backoff`]: how long to wait between dials, and what is forgiven
+//! - [`restart`]: when a part that crashed is started again
 //! - [`breaker`]: when an endpoint is left alone altogether
 //! - [`budget`]: how much we allow ourselves, below what the venue allows
 //! - [`silence`]: how long nothing may come
 //! - [`health`]: how well something is served, and since when
 //! - [`ladder`]: where data comes from while lines do not serve
-//! - [`uptime`]: outages, and the figures that follow from them
 //! - [`pressure`]: what is given up, and in which order, when memory runs short
+//! - [`uptime`]: outages, and the figures that follow from them
 //! - [`score`]: how good an endpoint is, and which one to take
 //! - [`alert`]: what is told to somebody, once, and what to do
 
@@ -21,8 +22,9 @@ pub mod budget;
 pub mod fault;
 pub mod health;
 pub mod ladder;
-pub mod recovery;
 pub mod pressure;
+pub mod recovery;
+pub mod restart;
 pub mod retry_after;
 pub mod rotation;
 pub mod score;

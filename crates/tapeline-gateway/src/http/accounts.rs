@@ -262,7 +262,7 @@ fn event_level(record: &Event) -> Level {
         ("lost", _) | ("memory", "shorten") => Level::Warning,
         ("memory", "refuse" | "cut") => Level::Critical,
         (_, "halted" | "rejected" | "quarantined") => Level::Critical,
-        (_, "down" | "cache") => Level::Unhealthy,
+        ("crash", _) | (_, "down" | "cache") => Level::Unhealthy,
         (_, "waiting" | "stale" | "any" | "poll" | "partial") => Level::Degraded,
         // Something was noticed in a state that goes on.
         _ if from == to => Level::Warning,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tapeline::Parts;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,14 +35,19 @@ pub(super) trait Listen {
     fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
 
-impl Listen for TcpListener {
+impl Listen for Arc<TcpListener> {
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        Self::accept(self).await
+        TcpListener::accept(self).await
     }
 }
 
+/// Accepts until the gateway stops, over crashes. The socket stays: whoever connects meanwhile waits.
+pub(super) async fn keep(listener: impl Listen + Clone, shared: Arc<Shared>, parts: Arc<Parts>) {
+    parts.keep_vital("the listener", || run(listener.clone(), Arc::clone(&shared))).await;
+}
+
 /// Accepts until the gateway stops.
-pub(super) async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
+async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
     let refusing = Arc::new(Semaphore::new(REFUSED));
     let mut weather = Weather::default();
     loop {
@@ -169,7 +175,7 @@ mod tests {
 
     /// A listener that is out of descriptors for a while.
     struct Short {
-        listener: TcpListener,
+        listener: Arc<TcpListener>,
         failures: u32,
         asked: Arc<AtomicU32>,
     }
@@ -188,7 +194,7 @@ mod tests {
         let config = GatewayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..GatewayConfig::default() };
         let hub = tapeline::Hub::new(tapeline::HubConfig::default());
         let gateway = Gateway::start(config, hub, About::default()).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicU32::new(0));
         let short = Short { listener, failures: 3, asked: Arc::clone(&asked) };
@@ -204,6 +210,44 @@ mod tests {
             5,
             "three failures, one connection, and the wait for the next"
         );
+        gateway.shutdown().await;
+        accepting.await.unwrap();
+    }
+
+    /// A listener of which the first times of accepting panic.
+    #[derive(Clone)]
+    struct Weak {
+        listener: Arc<TcpListener>,
+        crashes: u32,
+        asked: Arc<AtomicU32>,
+    }
+
+    impl Listen for Weak {
+        async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+            assert!(self.asked.fetch_add(1, Ordering::SeqCst) >= self.crashes, "it breaks");
+            Listen::accept(&mut self.listener).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_crashes_is_started_again_and_after_the_third_time_the_program_is_told() {
+        let config = GatewayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..GatewayConfig::default() };
+        let hub = tapeline::Hub::new(tapeline::HubConfig::default());
+        let gateway = Gateway::start(config, hub.clone(), About::default()).await.unwrap();
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let weak = |crashes| Weak { listener: Arc::clone(&listener), crashes, asked: Arc::default() };
+        let parts = Arc::clone(hub.parts());
+        let accepting = tokio::spawn(keep(weak(2), Arc::clone(&gateway.shared), Arc::clone(&parts)));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        keep(weak(3), Arc::clone(&gateway.shared), Arc::clone(&parts)).await;
+        let why = parts.failed().await;
+        assert!(why.starts_with("the listener crashed too often") && why.ends_with("it breaks"), "{why}");
         gateway.shutdown().await;
         accepting.await.unwrap();
     }

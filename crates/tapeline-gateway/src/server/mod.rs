@@ -84,6 +84,7 @@ impl Gateway {
         let streams = Streams::start(&hub, &live).map_err(StartError::Threads)?;
         let controls = Controls { live, journal: Arc::default(), seats };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let parts = Arc::clone(hub.parts());
         let face = Face::new(hub, about, streams.clone(), &controls, &stop, &tasks);
         let shared = Arc::new(Shared {
             router: crate::http::router(face),
@@ -93,7 +94,7 @@ impl Gateway {
             kill: CancellationToken::new(),
             tasks,
         });
-        shared.tasks.spawn(accept::run(listener, Arc::clone(&shared)));
+        shared.tasks.spawn(accept::keep(Arc::new(listener), Arc::clone(&shared), parts));
         Ok(Self { address, shared })
     }
 

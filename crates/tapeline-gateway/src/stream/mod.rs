@@ -10,7 +10,7 @@
 //!   `subscribe`: what it begins to read, and from where
 //! - `request`: what it asks for; `talk`: what it is answered; `upstream`: what a shard asks of the hub
 //! - `audience`: who reads what; `shard`: all of it together; `listen`: what it hears; `keep`: what it does by the clock;
-//!   `memory`: what is given up when that runs short
+//!   `memory`: what is given up when that runs short; `vital`: its life, and what ends it
 
 mod audience;
 mod client;
@@ -27,6 +27,7 @@ mod shelf;
 mod subscribe;
 mod talk;
 mod upstream;
+mod vital;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,12 +123,16 @@ impl Streams {
         let count = live.config().limits.shards.max(1);
         let mut shards = Vec::with_capacity(count);
         for number in 0..count {
-            let (orders, inbox) = mpsc::channel(ORDERS);
+            let (orders, mut inbox) = mpsc::channel(ORDERS);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (hub, live, counters) = (hub.clone(), Arc::clone(live), Arc::clone(&counters));
             std::thread::Builder::new().name(format!("stream-{number}")).spawn(move || {
-                let work = Shard::new(hub, live, counters, count).run(inbox);
-                LocalSet::new().block_on(&runtime, work);
+                // A crash costs the clients of this shard their connection; they come back, to any.
+                let wait = |delay| runtime.block_on(tokio::time::sleep(delay));
+                Arc::clone(hub.parts()).keep_thread("a shard of the streams", wait, || {
+                    let shard = Shard::new(hub.clone(), Arc::clone(&live), Arc::clone(&counters), count);
+                    LocalSet::new().block_on(&runtime, shard.run(&mut inbox));
+                });
             })?;
             shards.push(orders);
         }

@@ -17,7 +17,7 @@ use tapeline_core::outbox::Bounds;
 use tapeline_core::rng::Rng;
 use tapeline_core::venue::{Map, Venue};
 use tapeline_ws::close_code;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::audience::{Audience, OWN};
@@ -26,6 +26,7 @@ use super::counters::why;
 use super::memory::Squeeze;
 use super::shelf::{self, Reader, Shelf};
 use super::talk::code;
+use super::vital::Broken;
 use super::{Admission, ClientStatus, Counters};
 use crate::live::Live;
 use crate::reading::wall;
@@ -66,6 +67,8 @@ pub(super) struct Shard {
     dice: RefCell<Rng>,
     /// Where it is told what the logs and the clients hold.
     pub(super) account: Arc<Account>,
+    /// What has broken it, while that is not heard.
+    pub(super) broken: Broken,
     /// Rings when something is due sooner than what is waited for.
     pub(super) alarm: Notify,
 }
@@ -102,33 +105,24 @@ impl Shard {
         // The standard library draws a seed from the system for every hash map.
         let dice = RefCell::new(Rng::new(RandomState::new().build_hasher().finish()));
         let (state, venues, adapters) = (RefCell::default(), RefCell::default(), RefCell::default());
-        let (alarm, account) = (Notify::new(), hub.account("clients"));
-        Rc::new(Self { hub, live, counters, shards, state, venues, adapters, scratch, dice, account, alarm })
+        let (alarm, account, broken) = (Notify::new(), hub.account("clients"), Broken::default());
+        Rc::new(Self {
+            hub,
+            live,
+            counters,
+            shards,
+            state,
+            venues,
+            adapters,
+            scratch,
+            dice,
+            account,
+            broken,
+            alarm,
+        })
     }
 
-    /// Obeys until the other end is gone.
-    pub(super) async fn run(self: Rc<Self>, mut orders: mpsc::Receiver<Order>) {
-        super::log::time_encoding(&self.counters);
-        let keeper = tokio::task::spawn_local(Self::keep(Rc::clone(&self)));
-        while let Some(order) = orders.recv().await {
-            match order {
-                Order::Admit(id, admission) => self.admit(id, *admission),
-                Order::List(reply) => {
-                    let _ = reply.send(self.list());
-                }
-                Order::Count(reply) => {
-                    let _ = reply.send(self.state.borrow().audience());
-                }
-                Order::Stop(within, done) => {
-                    self.farewell(within).await;
-                    let _ = done.send(());
-                }
-            }
-        }
-        keeper.abort();
-    }
-
-    fn admit(self: &Rc<Self>, id: u64, admission: Admission) {
+    pub(super) fn admit(self: &Rc<Self>, id: u64, admission: Admission) {
         let Admission { socket, leftover, peer, seat } = admission;
         let socket = match tokio::net::TcpStream::from_std(socket) {
             Ok(socket) => socket,
@@ -168,7 +162,7 @@ impl Shard {
         }
     }
 
-    fn list(&self) -> Vec<ClientStatus> {
+    pub(super) fn list(&self) -> Vec<ClientStatus> {
         let state = self.state.borrow();
         let status = |(_, client): (usize, &Client)| {
             let topic = |sub: &super::client::Sub| Some(state.shelves.get(sub.shelf)?.topic.to_string());
@@ -187,7 +181,7 @@ impl Shard {
     }
 
     /// Tells everybody to come back, a little apart from each other, and waits until they have heard it.
-    async fn farewell(&self, within: Duration) {
+    pub(super) async fn farewell(&self, within: Duration) {
         let count = {
             let mut state = self.state.borrow_mut();
             state.stopping = true;
@@ -222,7 +216,7 @@ impl Shard {
         let subscription = choices.interval(Duration::ZERO).idle();
         let link = Rc::new(Mutex::new(subscription.control()));
         self.venues.borrow_mut().insert(venue.to_owned(), Rc::clone(&link));
-        tokio::task::spawn_local(Self::pump(Rc::clone(self), venue.to_owned(), subscription));
+        self.vital(Self::pump(Rc::clone(self), venue.to_owned(), subscription));
         Ok(link)
     }
 

@@ -31,8 +31,8 @@ async fn a_topic_that_panics_again_and_again_is_quarantined_and_the_others_run_o
     let mut good = hub.trades("plain", "B").await.unwrap();
     exchange.hears("trade.B").await;
     for id in 1..=3 {
-        exchange.send(&format!("trade A {id} boom"));
-        exchange.send(&format!("trade B {id} 1"));
+        exchange.send(format!("trade A {id} boom"));
+        exchange.send(format!("trade B {id} 1"));
     }
     for offset in 1..=3 {
         assert_eq!(data(&mut good).await.offset, offset);
