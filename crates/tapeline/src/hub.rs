@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use serde::Serialize;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
@@ -97,13 +98,13 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         let state = config.state.as_ref();
         let journal = Arc::new(Journal::new(state.and_then(|state| state.event_log())));
-        let clock = Clock::new();
+        let (clock, ending) = (Clock::new(), CancellationToken::new());
         let hub = Self(Arc::new(Inner {
-            parts: Arc::new(Parts::new(Arc::clone(&journal), clock)),
+            parts: Arc::new(Parts::new(Arc::clone(&journal), clock, ending.clone())),
             journal: Arc::clone(&journal),
             watch: Watch::default(),
             memory: Arc::new(Memory::new(config.limits.memory_bytes, config.limits.buffers_bytes)),
-            ending: CancellationToken::new(),
+            ending,
             clock,
             runtime: Handle::current(),
             feeds: Mutex::default(),
@@ -115,13 +116,15 @@ impl Hub {
         }));
         journal.note(hub.now(), "start", "program", env!("CARGO_PKG_VERSION"));
         if journal.is_written() {
-            hub.keep("the event log", move |ending| Arc::clone(&journal).write(ending));
+            hub.spawn(hub.parts().beside("the event log", move |ending| Arc::clone(&journal).write(ending)));
         }
         // Not among the tasks that a hub is said to have: it does nothing for anybody.
         let weak = hub.downgrade();
-        hub.0.runtime.spawn(hub.kept("the watch", move |ending| watch(weak.clone(), ending)));
+        hub.0.runtime.spawn(hub.parts().beside("the watch", move |ending| watch(weak.clone(), ending)));
         let weak = hub.downgrade();
-        hub.0.runtime.spawn(hub.kept("the watch over memory", move |ending| keep(weak.clone(), ending)));
+        hub.0
+            .runtime
+            .spawn(hub.parts().beside("the watch over memory", move |ending| keep(weak.clone(), ending)));
         for (venue, settings) in &hub.0.config.venues {
             if !settings.feed.warm.is_empty()
                 && let Err(error) = hub.link(venue)
@@ -296,11 +299,26 @@ impl Hub {
         venue: &str,
         order: impl FnOnce(oneshot::Sender<T>) -> Order,
     ) -> Result<T, SubscribeError> {
-        let unavailable = || SubscribeError::Unavailable { venue: venue.to_owned() };
-        let link = self.lock().get(venue).cloned().ok_or_else(unavailable)?;
+        let answer = OptionFuture::from(self.asking(venue, order)).await.flatten();
+        answer.ok_or_else(|| SubscribeError::Unavailable { venue: venue.to_owned() })
+    }
+
+    /// Asks a venue's feed, if it runs. The answer does not keep the hub alive; `None` if there will be none.
+    pub(crate) fn asking<T, F>(
+        &self,
+        venue: &str,
+        order: F,
+    ) -> Option<impl Future<Output = Option<T>> + use<T, F>>
+    where
+        F: FnOnce(oneshot::Sender<T>) -> Order,
+    {
+        let link = self.lock().get(venue).cloned()?;
         let (reply, answer) = oneshot::channel();
-        link.orders.send(order(reply)).await.map_err(|_| unavailable())?;
-        answer.await.map_err(|_| unavailable())
+        let order = order(reply);
+        Some(async move {
+            link.orders.send(order).await.ok()?;
+            answer.await.ok()
+        })
     }
 
     /// Asks the feeds of all venues concerned; the answers stand in the order of the asks.
@@ -379,7 +397,9 @@ impl Hub {
         let state = self.0.config.state.clone()?;
         let keeper = Arc::new(Keeper::new(state, venue));
         let kept = Arc::clone(&keeper);
-        self.keep("the state of the limits", move |ending| Arc::clone(&kept).run(ending));
+        self.spawn(
+            self.parts().beside("the state of the limits", move |ending| Arc::clone(&kept).run(ending)),
+        );
         Some(keeper)
     }
 
@@ -420,27 +440,6 @@ impl Hub {
     /// The parts that run beside the feeds, and a place for more of them.
     pub fn parts(&self) -> &Arc<Parts> {
         &self.0.parts
-    }
-
-    /// Runs a part that a shutdown waits for.
-    fn keep<F>(&self, part: &'static str, start: impl FnMut(CancellationToken) -> F + Send + 'static)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.spawn(self.kept(part, start));
-    }
-
-    /// A part, over its crashes. It does not keep the hub alive.
-    fn kept<F>(
-        &self,
-        part: &'static str,
-        mut start: impl FnMut(CancellationToken) -> F + Send + 'static,
-    ) -> impl Future<Output = ()> + Send + 'static
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (parts, ending) = (Arc::clone(&self.0.parts), self.0.ending.clone());
-        async move { parts.keep(part, || start(ending.clone())).await }
     }
 
     pub(crate) fn downgrade(&self) -> WeakHub {

@@ -13,6 +13,7 @@ use tapeline_core::policy::restart::{Restarts, Rule};
 use tapeline_core::time::Mono;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -31,6 +32,8 @@ pub struct Parts {
     failed: watch::Sender<Option<Arc<str>>>,
     journal: Arc<Journal>,
     clock: Clock,
+    /// Ends what runs beside the feeds.
+    ending: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -80,9 +83,9 @@ enum Escalation {
 }
 
 impl Parts {
-    pub(crate) fn new(journal: Arc<Journal>, clock: Clock) -> Self {
+    pub(crate) fn new(journal: Arc<Journal>, clock: Clock, ending: CancellationToken) -> Self {
         let desk = Desk { hub: Restarts::new(Rule::VITAL), crashes: BTreeMap::new() };
-        Self { desk: Mutex::new(desk), failed: watch::Sender::new(None), journal, clock }
+        Self { desk: Mutex::new(desk), failed: watch::Sender::new(None), journal, clock, ending }
     }
 
     /// Runs a part until it ends by itself. After the sixth crash in ten seconds the hub has failed; it begins anew with
@@ -92,6 +95,19 @@ impl Parts {
         F: Future<Output = ()>,
     {
         self.run(part, (Rule::PART, Escalation::Hub), start).await;
+    }
+
+    /// A part that is told when to end. It does not keep the hub alive.
+    pub(crate) fn beside<F>(
+        self: &Arc<Self>,
+        part: &'static str,
+        mut start: impl FnMut(CancellationToken) -> F + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let parts = Arc::clone(self);
+        async move { parts.keep(part, || start(parts.ending.clone())).await }
     }
 
     /// Runs a part without which the process is of no use, until it ends by itself. Its third crash within a minute is
@@ -233,7 +249,7 @@ mod tests {
     use super::*;
 
     fn parts() -> Arc<Parts> {
-        Arc::new(Parts::new(Arc::default(), Clock::new()))
+        Arc::new(Parts::new(Arc::default(), Clock::new(), CancellationToken::new()))
     }
 
     /// Something that crashes so many times, a second after each start, and then ends.

@@ -1,6 +1,7 @@
 //! The watch over all feeds: once a second each is asked what is wrong with it, and what has been so for long enough is
 //! told once. Levels are kept for a day, and what comes again and again at the same pace is named.
 
+mod asking;
 mod crashes;
 mod history;
 mod machine;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
 
+use self::asking::Asking;
 use self::crashes::crashes;
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, disk, mute_disk};
@@ -61,6 +63,8 @@ struct Look {
     findings: Option<Findings>,
     /// It did not answer: nothing is known of it.
     mute: bool,
+    /// It has not answered yet: how well it did before.
+    kept: Option<Level>,
     restarts: u64,
     halted: bool,
 }
@@ -186,9 +190,14 @@ impl Desk {
 
     fn venue(&mut self, now: Time, look: &Look, held: &mut BTreeSet<Key>) {
         let venue = look.venue.as_str();
-        if look.mute {
+        if look.mute || look.kept.is_some() {
             // What was wrong with it is so still, as far as anybody knows.
             held.extend(self.held.iter().filter(|(of, ..)| of == venue).cloned());
+        }
+        if look.kept.is_some() {
+            return;
+        }
+        if look.mute {
             let evidence = || format!("its feed has not answered for {} s", ANSWER_WITHIN.as_secs());
             return self.raise(now, held, (venue, "", Rule::CoreDown), Level::Critical, evidence);
         }
@@ -230,7 +239,7 @@ impl Desk {
             self.raise(now, held, ("", "", Rule::LocalNetwork), Level::Critical, evidence);
         }
         let before = (String::new(), Box::default(), Rule::LocalNetwork);
-        if looks.iter().any(|look| look.mute) && self.held.contains(&before) {
+        if looks.iter().any(|look| look.mute || look.kept.is_some()) && self.held.contains(&before) {
             held.insert(before);
         }
         for Strain { rule, part, level, evidence } in self.strains.clone() {
@@ -249,7 +258,8 @@ impl Desk {
 }
 
 fn level_of(look: &Look) -> Level {
-    look.findings.as_ref().map_or(Level::Critical, |findings| findings.level)
+    let said = look.findings.as_ref().map(|findings| findings.level);
+    look.kept.or(said).unwrap_or(Level::Critical)
 }
 
 fn system(looks: &[Look]) -> Level {
@@ -288,22 +298,6 @@ impl Hub {
         desk.reports.insert(source.to_owned(), Told { level, text: text.to_owned(), until });
         true
     }
-
-    async fn look(&self) -> Vec<Look> {
-        let mut looks = Vec::new();
-        for venue in self.running() {
-            let asked = self.ask(&venue, |reply| Order::Findings { reply });
-            looks.push(match timeout(ANSWER_WITHIN, asked).await {
-                Ok(Ok((findings, restarts))) => {
-                    Look { venue, halted: findings.is_none(), findings, mute: false, restarts }
-                }
-                // It ends, or is about to be restarted.
-                Ok(Err(_)) => continue,
-                Err(_) => Look { venue, mute: true, ..Look::default() },
-            });
-        }
-        looks
-    }
 }
 
 /// A look at the machine that is under way.
@@ -335,7 +329,8 @@ async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<S
 pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut delays, mut looking, mut looked) = (Delays::default(), None, None::<Mono>);
+    let (mut asking, mut delays) = (Asking::default(), Delays::default());
+    let (mut looking, mut looked) = (None, None::<Mono>);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -347,7 +342,8 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
             looked = Some(now);
             hub.watch().strained(strains(&hub, &mut delays, &mut looking).await);
         }
-        let looks = hub.look().await;
+        let ask = |venue: &str| hub.asking(venue, |reply| Order::Findings { reply });
+        let looks = asking.round(hub.running(), ask).await;
         for told in hub.watch().look(hub.now(), &looks) {
             log(&told);
         }

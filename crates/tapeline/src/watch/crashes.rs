@@ -35,11 +35,12 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
 
     #[tokio::test(start_paused = true)]
     async fn a_part_that_crashes_again_is_told_for_ten_minutes_and_one_that_cannot_go_on_for_ever() {
         let clock = Clock::new();
-        let parts = Parts::new(Arc::default(), clock);
+        let parts = Parts::new(Arc::default(), clock, CancellationToken::new());
         let mut kept = parts.vital("the listener");
         let told = || -> Vec<(Rule, String)> {
             let strains = crashes(&parts, clock.now().mono);
