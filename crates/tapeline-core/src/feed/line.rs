@@ -194,6 +194,8 @@ pub(super) struct Line {
     /// What was said last was a pong.
     pub(super) ponged: bool,
     pub(super) arrivals: Arrivals,
+    /// That rhythm is of the line that it follows: good until there is one of its own.
+    pub(super) borrowed: bool,
     pub(super) round_trips: RoundTrips,
     /// Since when it is not read, as it was last looked at.
     pub(super) blocked: Option<Mono>,
@@ -242,6 +244,7 @@ impl Line {
             pong: None,
             ponged: false,
             arrivals: Arrivals::default(),
+            borrowed: false,
             round_trips: RoundTrips::default(),
             blocked: None,
             unread: None,

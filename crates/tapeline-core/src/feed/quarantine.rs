@@ -182,7 +182,8 @@ impl Feed {
         for slot in carriers.iter() {
             let line = &mut self.lines[slot];
             route.iter().for_each(|route| line.wishes.leave(&mut line.names, &route.stream));
-            if line.wishes.is_empty() {
+            self.doubt_rhythm(now, slot);
+            if self.lines[slot].wishes.is_empty() {
                 self.rest_line(now, slot);
             }
         }

@@ -134,7 +134,8 @@ impl Feed {
             None => self.new_line(now, group, side),
         };
         let line = &mut self.lines[heir];
-        (line.side, line.capacity, line.arrivals) = (side, capacity, rhythm);
+        (line.side, line.capacity) = (side, capacity);
+        (line.arrivals, line.borrowed) = (rhythm, true);
         line.role = Role::Heir { of: old, ready: None };
         self.lines[old].role = Role::Leaving { heir };
         let cause = format!("line {heir} is to follow it");

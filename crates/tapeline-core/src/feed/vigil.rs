@@ -189,7 +189,7 @@ impl Feed {
             let line = &mut self.lines[slot];
             line.arrivals = Arrivals::default();
             line.arrivals.resume(now.mono);
-            line.fruitless = 0;
+            (line.borrowed, line.fruitless) = (false, 0);
         }
     }
 

@@ -167,6 +167,25 @@ fn a_follower_is_judged_by_the_rhythm_of_the_line_that_it_follows() {
 }
 
 #[test]
+fn the_silences_of_the_line_before_are_not_a_followers_own() {
+    let (mut bench, old, _who, mut outbox) = live("toy:trade:A");
+    for id in 1..=60 {
+        bench.hear(old, &format!("t A {id} 1"));
+        bench.pass(5 * SECOND);
+    }
+    let heir = followed(&mut bench);
+    bench.accept(heir, 1);
+    for id in 61..661 {
+        bench.hear(heir, &format!("t A {id} 1"));
+        bench.pass(SECOND / 10);
+    }
+    told(&mut outbox);
+    bench.pass(4 * SECOND);
+    let (level, ..) = told(&mut outbox).pop().expect("its silence is noticed");
+    assert!(level >= Level::Degraded, "{level:?}");
+}
+
+#[test]
 fn a_quiet_line_that_answers_is_dialled_anew_only_for_a_silence_such_as_it_never_kept() {
     let (mut bench, mut line, _who, _outbox) = live("toy:trade:A");
     let mut requests = 1;
