@@ -125,7 +125,7 @@ impl World {
                     self.dials.retain(|dial| *dial != line);
                     self.lines.retain(|open| *open != line);
                 }
-                Action::Ping { .. } | Action::Pong { .. } | Action::ReadKeys => {}
+                Action::Login { .. } | Action::Ping { .. } | Action::Pong { .. } | Action::ReadKeys => {}
             }
         }
         for reader in &mut self.readers {

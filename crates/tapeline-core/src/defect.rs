@@ -94,8 +94,12 @@ pub enum Defect {
     FetchedAsReceived,
     /// An outage begins when it is noticed. Only drills see that: worlds do not measure outages.
     OutageFromNotice,
-    /// A topic that was set aside is never tried again. Only drills see that: in worlds no adapter panics.
+    /// A topic that was set aside is never tried again. Only a test of the feed sees that: in worlds no adapter panics.
     EndlessQuarantine,
+    /// Keys are used until the venue ends them. Only drills see that: in worlds no key ends.
+    NeverRenewKeys,
+    /// A line is closed as soon as there are other keys, and then opened with those. Only drills see that as well.
+    CutToRenewKeys,
 }
 
 impl Defect {
@@ -190,6 +194,8 @@ impl Defect {
             Self::FetchedAsReceived => "fetched-as-received",
             Self::OutageFromNotice => "outage-from-notice",
             Self::EndlessQuarantine => "endless-quarantine",
+            Self::NeverRenewKeys => "never-renew-keys",
+            Self::CutToRenewKeys => "cut-to-renew-keys",
         }
     }
 

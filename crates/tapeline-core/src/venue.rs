@@ -16,7 +16,7 @@ use crate::time::Unix;
 
 pub use decoded::{DecodeError, Decoded, Item, Span};
 pub use names::Names;
-pub use profile::{BookRule, Chain, Confirm, Group, Profile, Promise, Rate, RestLimit, Sequencing};
+pub use profile::{BookRule, Chain, Confirm, Group, Login, Profile, Promise, Rate, RestLimit, Sequencing};
 
 /// A hash map whose order and seed are the same in every run.
 #[expect(clippy::disallowed_types, reason = "with a fixed seed its order is the same in every run")]
@@ -64,6 +64,11 @@ pub trait Venue: Send + Sync {
 
     /// How to dial a line of `group` at the streams origin `origin` that shall carry `wanted`.
     fn dial(&self, group: u8, origin: &str, wanted: &[&str], keys: Option<&Keys>) -> DialRequest;
+
+    /// The message that shows keys on an open line of `group`, where the profile says that keys are shown so.
+    fn login(&self, _group: u8, _keys: &Keys) -> Option<String> {
+        None
+    }
 
     /// The frames that tell the venue about a change of what is wanted on one line, each at most as
     /// large as the profile's batch.
@@ -115,6 +120,25 @@ pub struct Keys {
     pub id: String,
     /// The secret half.
     pub secret: String,
+    /// How much longer the venue takes them, if that is known; counted from when the feed is told.
+    pub life: Option<Duration>,
+}
+
+impl Keys {
+    /// Keys that end nobody knows when.
+    pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: secret.into(), life: None }
+    }
+
+    /// The same, taken for so long.
+    pub fn lasting(self, life: Duration) -> Self {
+        Self { life: Some(life), ..self }
+    }
+
+    /// Whether the venue would take them for the same, however long they last.
+    pub fn are(&self, other: &Self) -> bool {
+        self.id == other.id && self.secret == other.secret
+    }
 }
 
 impl fmt::Debug for Keys {

@@ -48,7 +48,7 @@ pub struct VenueConfig {
     pub feed: FeedConfig,
     /// How it is reached.
     pub net: NetConfig,
-    /// Where its keys are read anew if it refuses them; none = those of `feed` are all there are.
+    /// Where its keys are read anew if it refuses them, or before they end; none = those of `feed` are all there are.
     pub keys: Option<Arc<dyn KeySource>>,
 }
 
@@ -77,8 +77,10 @@ impl From<&Settings> for HubConfig {
             });
             let ca_file = venue.ca_file.clone();
             let net = NetConfig { proxy, ca_file, stage_within, ..NetConfig::default() };
-            let feed = settings.feed(id).unwrap_or_default();
+            let mut feed = settings.feed(id).unwrap_or_default();
             let keys = KeyFile::of(venue.key_id.as_deref(), venue.secret.as_ref());
+            // The file tells how long its key lasts, which the settings do not.
+            feed.keys = keys.as_ref().and_then(|file| file.read().ok()).or(feed.keys);
             let keys = keys.map(|file| Arc::new(file) as Arc<dyn KeySource>);
             ((*id).to_owned(), VenueConfig { feed, net, keys })
         });

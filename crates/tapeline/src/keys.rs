@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use tapeline_core::time::Unix;
 use tapeline_core::venue::Keys;
 
-use crate::settings::{Secret, read_secret};
+use crate::clock::unix;
+use crate::settings::{Secret, read_lasting};
 
-/// Where a venue's keys come from. It is asked again when the venue refuses those in use, on a thread where it may
-/// block; an answer that takes longer than a login may (10 s) comes too late.
+/// Where a venue's keys come from. It is asked again when the venue refuses those in use, and when 80 % of their life
+/// ([`Keys::life`]) are over, on a thread where it may block; an answer that takes longer than a login may (10 s) comes
+/// too late.
 pub trait KeySource: fmt::Debug + Send + Sync {
     /// The keys as they stand there now.
     ///
@@ -17,7 +21,8 @@ pub trait KeySource: fmt::Debug + Send + Sync {
     fn read(&self) -> Result<Keys, String>;
 }
 
-/// A file that holds the secret half of a key. Whoever replaces the file replaces the key, without a restart.
+/// A file that holds the secret half of a key, and in a second line, `expires = N`, in which Unix second it ends, if it
+/// does. Whoever replaces the file replaces the key, without a restart.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
     id: String,
@@ -39,8 +44,10 @@ impl KeyFile {
 
 impl KeySource for KeyFile {
     fn read(&self) -> Result<Keys, String> {
-        let secret = read_secret(&self.file).map_err(|why| format!("{}: {why}", self.file.display()))?;
-        Ok(Keys { id: self.id.clone(), secret })
+        let read = read_lasting(&self.file).map_err(|why| format!("{}: {why}", self.file.display()));
+        let (secret, ends) = read?;
+        let left = |ends: Unix| Duration::from_nanos(u64::try_from(ends.0 - unix().0).unwrap_or(0));
+        Ok(Keys { life: ends.map(left), ..Keys::new(self.id.clone(), secret) })
     }
 }
 
@@ -57,9 +64,30 @@ mod tests {
             std::fs::write(&file, format!("{secret}\n")).unwrap();
             assert_eq!(keys.read().unwrap().secret, secret);
         }
-        std::fs::write(&file, "hidden\nhidden").unwrap();
-        let why = keys.read().unwrap_err();
-        assert!(why.contains("several lines") && !why.contains("hidden"), "{why}");
+        for wrong in ["hidden\nhidden", "hidden\nexpires = soon", "hidden\nexpires = 9\nhidden"] {
+            std::fs::write(&file, wrong).unwrap();
+            let why = keys.read().unwrap_err();
+            assert!(!why.contains("hidden") && !why.contains("soon"), "{why}");
+        }
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_file_tells_how_long_its_key_lasts() {
+        let file = std::env::temp_dir().join(format!("tapeline-lasting-{}", std::process::id()));
+        let keys = KeyFile::new("public", &file);
+        let life = |ends: i64| {
+            std::fs::write(&file, format!("one\nexpires = {ends}\n")).unwrap();
+            let read = keys.read().unwrap();
+            assert_eq!(read.secret, "one");
+            read.life.unwrap()
+        };
+        let now = unix().0 / 1_000_000_000;
+        let left = life(now + 3_600).as_secs();
+        assert!((3_590..=3_600).contains(&left), "{left}");
+        assert_eq!(life(now - 3_600), Duration::ZERO, "it is over");
+        std::fs::write(&file, "one\n").unwrap();
+        assert_eq!(keys.read().unwrap().life, None);
         std::fs::remove_file(file).unwrap();
     }
 }

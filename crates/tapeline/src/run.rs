@@ -307,6 +307,7 @@ impl Loop {
                 self.dials.insert(line, task);
             }
             Action::Send { line, text } => self.sockets.queue(line, |to| to.queue_text(&text)),
+            Action::Login { line, text } => self.sockets.queue(line, |to| to.queue_text(&text.0)),
             Action::Ping { line, payload } => self.sockets.queue(line, |to| to.queue_ping(&payload)),
             Action::Pong { line, payload } => self.sockets.queue(line, |to| to.queue_pong(&payload)),
             Action::Close { line, code } => match self.dials.remove(&line) {

@@ -160,7 +160,7 @@ impl Stage {
                     self.venue.decode_fetch(Fetch::Snapshot, &topic, &reply, &mut decoded).map(|()| decoded);
                 self.feed.handle(self.now, Input::Fetched { id, result });
             }
-            Action::Pong { .. } | Action::Close { .. } | Action::ReadKeys => {}
+            Action::Pong { .. } | Action::Close { .. } | Action::Login { .. } | Action::ReadKeys => {}
         }
     }
 

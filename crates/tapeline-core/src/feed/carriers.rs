@@ -70,7 +70,7 @@ fn standing(line: &Line) -> u8 {
         Phase::Live(live) if live.doubt.is_some() => 4,
         Phase::Live(live) if live.proven.is_some() => 6,
         Phase::Live(_) => 5,
-        Phase::Dialling { .. } => 3,
+        Phase::Dialling { .. } | Phase::LoggingIn(_) => 3,
         Phase::Waiting { .. } => 2,
         Phase::Halted { .. } => 1,
         Phase::Idle => 0,

@@ -95,7 +95,7 @@ impl Feed {
             match self.lines[slot].phase {
                 Phase::Live(_) => self.cut(now, slot, Fault::Planned, "an operator asked for it"),
                 // What is dialled already is not dialled sooner, and what nobody wants is not dialled.
-                Phase::Idle | Phase::Dialling { .. } => continue,
+                Phase::Idle | Phase::Dialling { .. } | Phase::LoggingIn(_) => continue,
                 Phase::Waiting { .. } | Phase::Halted { .. } => {}
             }
             touched += 1;
@@ -183,7 +183,7 @@ impl Feed {
         let mut touched = 0;
         for slot in 0..self.lines.len() {
             let line = &self.lines[slot];
-            if matches!(line.phase, Phase::Live(_) | Phase::Dialling { .. }) {
+            if line.is_engaged() {
                 touched += 1;
                 self.actions.push_back(Action::Close { line: line.id, code: 1000 });
             }

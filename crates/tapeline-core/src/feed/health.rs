@@ -148,7 +148,7 @@ impl Feed {
         match &line.phase {
             Phase::Halted { .. } => Sample { halted: true, ..Sample::default() },
             Phase::Idle => Sample { down: true, ..Sample::default() },
-            Phase::Waiting { .. } | Phase::Dialling { .. } => {
+            Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_) => {
                 let silence = line.health.carried.and_then(|_| silence(unheard));
                 Sample { down: true, silence, ..Sample::default() }
             }
@@ -329,10 +329,12 @@ impl Feed {
             Phase::Halted { .. } => why("halted"),
             Phase::Idle if self.stopping => "stopped".into(),
             Phase::Idle => "".into(),
-            Phase::Waiting { .. } | Phase::Dialling { .. } if line.health.carried.is_none() => {
+            Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_)
+                if line.health.carried.is_none() =>
+            {
                 why("connecting")
             }
-            Phase::Waiting { .. } | Phase::Dialling { .. } => why("reconnecting"),
+            Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_) => why("reconnecting"),
             Phase::Live(live) if live.doubt.is_some() => "the line is silent".into(),
             Phase::Live(live) if live.proven.is_none() => NOTHING_YET.into(),
             Phase::Live(_) => match unready {

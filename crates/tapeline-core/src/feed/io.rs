@@ -1,5 +1,7 @@
 //! What goes into a feed and what comes out of it.
 
+use std::fmt;
+
 use crate::data::topic::Topic;
 use crate::data::update::{Position, Shared};
 use crate::policy::fault::Fault;
@@ -126,6 +128,13 @@ pub enum Action {
         /// The message.
         text: String,
     },
+    /// Send a text message that shows our keys.
+    Login {
+        /// On which line.
+        line: LineId,
+        /// The message.
+        text: Hidden,
+    },
     /// Send a ping.
     Ping {
         /// On which line.
@@ -158,8 +167,18 @@ pub enum Action {
         /// The request.
         request: HttpRequest,
     },
-    /// The venue refused our keys: read them anew from where they come; answer with `Keys`.
+    /// The venue refused our keys, or they will end: read them anew from where they come; answer with `Keys`.
     ReadKeys,
+}
+
+/// Text with a secret in it; printing it shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(…)")
+    }
 }
 
 /// What an operator says.

@@ -15,6 +15,7 @@ use crate::venue::{Group, LineId, Names, Rate};
 
 use super::health::Record;
 use super::keys::KeyState;
+use super::login::{Again, LoggingIn};
 use super::rotate::Role;
 use super::wishes::Wishes;
 
@@ -27,6 +28,8 @@ pub(super) enum Phase {
     Waiting { until: Mono },
     /// A dial is in flight.
     Dialling { give_up: Mono },
+    /// The venue wants to see our keys first.
+    LoggingIn(LoggingIn),
     /// Frames flow, or should.
     Live(Live),
     /// The venue refused us. Time or an operator leaves this phase.
@@ -59,6 +62,8 @@ pub(super) struct Live {
     pub(super) settle_after: Duration,
     /// When another line is to follow it.
     pub(super) replace_at: Option<Mono>,
+    /// Whether other keys are shown on it.
+    pub(super) again: Again,
 }
 
 /// What hangs on a line that is silent for too long.
@@ -106,6 +111,7 @@ impl Phase {
             Self::Idle => "idle",
             Self::Waiting { .. } => "waiting",
             Self::Dialling { .. } => "dialling",
+            Self::LoggingIn(_) => "logging_in",
             Self::Live(_) => "live",
             Self::Halted { .. } => "halted",
         }
@@ -185,6 +191,8 @@ pub(super) struct Line {
     pub(super) fault: Option<(Fault, Box<str>)>,
     /// How the venue took its keys.
     pub(super) keys: KeyState,
+    /// The newest keys that it was opened with, or that were put in motion for it.
+    pub(super) edition: u32,
     pub(super) names: Names,
     pub(super) wishes: Wishes,
     /// Messages we may send.
@@ -238,6 +246,7 @@ impl Line {
             permit: None,
             fault: None,
             keys: KeyState::default(),
+            edition: 0,
             names: Names::default(),
             wishes: Wishes::default(),
             budget: SlidingWindow::new(Rate { count, per: facts.messages.per * 5 / 4 }),
@@ -307,6 +316,11 @@ impl Line {
         }
     }
 
+    /// Whether a socket of it is open, or dialled.
+    pub(super) fn is_engaged(&self) -> bool {
+        matches!(self.phase, Phase::Live(_) | Phase::LoggingIn(_) | Phase::Dialling { .. })
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live(_))
     }
@@ -333,12 +347,14 @@ impl Line {
             Phase::Idle => None,
             Phase::Waiting { until } => Some(*until),
             Phase::Dialling { give_up } => Some(*give_up),
+            Phase::LoggingIn(login) => login.deadline(),
             Phase::Halted { until } => *until,
             Phase::Live(live) => {
                 let ping = live.ping.as_ref().map(|ping| ping.deadline);
                 let spare = self.spare().map(|spare| spare.give_up);
                 let wishes = self.wishes.deadline();
-                [Some(live.check_at), ping, spare, live.speak_at, live.settles_at(), wishes]
+                let again = live.again.deadline();
+                [Some(live.check_at), ping, spare, live.speak_at, live.settles_at(), wishes, again]
                     .into_iter()
                     .flatten()
                     .min()

@@ -14,13 +14,14 @@ use super::Feed;
 use super::io::{Action, Closed, DialError};
 use super::keys::KeyState;
 use super::line::{Line, Live, Phase, SETTLED_AFTER};
+use super::login::Again;
 use super::topics::State;
 use super::wishes::Refused;
 
 /// The phase of a topic that the venue refuses, until an operator speaks.
 pub(super) const REJECTED: &str = "rejected";
 /// Messages kept free for pongs when requests are sent.
-const PONG_RESERVE: usize = 1;
+pub(super) const PONG_RESERVE: usize = 1;
 
 impl Feed {
     /// A new line of `group` on `side`, idle; its slot.
@@ -66,7 +67,7 @@ impl Feed {
         if let Some(permit) = line.permit.take() {
             self.gate.streams[line.endpoint].breaker.release(permit, now.mono);
         }
-        if matches!(line.phase, Phase::Live(_) | Phase::Dialling { .. }) {
+        if line.is_engaged() {
             self.actions.push_back(Action::Close { line: line.id, code: 1000 });
         }
     }
@@ -116,6 +117,7 @@ impl Feed {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "the halt is over");
                 self.dial(now, slot);
             }
+            Phase::LoggingIn(_) => self.attend_login(now, slot),
             Phase::Live(_) => self.attend(now, slot),
             Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::Halted { .. } => {}
         }
@@ -165,6 +167,7 @@ impl Feed {
         let line = &mut self.lines[slot];
         line.stats.dials += 1;
         line.dialled = now.mono;
+        line.edition = self.renewal.edition;
         let wanted: Vec<&str> = line.wishes.iter().map(|(stream, _)| stream.as_ref()).collect();
         let origin = &self.gate.streams[endpoint].origin;
         let request = self.venue.dial(line.group, origin, &wanted, self.config.keys.as_ref());
@@ -175,7 +178,8 @@ impl Feed {
         give_up
     }
 
-    pub(super) fn opened(&mut self, now: Time, slot: usize) {
+    /// A dial has succeeded, and nothing is to be shown any more: the line is live.
+    pub(super) fn let_in(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
         let again = line.stats.drops > 0;
         line.stats.reconnects += u64::from(again);
@@ -215,6 +219,7 @@ impl Feed {
             spared: None,
             settle_after: SETTLED_AFTER.min(self.config.timing.stable_after),
             replace_at,
+            again: Again::No,
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
         self.speak(now, slot);
@@ -253,7 +258,7 @@ impl Feed {
             line.stats.uptime += lived;
             line.stats.drops += 1;
             self.count_fault(now, slot);
-        } else if matches!(line.phase, Phase::Dialling { .. }) {
+        } else if line.is_engaged() {
             self.gate.streams[line.endpoint].dials.1 += 1;
         }
         self.rate(now, slot, fault);
@@ -377,11 +382,19 @@ impl Feed {
         if let (true, Some(payload)) = (planted(Defect::AnswerPingLate), unanswered) {
             self.actions.push_back(Action::Pong { line: self.lines[slot].id, payload });
         }
+        if matches!(self.lines[slot].phase, Phase::LoggingIn(_)) {
+            self.attend_login(now, slot);
+        }
         self.speak(now, slot);
     }
 
     /// Says what is to be said, as far as the message budget goes: pongs first, then requests.
     pub(super) fn speak(&mut self, now: Time, slot: usize) {
+        self.say(now, slot);
+        self.log_in_again(now, slot);
+    }
+
+    fn say(&mut self, now: Time, slot: usize) {
         let line = &mut self.lines[slot];
         let group = &self.venue.profile().groups[usize::from(line.group)];
         let Phase::Live(live) = &mut line.phase else { return };

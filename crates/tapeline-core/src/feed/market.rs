@@ -112,6 +112,8 @@ impl Feed {
             // What follows a goodbye, or the last corrupt message that is borne, belongs to nobody.
             if self.lines[slot].is_live() {
                 self.item(now, slot, item, &levels);
+            } else {
+                self.of_login(now, slot, item);
             }
         }
         self.in_hand = None;
@@ -145,6 +147,9 @@ impl Feed {
             }
             Item::Accepted { request, handle } => self.accepted(now, slot, request, handle),
             Item::Rejected { request, fault, reason } => self.refused(now, slot, request, fault, &reason),
+            Item::Greeting | Item::LoggedIn { .. } | Item::LoginRefused { .. } => {
+                self.of_login(now, slot, item)
+            }
             Item::Alive | Item::Weight { .. } => {}
             Item::Unrouted => self.lines[slot].stats.unrouted += 1,
             Item::Goodbye => {

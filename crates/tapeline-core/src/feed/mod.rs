@@ -7,7 +7,7 @@
 //! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
 //!   live, and what follows when one is silent
 //! - `rotate`: lines that follow others
-//! - `keys`: keys that a venue refused
+//! - `keys`, `login`: keys that a venue refused or that will end, and how they are shown on an open line
 //! - `lateness`: our own pauses, which are nobody else's fault
 //! - `wishes`: one line's subscriptions, wanted and confirmed
 //! - `gate`: may a line dial or a request go, and where
@@ -50,6 +50,7 @@ mod lateness;
 mod likely;
 mod line;
 mod lines;
+mod login;
 mod market;
 mod memory;
 mod missed;
@@ -59,8 +60,8 @@ mod partial;
 mod planted;
 mod poll;
 mod polled;
-mod quarantine;
 mod pressure;
+mod quarantine;
 mod readers;
 mod repair;
 mod rotate;
@@ -91,7 +92,9 @@ use crate::venue::{Decoded, LineId, TopicId, Venue};
 pub use self::account::{FeedLedger, TopicLedger};
 pub use self::events::Record;
 pub use self::findings::{Finding, Findings, TALLY_WITHIN, Tally};
-pub use self::io::{Action, Closed, Command, DialError, FetchId, Input, Peek, Stage, Start, Subscribed};
+pub use self::io::{
+    Action, Closed, Command, DialError, FetchId, Hidden, Input, Peek, Stage, Start, Subscribed,
+};
 pub use self::kept::{Kept, KeptHold, KeptMark};
 pub use self::line::LineStats;
 pub use self::memory::Memory;
@@ -107,15 +110,16 @@ use self::events::Events;
 use self::fetches::Fetches;
 use self::gate::Gate;
 use self::health::Recent;
+use self::keys::Renewal;
 use self::lateness::Lateness;
 use self::line::Line;
 use self::missed::Missed;
 use self::poll::Fallback;
+use self::pressure::Squeeze;
 use self::quarantine::Quarantine;
 use self::readers::Readers;
 use self::repair::Repairs;
 use self::service::Unserved;
-use self::pressure::Squeeze;
 use self::snapshots::Snapshots;
 use self::status::Samples;
 use self::topics::Topics;
@@ -190,11 +194,13 @@ pub struct Feed {
     local_retry: Mono,
     /// The logs are to be held to their bound.
     logs_due: bool,
+    squeeze: Squeeze,
     /// When the clock was last seen by `tick`.
     ticked: Mono,
     lateness: Lateness,
+    /// How long our keys last, and when they are renewed.
+    renewal: Renewal,
     sweep_at: Mono,
-    squeeze: Squeeze,
     idle_tick_at: Mono,
     stopping: bool,
     /// Bytes that a planted defect holds back.
@@ -276,6 +282,7 @@ impl Feed {
             squeeze: Squeeze::default(),
             ticked: Mono::default(),
             lateness: Lateness::default(),
+            renewal: Renewal::default(),
             sweep_at: Mono::default(),
             idle_tick_at: Mono::default(),
             stopping: false,
@@ -291,6 +298,7 @@ impl Feed {
         let Some(mut memory) = self.memory.take() else { return };
         self.sweep_at = now.mono + self.config.timing.sweep;
         self.idle_tick_at = now.mono + self.config.timing.tick_every;
+        self.keys_last(now, self.config.keys.as_ref().and_then(|keys| keys.life));
         self.health = LevelFilter::new(Level::Healthy, now.mono);
         self.fallback.begin(now.mono, &self.config.timing);
         if let Some(before) = memory.ladder.take() {
@@ -371,6 +379,7 @@ impl Feed {
         }
         self.expel_gone(now);
         self.end_quarantines(now);
+        self.renew_keys(now);
         self.rotate(now);
         self.climb(now);
         self.drive(now);
@@ -417,6 +426,7 @@ impl Feed {
             self.missed_deadline(),
             self.quarantine_deadline(),
             self.rotate_deadline(),
+            self.renewal.deadline(),
             self.climb_deadline(),
             self.look_deadline(),
         ];

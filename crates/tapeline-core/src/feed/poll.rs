@@ -378,7 +378,7 @@ impl Feed {
                         "an operator lets lines serve again",
                     );
                 }
-                Phase::Live(_) | Phase::Dialling { .. } | Phase::Waiting { .. }
+                Phase::Live(_) | Phase::LoggingIn(_) | Phase::Dialling { .. } | Phase::Waiting { .. }
                     if held && !waits_for_ever =>
                 {
                     self.part(slot);

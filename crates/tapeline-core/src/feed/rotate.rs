@@ -197,8 +197,10 @@ impl Feed {
         self.counters.failed_rotations += 1;
         if let Role::Heir { of: old, .. } = self.lines[heir].role {
             self.lines[old].role = Role::Own;
+            // Keys that are refused are refused again: then nothing is tried before there are others.
+            let keys = matches!(self.lines[heir].fault, Some((Fault::Authentication, _)));
             if let Phase::Live(live) = &mut self.lines[old].phase {
-                live.replace_at = Some(now.mono + AGAIN);
+                live.replace_at = (!keys).then(|| now.mono + AGAIN);
             }
             self.retire(now, heir, cause);
         }
@@ -207,7 +209,7 @@ impl Feed {
     /// A line carries nothing any more and is closed.
     fn retire(&mut self, now: Time, slot: usize, cause: &str) {
         self.unload(now, slot);
-        if self.lines[slot].is_live() || matches!(self.lines[slot].phase, Phase::Dialling { .. }) {
+        if self.lines[slot].is_engaged() {
             self.hang_up(now, slot);
         }
         self.rest_in_peace(now, slot, cause);

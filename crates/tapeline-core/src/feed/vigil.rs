@@ -29,6 +29,7 @@ impl Feed {
             return;
         }
         self.expire_spare(now, slot);
+        self.expire_login(now, slot);
         if self.lines[slot].wishes.deadline().is_some_and(|at| at <= now.mono)
             && !self.lines[slot].wishes.expire(now.mono)
         {

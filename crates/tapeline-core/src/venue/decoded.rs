@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::data::event::Level;
 use crate::data::sequence::{Declared, Missing, RESET_DISTANCE};
@@ -122,6 +123,20 @@ pub enum Item {
         /// The class.
         fault: Fault,
         /// What the venue said.
+        reason: Box<str>,
+    },
+    /// The venue has greeted, and waits for a login.
+    Greeting,
+    /// Our keys were accepted.
+    LoggedIn {
+        /// How much longer they are taken, if the venue says.
+        life: Option<Duration>,
+    },
+    /// Our keys were refused ([`Fault::Authentication`]), or cannot be taken now ([`Fault::RateLimited`]).
+    LoginRefused {
+        /// The class.
+        fault: Fault,
+        /// What the venue said; nothing of the keys.
         reason: Box<str>,
     },
     /// The venue lives; nothing else is meant.

@@ -53,8 +53,26 @@ pub struct Group {
     pub max_message: usize,
     /// Whether to offer permessage-deflate.
     pub deflate: bool,
-    /// Whether a login must be accepted before subscriptions are sent.
-    pub login: bool,
+    /// How keys are shown, where any are wanted.
+    pub login: Login,
+}
+
+/// How a venue is shown keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// At the door, if at all: in the head of the upgrade, or in its address. Whoever is let in may subscribe.
+    AtTheDoor,
+    /// By a message on the open connection ([`Venue::login`](super::Venue::login)); before it is accepted nothing may
+    /// be subscribed.
+    ByMessage {
+        /// The venue speaks first.
+        greets: bool,
+        /// Other keys may be shown on the same connection later.
+        again: bool,
+        /// How long a login that is refused for now (the place of a connection that is gone is still taken) is tried
+        /// again on the same connection; zero = it is not.
+        patience: Duration,
+    },
 }
 
 /// At most `count` in any window of length `per`.

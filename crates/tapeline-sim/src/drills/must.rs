@@ -31,6 +31,8 @@ pub(crate) enum Must {
     Enter(&'static str),
     /// Lines are left to followers, so many at least.
     Rotate(u64),
+    /// So many keys at least are read anew before they end.
+    Renew(u64),
     /// Books are synchronised anew, between so many and so many times.
     Resync(u64, u64),
     /// So many messages at least cannot be read, and are dropped.
@@ -67,6 +69,9 @@ impl Must {
             Self::Enter(phase) if seen.phases.contains(phase) => Ok(()),
             Self::Enter(phase) => Err(format!("no line is {phase}, only {:?}", seen.phases)),
             Self::Rotate(least) => count("lines left to followers", seen.rotations, from(least)),
+            Self::Renew(least) => {
+                count("keys renewed", seen.struck.get("renew").copied().unwrap_or(0), from(least))
+            }
             Self::Resync(least, most) => count("books synchronised anew", seen.resyncs, (least, most)),
             Self::Drop(least) => count("messages that cannot be read", seen.undecodable, from(least)),
         }

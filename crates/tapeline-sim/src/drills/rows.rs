@@ -142,10 +142,13 @@ faults! {
         "crates/tapeline-core/src/policy/recovery/tests.rs::refused_keys_are_refreshed_once_then_tried_three_times_then_left",
         "crates/tapeline-core/src/feed/tests/keys.rs::refused_keys_are_read_anew_before_each_of_four_tries_and_then_an_operator_is_waited_for",
         "crates/tapeline/tests/library/keys.rs::a_key_that_is_refused_at_the_door_is_read_once_more_before_the_next_try",
+        "crates/tapeline-core/src/feed/tests/login.rs::a_refused_login_is_tried_five_times_with_keys_read_anew_and_then_nobody_is_asked",
+        "crates/tapeline-core/src/feed/tests/login.rs::a_login_that_is_refused_for_now_is_repeated_on_the_same_line_and_pings_are_answered",
     ];
     "FU24" "Keys expire in mid-session." [
         "crates/tapeline-core/src/policy/recovery/tests.rs::accepted_keys_start_the_tries_anew",
         "crates/tapeline/tests/library/keys.rs::a_key_that_expires_in_mid_session_is_replaced_by_what_stands_in_its_file",
+        "crates/tapeline-core/src/feed/tests/login.rs::keys_are_renewed_after_80_percent_of_their_life_on_the_open_line",
     ];
     "FU25" "Messages are no JSON." [
         "crates/tapeline-venues/src/binance/differential.rs::broken_bytes_are_read_alike",

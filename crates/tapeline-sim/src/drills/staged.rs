@@ -148,12 +148,24 @@ impl Entry {
     }
 
     fn staged(&self, first: &str) -> Result<Staged, &'static str> {
-        let Setup { place, lines, endpoints, repair, login, cut_after, told_before, replaced_after } =
-            self.setup;
+        let Setup {
+            place,
+            lines,
+            endpoints,
+            repair,
+            login,
+            key_life,
+            cut_after,
+            told_before,
+            replaced_after,
+        } = self.setup;
         if let Some((_, why)) = VIRTUAL.iter().find(|(name, _)| *name == self.name) {
             return Err(why);
         }
-        if login {
+        if key_life.is_some() {
+            return Err("nobody gives out keys that end over real sockets");
+        }
+        if login.is_some() {
             return Err("the pauses between keys that are refused are no setting");
         }
         if told_before.is_some() {

@@ -1,11 +1,11 @@
 //! Every drill: what is done, to which feed, and what must hold.
 
 use super::must::Must::{
-    self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Miss, Notice, Poll, Reach, Recover, Repair, Resync,
-    Rotate,
+    self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Miss, Notice, Poll, Reach, Recover, Renew, Repair,
+    Resync, Rotate,
 };
 use crate::world::scene::Act::{self, Towards, Venue, Way};
-use crate::world::scene::{Own, Setup, Side, Where};
+use crate::world::scene::{Door, Own, Setup, Side, Where};
 
 /// One drill.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ const ONE: Setup = Setup {
     lines: 1,
     endpoints: 2,
     repair: true,
-    login: false,
+    login: None,
+    key_life: None,
     cut_after: None,
     told_before: None,
     replaced_after: None,
@@ -38,7 +39,11 @@ const TWO: Setup = Setup { lines: 2, ..ONE };
 const FUTURES: Setup = Setup { place: Where::Futures, ..ONE };
 
 /// A venue that lets nobody in without a key.
-const LOGIN: Setup = Setup { login: true, ..ONE };
+const LOGIN: Setup = Setup { login: Some(Door::Head), ..ONE };
+/// The same with the key in a message after the upgrade, on one endpoint.
+const MESSAGE: Setup = Setup { login: Some(Door::Message), ..ONE };
+/// Keys of two minutes, shown by a message.
+const ENDING: Setup = Setup { key_life: Some(120), ..MESSAGE };
 
 /// Every connection breaks: what concerns dials and snapshots needs some.
 const CUT: Act = Way(Own::AllReset, 0);
@@ -182,6 +187,24 @@ drills! {
     "keys-refused" ["FU23"] LOGIN, 330, [(0, Act::Revoke), (150, Act::Issue), (160, FORGIVE)],
         [BeFelt, Enter("halted"), Reach("poll"), Recover(190.0), Dial(6)],
         "The key is refused for good: five dials, then REST only until an operator has put another one there.";
+    "keys-renewed" ["FU24"] ENDING, 430, [],
+        [BeUnfelt, Renew(3), Declare(0), Dial(0)],
+        "Keys end after two minutes: others are shown on the open connection before.";
+    "keys-followed" ["FU24"] Setup { login: Some(Door::Head), ..ENDING }, 430, [],
+        [BeUnfelt, Renew(3), Rotate(3), Declare(0)],
+        "Keys end after two minutes and are shown at the door only: another connection takes over before.";
+    "keys-followed-ab" ["FU24"] Setup { login: Some(Door::Head), key_life: Some(120), ..TWO }, 430, [],
+        [BeUnfelt, Renew(3), Rotate(6), Declare(0)],
+        "The same with two lines, never both at once.";
+    "keys-outlived" ["FU24"] Setup { login: Some(Door::Once), ..ENDING }, 430, [],
+        [BeFelt, Renew(3), Recover(5.0), Declare(0)],
+        "Keys end after two minutes, and the venue allows one connection and one login on it: each end is felt for a moment.";
+    "login-refused" ["FU23"] MESSAGE, 330, [(0, Act::Revoke), (150, Act::Issue), (160, FORGIVE)],
+        [BeFelt, Enter("halted"), Reach("poll"), Recover(190.0), Dial(6)],
+        "A login by message is refused for good: five tries, then REST only until an operator has put another key there.";
+    "login-unanswered" ["FU23", "FU45"] MESSAGE, 180, [(0, Venue("lost-ack times=1")), (0, CUT)],
+        [BeFelt, Recover(25.0), Declare(0), Dial(3)],
+        "A login by message is not answered: the connection is given up after ten seconds.";
     "malformed" ["FU25", "FU26"] ONE, 150, [
         (0, Venue("truncate every=20 times=1")), (30, Venue("bad-utf8 every=20 times=1")),
         (60, Venue("two-values every=20 times=1")),

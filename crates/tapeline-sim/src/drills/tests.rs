@@ -135,6 +135,10 @@ fn a_planted_mistake_fails_a_drill() {
         (Defect::PollOn, "all-endpoints-down"),
         (Defect::ServeCacheAsLive, "everything-down"),
         (Defect::OutageFromNotice, "stall"),
+        (Defect::NeverRenewKeys, "keys-renewed"),
+        (Defect::NeverRenewKeys, "keys-followed"),
+        (Defect::CutToRenewKeys, "keys-renewed"),
+        (Defect::CutToRenewKeys, "keys-followed-ab"),
         (Defect::LostUnentered, "reset-unrepaired"),
         (Defect::FetchedAsReceived, "missing-trades"),
     ];

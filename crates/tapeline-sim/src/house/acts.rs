@@ -14,6 +14,10 @@ pub(crate) enum Later {
     Say(Say),
     /// With this it ends.
     End(Say),
+    /// It should have logged in by then.
+    LoginDue,
+    /// The key that it has shown ends.
+    KeyEnds,
 }
 
 impl House {
@@ -29,6 +33,8 @@ impl House {
         match what {
             Later::Say(say) => self.say(socket, say),
             Later::End(farewell) => self.end(socket, farewell),
+            Later::LoginDue => self.end_unknown(socket),
+            Later::KeyEnds => self.end_with_key(socket),
         }
     }
 
@@ -112,16 +118,20 @@ impl House {
             let error = r#"{"error":{"code":2,"msg":"Invalid request: unknown error"}}"#;
             return self.say(id, Say::Text(Bytes::from_static(error.as_bytes())));
         }
+        let login = self.login_on(id, text).map(|answer| (answer, Change::Nothing));
         let Some(known) = self.sockets.get_mut(&id) else { return };
-        let (reply, change) = known.session.request(text);
+        let (reply, change): (Bytes, Change) = login.unwrap_or_else(|| {
+            let (reply, change) = known.session.request(text);
+            (reply.into(), change)
+        });
         match (kind, trouble) {
             (Some(Kind::LostAck), _) => {}
-            (Some(Kind::AckAfterData), _) => known.answer_after_data(reply.into()),
+            (Some(Kind::AckAfterData), _) => known.answer_after_data(reply),
             (Some(Kind::LateAck), Some(trouble)) => {
-                self.later(trouble.nanos(5_000), id, Later::Say(Say::Text(reply.into())));
+                self.later(trouble.nanos(5_000), id, Later::Say(Say::Text(reply)));
             }
             (Some(Kind::WrongId), _) => self.say(id, Say::Text(with_wrong_id(&reply).into())),
-            _ => self.say(id, Say::Text(reply.into())),
+            _ => self.say(id, Say::Text(reply)),
         }
         match change {
             Change::Nothing | Change::Combined(_) => {}
@@ -165,8 +175,8 @@ impl House {
 }
 
 /// The answer to somebody else's request.
-fn with_wrong_id(reply: &str) -> String {
-    let mut value: Value = serde_json::from_str(reply).unwrap_or_default();
+fn with_wrong_id(reply: &[u8]) -> String {
+    let mut value: Value = serde_json::from_slice(reply).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("id".to_owned(), Value::from(987_654_321));
     }

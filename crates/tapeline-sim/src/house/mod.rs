@@ -45,6 +45,7 @@ use date::http_date;
 use floor::Floor;
 pub(crate) use floor::nanos;
 use gate::Gate;
+use login::Lock;
 use rest::Target;
 use routes::{Printer, Routes};
 use socket::{Bell, Socket};
@@ -78,8 +79,8 @@ pub struct House {
     dice: Rng,
     now: u64,
     next_socket: u64,
-    /// The key that sockets must show, if they must.
-    login: Option<String>,
+    /// The keys that sockets must show, if they must.
+    lock: Lock,
 }
 
 /// What a house performs.
@@ -146,7 +147,7 @@ impl House {
             dice: Rng::new(options.market.seed, u64::MAX - 2),
             now: 0,
             next_socket: 0,
-            login: None,
+            lock: Lock::default(),
             options,
         }
     }
@@ -184,10 +185,14 @@ impl House {
         self.report.connects += 1;
         self.report.open += 1;
         let mut socket = Socket::new(&self.options, self.now, from, &opening);
-        // The number of streams was checked before.
-        let fresh = socket.session.add(&opening.streams).unwrap_or_default();
+        let mut fresh = Vec::new();
+        if !self.lock.is_by_message() {
+            // The number of streams was checked before.
+            fresh = socket.session.add(&opening.streams).unwrap_or_default();
+        }
         self.sockets.insert(id, socket);
         self.curtain.touch(self.now);
+        self.greet(id, key);
         if !fresh.is_empty() {
             self.subscribe(id, &fresh);
         }

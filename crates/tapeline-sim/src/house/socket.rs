@@ -23,6 +23,8 @@ pub(crate) struct Socket {
     pub(crate) from: IpAddr,
     /// The host that was called.
     pub(crate) host: Box<str>,
+    /// The key that it has shown.
+    pub(crate) key: Option<String>,
     pub(crate) session: Session,
     pub(crate) base: Base,
     /// Times are told in microseconds.
@@ -61,6 +63,7 @@ impl Socket {
         Self {
             from,
             host: opening.host.as_str().into(),
+            key: None,
             session: Session {
                 combined: opening.combined,
                 limit: options.streams,

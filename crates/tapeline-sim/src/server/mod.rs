@@ -171,6 +171,12 @@ impl Server {
         self.shared.room.with(|house, now| house.set_login(now, key))
     }
 
+    /// Whether keys are shown by a message on the open socket (`{"action":"auth","key":…,"secret":…}`), and no longer at
+    /// the door.
+    pub fn ask_by_message(&self, by_message: bool) {
+        self.shared.room.with(|house, _| house.ask_by_message(by_message));
+    }
+
     /// The open sockets, oldest first: the number by which troubles call each, and the host that it called.
     pub fn sockets(&self) -> Vec<(u64, String)> {
         let told =

@@ -11,10 +11,11 @@ use super::guarded::shown;
 use super::host::{Down, Link, Up, text_of};
 use super::oracle::Plea;
 use super::reader::Habit;
+use super::scene::key;
 use super::trace::Deed;
 use super::weather::{Fate, Passage, broken};
 use super::{Event, World};
-use crate::house::{Kind, Reply, Say, SocketId};
+use crate::house::{Kind, Reply, Say, SocketId, nanos};
 
 /// So many messages of a connection are taken in before the feed is driven again: about what a socket's buffer holds.
 pub(super) const BATCH: usize = 64;
@@ -29,6 +30,7 @@ impl World {
         match action {
             Action::Dial { line, request, give_up } => self.dial(host, line, &request, give_up.0),
             Action::Send { line, text } => self.send(host, line, Up::Text(text)),
+            Action::Login { line, text } => self.send(host, line, Up::Text(text.0)),
             Action::Ping { line, payload } => self.send(host, line, Up::Ping(payload)),
             Action::Pong { line, payload } => self.send(host, line, Up::Pong(payload)),
             Action::Close { line, .. } => self.hang_up(host, line),
@@ -42,8 +44,20 @@ impl World {
         if self.is_away(host, || Event::Keys(host)) {
             return;
         }
+        self.mint(host);
         let (time, keys) = (self.time(), self.hosts[host].vault.clone());
         self.hosts[host].with(|feed| feed.handle(time, Input::Keys { keys }));
+    }
+
+    /// Where keys end, a new one is given out whenever they are read.
+    fn mint(&mut self, host: usize) {
+        let (now, place) = (self.now, &mut self.hosts[host]);
+        let Some(life) = place.config.keys.as_ref().and_then(|keys| keys.life) else { return };
+        place.issued += 1;
+        let minted = key(place.issued);
+        self.houses[place.house].add_login(now, &minted.secret, now + nanos(life));
+        place.vault = Some(minted.lasting(life));
+        *self.struck.entry("renew").or_default() += 1;
     }
 
     fn dial(&mut self, host: usize, line: LineId, request: &DialRequest, give_up: u64) {
@@ -231,6 +245,7 @@ impl World {
             let ends = say.is_end();
             self.put_down(host, number, say);
             if ends {
+                self.oracles.disturb(host, self.now + LOST);
                 let place = &mut self.hosts[host];
                 if let Some(link) = place.links.get_mut(&number) {
                     link.socket = None;

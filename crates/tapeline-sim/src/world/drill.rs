@@ -13,7 +13,7 @@ use tapeline_venues::binance::Binance;
 
 use super::agenda::Agenda;
 use super::clock::{Clock, MS, SEC};
-use super::guarded::Guarded;
+use super::guarded::{Door, Guarded};
 use super::host::Host;
 use super::oracle::{Oracle, Oracles};
 use super::plan::{MARKETS, Plan, symbols};
@@ -21,7 +21,7 @@ use super::reader::{Habit, Reader};
 use super::trace::{Moment, Trace};
 use super::weather::Weather;
 use super::{Event, Figures, World};
-use crate::house::House;
+use crate::house::{House, nanos};
 use crate::rng::Rng;
 
 /// What to run.
@@ -157,15 +157,21 @@ impl World {
         let end = seconds * SEC;
         let mut houses: Vec<House> = plan.houses.iter().cloned().map(House::new).collect();
         for (house, config) in houses.iter_mut().zip(&plan.configs) {
-            house.set_login(0, config.keys.as_ref().map(|keys| keys.secret.as_str()));
+            house.set_login(0, None);
+            if let Some(keys) = &config.keys {
+                house.add_login(0, &keys.secret, keys.life.map_or(u64::MAX, nanos));
+            }
+        }
+        for (house, door) in houses.iter_mut().zip(plan.doors) {
+            house.ask_by_message(door.is_some_and(|door| door != Door::Head));
         }
         let hosts: Vec<Host> = (0..MARKETS.len())
             .map(|place| {
                 let (latency, jitter) = plan.ways[place];
                 let weather = Weather::new(latency, jitter, Rng::new(seed, 20 + place as u64));
                 let config = drill.plain_or(&plan.configs[place]);
-                let venue: Arc<dyn Venue> = match &config.keys {
-                    Some(_) => Arc::new(Guarded::new(MARKETS[place])),
+                let venue: Arc<dyn Venue> = match plan.doors[place] {
+                    Some(door) => Arc::new(Guarded::new(MARKETS[place], door)),
                     None => Arc::new(Binance::new(MARKETS[place])),
                 };
                 Host::new(place, venue, config, seed.wrapping_add(place as u64), weather)

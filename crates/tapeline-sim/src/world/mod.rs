@@ -39,7 +39,7 @@ mod trace;
 mod weather;
 
 pub use self::drill::{Drill, Outcome, Violation, drill, twins};
-pub use self::guarded::Guarded;
+pub use self::guarded::{Door, Guarded};
 pub use self::kinds::fault_names;
 
 use std::collections::BTreeMap;
@@ -287,6 +287,7 @@ impl World {
                 format!("host {host} line {line} dials {} until {}", request.url, trace::Moment(give_up.0))
             }
             Action::Send { line, text } => format!("host {host} line {line} > {text}"),
+            Action::Login { line, .. } => format!("host {host} line {line} > its keys"),
             Action::Ping { line, .. } => format!("host {host} line {line} > ping"),
             Action::Pong { line, .. } => format!("host {host} line {line} > pong"),
             Action::Close { line, code } => format!("host {host} line {line} > close {code}"),

@@ -7,6 +7,7 @@ use tapeline_core::data::topic::Topic;
 use tapeline_venues::binance::Market;
 
 use super::clock::{DAWN_MS, MS, SEC};
+use super::guarded::Door;
 use super::kinds::{FaultKind, Own};
 use crate::exchange::{MarketOptions, Symbol, Temper};
 use crate::house::HouseOptions;
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) ways: Vec<(u64, u64)>,
     /// By host.
     pub(crate) configs: Vec<FeedConfig>,
+    /// By host: where a key is shown, if one is wanted.
+    pub(crate) doors: [Option<Door>; MARKETS.len()],
 }
 
 impl Plan {
@@ -63,7 +66,7 @@ impl Plan {
         let strikes = if calm { Vec::new() } else { strikes(seed, length, &mut dice) };
         let mut dice = Rng::new(seed, 8);
         let configs = MARKETS.map(|market| settings(market, &mut dice)).to_vec();
-        Self { houses, topics, strikes, ways, configs }
+        Self { houses, topics, strikes, ways, configs, doors: [None; MARKETS.len()] }
     }
 
     /// The wall clock is set again and again, and all else stays as it is.

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use tapeline_core::data::channel::Channel;
-use tapeline_core::venue::{BookRule, Chain, Confirm, Group, Profile, Promise, Rate, RestLimit, Sequencing};
+use tapeline_core::venue::{
+    BookRule, Chain, Confirm, Group, Login, Profile, Promise, Rate, RestLimit, Sequencing,
+};
 
 use super::Market;
 
@@ -54,7 +56,7 @@ const fn group(name: &'static str, streams_per_line: usize) -> Group {
         overlap: true,
         max_message: MAX_MESSAGE,
         deflate: true,
-        login: false,
+        login: Login::AtTheDoor,
     }
 }
 

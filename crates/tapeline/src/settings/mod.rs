@@ -34,7 +34,7 @@ pub use keys::{KEYS, Key, SECTIONS};
 pub use problem::{Origin, Problem, Problems};
 pub use reference::reference;
 pub use schema::schema;
-pub use secret::{Secret, read as read_secret};
+pub use secret::{Secret, read as read_secret, read_lasting};
 pub use value::{Kind, Value};
 
 /// The configuration in effect.
@@ -303,10 +303,8 @@ impl Settings {
     /// What a venue's feed is told at its start; `None` for an unknown venue.
     pub fn feed(&self, venue: &str) -> Option<FeedConfig> {
         let venue = self.venues.get(venue)?;
-        let keys = venue.secret.as_ref().map(|secret| Keys {
-            id: venue.key_id.clone().unwrap_or_default(),
-            secret: secret.expose().to_owned(),
-        });
+        let id = venue.key_id.clone().unwrap_or_default();
+        let keys = venue.secret.as_ref().map(|secret| Keys::new(id, secret.expose()));
         Some(FeedConfig {
             streams: venue.streams.clone(),
             rest: venue.rest.clone(),

@@ -233,8 +233,8 @@ impl Reader {
             (value, _) => value,
         };
         let value = match value {
-            Value::Path(Some(file)) if from_file => match secret::read(&file) {
-                Ok(text) => Value::Secret(Some(Secret::from_file(text, file))),
+            Value::Path(Some(file)) if from_file => match secret::read_lasting(&file) {
+                Ok((text, _)) => Value::Secret(Some(Secret::from_file(text, file))),
                 Err(got) => {
                     return self.problem(origin, shown_path, "a readable file with one secret in it", got);
                 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use tapeline_core::time::Unix;
+
 /// Text that must never reach a log, a message or a listing. Its `Debug` form shows nothing of it, it
 /// has no `Display` form, and reading it takes a word that is easy to search for.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,17 +50,45 @@ const LARGEST: u64 = 64 << 10;
 /// # Errors
 /// What is wrong with the file; never anything of what it holds.
 pub fn read(file: &Path) -> Result<String, Cow<'static, str>> {
+    match text(file)?.trim() {
+        "" => Err("an empty file".into()),
+        secret if secret.contains(char::is_control) => Err("several lines".into()),
+        secret => Ok(secret.to_owned()),
+    }
+}
+
+/// The same of a file that may tell in a second line, `expires = N`, in which Unix second the secret ends.
+///
+/// # Errors
+/// What is wrong with the file; never anything of what it holds.
+pub fn read_lasting(file: &Path) -> Result<(String, Option<Unix>), Cow<'static, str>> {
+    let text = text(file)?;
+    let mut lines = text.trim().lines();
+    let secret = lines.next().unwrap_or_default().trim();
+    let ends = match (lines.next(), lines.next()) {
+        (None, _) => None,
+        (Some(line), None) => {
+            let second = line.split_once('=').filter(|(word, _)| word.trim() == "expires");
+            let second = second.and_then(|(_, second)| second.trim().parse::<u32>().ok());
+            let second = second.ok_or("several lines, the second of which is no `expires = SECOND`")?;
+            Some(Unix::from_millis(i64::from(second) * 1_000))
+        }
+        _ => return Err("several lines".into()),
+    };
+    match secret {
+        "" => Err("an empty file".into()),
+        secret if secret.contains(char::is_control) => Err("several lines".into()),
+        secret => Ok((secret.to_owned(), ends)),
+    }
+}
+
+fn text(file: &Path) -> Result<String, Cow<'static, str>> {
     let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
     if size > LARGEST {
         return Err("a file that is too large".into());
     }
     let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| "bytes that are no UTF-8")?;
-    match text.trim() {
-        "" => Err("an empty file".into()),
-        secret if secret.contains(char::is_control) => Err("several lines".into()),
-        secret => Ok(secret.to_owned()),
-    }
+    String::from_utf8(bytes).map_err(|_| "bytes that are no UTF-8".into())
 }
 
 /// The rights of everybody to a file, if it has any: 4 = read, 2 = write. Its group is its owner's affair.

@@ -133,7 +133,7 @@ impl Rig {
                 let refusal = Refusal::new(Fault::Transient, "connection refused");
                 self.feed.handle(now, Input::Fetched { id, result: Err(refusal) });
             }
-            Action::Pong { .. } | Action::ReadKeys => {}
+            Action::Pong { .. } | Action::Login { .. } | Action::ReadKeys => {}
         }
     }
 }

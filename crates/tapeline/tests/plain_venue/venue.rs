@@ -8,7 +8,7 @@ use tapeline::core::data::event::{Quote, Side, Trade};
 use tapeline::core::policy::fault::Fault;
 use tapeline::core::venue::{
     Change, Confirm, DecodeError, Decoded, DialRequest, Fetch, Group, HttpReply, HttpRequest, Item, Keys,
-    LineId, Names, Profile, Promise, Rate, Refusal, Request, RestLimit, Route, Sequencing,
+    LineId, Login, Names, Profile, Promise, Rate, Refusal, Request, RestLimit, Route, Sequencing,
 };
 use tapeline::{Channel, Data, Topic, TopicError, Venue};
 
@@ -35,7 +35,7 @@ static PROFILE: Profile = Profile {
         overlap: true,
         max_message: 64 << 10,
         deflate: false,
-        login: false,
+        login: Login::AtTheDoor,
     }],
     channels: &[
         Promise { channel: Channel::Trade, sequence: Sequencing::Contiguous, period: None },

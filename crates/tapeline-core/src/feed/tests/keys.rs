@@ -10,7 +10,7 @@ use crate::policy::recovery::Recovery;
 use crate::venue::{Keys, LineId};
 
 fn keys(secret: &str) -> Option<Keys> {
-    Some(Keys { id: "toy".into(), secret: secret.into() })
+    Some(Keys::new("toy", secret))
 }
 
 /// A bench with keys and one reader.

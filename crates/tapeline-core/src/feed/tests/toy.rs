@@ -16,8 +16,8 @@ use crate::policy::fault::Fault;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{
     BookRule, Chain, Change, Confirm, DecodeError, Decoded, DialRequest, Fetch, Group, HttpReply,
-    HttpRequest, Item, Keys, LineId, Names, Profile, Promise, Rate, Refusal, Request, RestLimit, Route,
-    Sequencing, Span, TopicId, Venue,
+    HttpRequest, Item, Keys, LineId, Login, Names, Profile, Promise, Rate, Refusal, Request, RestLimit,
+    Route, Sequencing, Span, TopicId, Venue,
 };
 
 pub(super) struct Toy(Profile);
@@ -33,7 +33,19 @@ const GROUPS: &[Group] = &[Group {
     overlap: true,
     max_message: 1 << 20,
     deflate: false,
-    login: false,
+    login: Login::AtTheDoor,
+}];
+
+/// The toy behind a login by message, which may be repeated on an open line.
+pub(super) const LOGIN: &[Group] = &[Group {
+    login: Login::ByMessage { greets: true, again: true, patience: Duration::from_secs(20) },
+    ..GROUPS[0]
+}];
+/// One connection, on which keys are shown once.
+pub(super) const ONCE: &[Group] = &[Group {
+    login: Login::ByMessage { greets: false, again: false, patience: Duration::ZERO },
+    overlap: false,
+    ..GROUPS[0]
 }];
 
 const fn promise(channel: Channel, sequence: Sequencing) -> Promise {
@@ -50,12 +62,12 @@ const CHANNELS: &[Promise] = &[
 ];
 
 impl Toy {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn of(groups: &'static [Group]) -> Arc<Self> {
         Arc::new(Self(Profile {
             id: "toy",
             streams: &["ws://a", "ws://b"],
             rest: &["http://a"],
-            groups: GROUPS,
+            groups,
             channels: CHANNELS,
             book: Some(BookRule { chain: Chain::Contiguous, snapshot_levels: 1_000 }),
             rest_limit: RestLimit { weight: 100, per: 60 * SECOND },
@@ -108,6 +120,10 @@ impl Venue for Toy {
         DialRequest { url, headers, subprotocols: vec![], deflate: false, max_message: 100 }
     }
 
+    fn login(&self, _: u8, keys: &Keys) -> Option<String> {
+        Some(format!("I am {}", keys.secret))
+    }
+
     fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>) {
         let own = |streams: &[&str]| streams.iter().map(|s| (*s).into()).collect::<Vec<Box<str>>>();
         let text = format!("+{} -{}", change.added.join("|"), change.removed.join("|"));
@@ -133,6 +149,7 @@ impl Venue for Toy {
                     reason: "no such toy".into(),
                 });
             }
+            "hello" | "in" | "out" | "busy" => out.items.push(login(kind, words.next())),
             "bye" => out.items.push(Item::Goodbye),
             // An array of mark prices, by symbol.
             "k" => {
@@ -205,6 +222,17 @@ impl Venue for Toy {
     }
 }
 
+/// What is said of logins.
+fn login(kind: &str, seconds: Option<&str>) -> Item {
+    let refused = |fault| Item::LoginRefused { fault, reason: "not you".into() };
+    match kind {
+        "hello" => Item::Greeting,
+        "in" => Item::LoggedIn { life: seconds.and_then(|word| word.parse().ok()).map(Duration::from_secs) },
+        "busy" => refused(Fault::SLOWED),
+        _ => refused(Fault::Authentication),
+    }
+}
+
 /// The candle of one second of the venue's time, as a list or a stream tells it.
 pub(super) fn candle(topic: TopicId, second: u64, closed: bool) -> Item {
     let start = Unix::from_millis(i64::try_from(second).unwrap() * 1_000);
@@ -239,8 +267,12 @@ impl Bench {
     }
 
     pub(super) fn with(config: FeedConfig, memory: Memory) -> Self {
+        Self::of(GROUPS, config, memory)
+    }
+
+    pub(super) fn of(groups: &'static [Group], config: FeedConfig, memory: Memory) -> Self {
         let now = Time { mono: Mono(1_000_000_000_000), unix: Unix(1_700_000_000_000_000_000) };
-        Self { feed: Feed::new(Toy::new(), config, memory, 7), now, todo: VecDeque::new() }
+        Self { feed: Feed::new(Toy::of(groups), config, memory, 7), now, todo: VecDeque::new() }
     }
 
     pub(super) fn reader(id: u64, rule: Overflow) -> (Subscriber, Outbox) {

@@ -218,7 +218,7 @@ impl<V: Far> Rig<V> {
                 }
             }
             // Nobody has any here.
-            Action::ReadKeys => {}
+            Action::Login { .. } | Action::ReadKeys => {}
             Action::Fetch { id, topic, why, request } => {
                 let asked = Box::new(Asked { id, topic, why, request, sent: self.now });
                 match self.weather.errand(self.now) {

@@ -244,7 +244,7 @@ impl Oracles {
                 watch.fresh.asked(line.slot, text);
                 watch.pace.said(now, *line)
             }
-            Action::Ping { line, .. } => watch.pace.said(now, *line),
+            Action::Login { line, .. } | Action::Ping { line, .. } => watch.pace.said(now, *line),
             Action::Pong { line, payload } => {
                 watch.pace.ponged(*line, payload);
                 watch.pace.said(now, *line)

@@ -14,6 +14,11 @@ const LEGAL: &[(&str, &str)] = &[
     ("dialling", "waiting"),
     ("dialling", "halted"),
     ("dialling", "idle"),
+    ("dialling", "logging_in"),
+    ("logging_in", "live"),
+    ("logging_in", "waiting"),
+    ("logging_in", "halted"),
+    ("logging_in", "idle"),
     ("live", "waiting"),
     ("live", "dialling"),
     ("live", "halted"),
@@ -97,6 +102,7 @@ impl Phases {
         }
         let (least, most) = match phase {
             "dialling" => ((0, 1), (0, 1)),
+            "logging_in" => ((1, 0), (1, 0)),
             "live" => ((1, 0), (1, 1)),
             _ => ((0, 0), (0, 0)),
         };

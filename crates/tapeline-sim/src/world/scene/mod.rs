@@ -20,6 +20,7 @@ use self::seen::Notes;
 use super::World;
 use super::clock::SEC;
 use super::drill::Drill;
+pub(crate) use super::guarded::Door;
 use super::plan::Plan;
 use super::trace::Moment;
 use crate::exchange::Temper;
@@ -88,8 +89,10 @@ pub(crate) struct Setup {
     pub(crate) endpoints: usize,
     /// Whether missed events are asked for.
     pub(crate) repair: bool,
-    /// Whether the venue wants a key.
-    pub(crate) login: bool,
+    /// Where the venue wants to see a key, if it does …
+    pub(crate) login: Option<Door>,
+    /// … and how long it takes each, in seconds; those that are read are new ones then.
+    pub(crate) key_life: Option<u64>,
     /// The venue cuts connections of this age, in seconds …
     pub(crate) cut_after: Option<u64>,
     /// … and says so, so many seconds before.
@@ -159,16 +162,22 @@ fn plan(scene: &Scene<'_>, host: usize, seconds: u64) -> Plan {
         config.streams = places.iter().take(setup.endpoints).map(ToString::to_string).collect();
         config.limits.repair = setup.repair;
     }
-    plan.configs[host].keys = setup.login.then(|| key(0));
+    plan.configs[host].keys = setup.login.map(|_| lasting(key(0), setup.key_life));
+    plan.doors[host] = setup.login;
     if let Some(age) = setup.replaced_after {
         plan.configs[host].timing.line_lifetime = secs(age);
     }
     plan
 }
 
+/// A key that ends, if keys do.
+pub(super) fn lasting(key: Keys, seconds: Option<u64>) -> Keys {
+    Keys { life: seconds.map(Duration::from_secs), ..key }
+}
+
 /// The key of this number, as the venue gives it out.
-fn key(number: u32) -> Keys {
-    Keys { id: "drill".to_owned(), secret: format!("key-{number}") }
+pub(super) fn key(number: u32) -> Keys {
+    Keys::new("drill", format!("key-{number}"))
 }
 
 impl World {
