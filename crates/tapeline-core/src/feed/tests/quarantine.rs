@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::toy::{Bench, SECOND, market, read};
 use crate::config::FeedConfig;
-use crate::feed::{Command, Input, Memory};
+use crate::feed::{Action, Command, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::policy::alert::Rule;
 use crate::policy::breaker;
@@ -189,6 +189,7 @@ fn replies_that_break_their_translation_set_a_topic_aside_and_blame_no_endpoint(
     assert!(two.is_set_aside());
     let status = two.bench.feed.status(two.bench.now);
     assert_eq!((status.decode_panics, status.endpoints.last().unwrap().breaker), (3, breaker::State::Closed));
+    assert!(!Refusal::panic().fault.counts_for_breaker());
     two.b_has_all();
 }
 
@@ -268,4 +269,74 @@ fn a_topic_that_crashes_the_feed_is_set_aside_by_its_successor() {
     let mut bench = Bench::with(FeedConfig::default(), memory);
     bench.subscribe("toy:book:X", &who);
     assert_eq!(topic(&mut bench).quarantine, None, "an operator forgave everything");
+}
+
+#[test]
+fn panics_whose_topic_is_known_are_not_held_against_the_line() {
+    let mut two = Two::new();
+    two.boom(3);
+    for _ in 0..2 {
+        two.bench.hear(two.line, "boom t B");
+    }
+    let status = two.bench.feed.status(two.bench.now);
+    assert_eq!((status.lines[0].stats.drops, status.lines[0].stats.undecodable), (0, 5));
+    // Those of nobody are, as any other message that cannot be read.
+    for _ in 0..5 {
+        two.bench.hear(two.line, "panic");
+    }
+    assert_eq!(two.bench.feed.status(two.bench.now).lines[0].stats.drops, 1);
+}
+
+#[test]
+fn a_reply_that_was_on_its_way_is_not_published() {
+    let mut two = Two::new();
+    two.bench.hear(two.line, "t R 9 1");
+    two.flow(SECOND);
+    let (fetch, from, to) = two.bench.backfill();
+    two.boom(3);
+    assert_eq!(market(&mut two.r), ["event 1 id=1", "gap 2 2-8", "event 3 id=9"], "what had come goes out");
+    two.bench.give(fetch, from..=to);
+    assert_eq!(market(&mut two.r), Vec::<String>::new());
+}
+
+#[test]
+fn its_own_silence_is_not_held_against_it() {
+    let mut two = Two::new();
+    for id in 2..62 {
+        two.bench.hear(two.line, &format!("t R {id} 1"));
+        two.flow(SECOND / 2);
+    }
+    two.boom(3);
+    assert_eq!(two.asked(), ["+ -t R"]);
+    two.flow(61 * SECOND);
+    assert_eq!(two.asked(), ["+t R -"]);
+    two.flow(8 * SECOND);
+    two.bench.todo.retain(|action| matches!(action, Action::Send { .. }));
+    assert_eq!(two.asked(), Vec::<String>::new(), "it is not mute: nothing was asked of it");
+}
+
+/// Whether a topic that was set aside is asked for again, and what comes of it delivered.
+fn comes_back() -> bool {
+    let mut two = Two::new();
+    two.boom(3);
+    two.asked();
+    two.flow(61 * SECOND);
+    let asked = two.asked();
+    two.bench.hear(two.line, "t R 2 1");
+    asked == ["+t R -"] && market(&mut two.r).last().is_some_and(|line| line.ends_with("id=2"))
+}
+
+#[test]
+fn who_was_set_aside_comes_back() {
+    assert!(comes_back());
+}
+
+#[cfg(feature = "defects")]
+#[test]
+fn a_quarantine_that_never_ends_is_noticed() {
+    use crate::defect::{Defect, plant};
+    plant(Some(Defect::EndlessQuarantine));
+    let back = comes_back();
+    plant(None);
+    assert!(!back, "a planted mistake is not noticed");
 }

@@ -122,7 +122,7 @@ causes! {
     "Report it with the samples in `tapeline status`: it is a mistake of ours. A quarantined topic comes back by itself with what it missed; `tapeline recover VENUE` tries it at once."
     Restarts "restarts" Recovery Nothing false
     "A part of the program crashed and was restarted, more than once in a short time."
-    "Report the cause shown with it. After too many restarts the venue is halted, which is `core_down`."
+    "Report the cause shown with it. After too many restarts of a feed its venue is halted, which is `core_down`; if it is a part without which nothing is served, `serve` leaves with exit code 70 and says why."
     RotationFailed "rotation_failed" Recovery Nothing true
     "A line could not be replaced before the venue cuts it."
     "Look why the new line does not come up in `tapeline status`; `tapeline rotate` tries again."
