@@ -381,7 +381,7 @@ impl Hub {
             keys,
             through: Arc::clone(&self.0.through),
             memory: Arc::clone(&self.0.memory),
-            logs: self.0.memory.account("logs"),
+            logs: self.0.memory.account("logs", false),
             chaos: config.chaos.as_ref().map(|chaos| Tap::new(chaos, adapter.profile().id)),
         };
         let seed = config.seed.unwrap_or_else(drawn);

@@ -33,6 +33,8 @@ const WATCHFUL: u64 = 60;
 const TARGET: u64 = Step::Refuse.at() - 5;
 /// Up to which share more is taken between two looks, in percent.
 const FILL: u64 = 98;
+/// Looks after which a part that tells all the time what it holds is said to hang.
+const SILENT: u64 = 50;
 /// For less than this nobody is cut off: it would free nothing.
 const WORTH: u64 = 16 << 10;
 
@@ -63,6 +65,13 @@ pub struct MemoryStatus {
     pub cut: u64,
 }
 
+/// An account, and whether its part tells all the time what it holds.
+#[derive(Debug)]
+struct Held {
+    account: Weak<Account>,
+    steady: bool,
+}
+
 /// An outbox, and whether it may be cut off.
 #[derive(Debug)]
 struct Queue {
@@ -76,7 +85,7 @@ pub(crate) struct Memory {
     step: AtomicU8,
     refused: AtomicU64,
     cut: AtomicU64,
-    accounts: Mutex<Vec<Weak<Account>>>,
+    accounts: Mutex<Vec<Held>>,
     queues: Mutex<Vec<Queue>>,
     status: Mutex<MemoryStatus>,
     system: System,
@@ -161,10 +170,10 @@ impl Memory {
         self.cut.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An account for a part of the process.
-    pub(crate) fn account(&self, part: &'static str) -> Arc<Account> {
+    /// An account for a part of the process, which tells all the time what it holds if it is `steady`.
+    pub(crate) fn account(&self, part: &'static str, steady: bool) -> Arc<Account> {
         let account = Arc::new(Account::new(part, Arc::clone(&self.room)));
-        lock(&self.accounts).push(Arc::downgrade(&account));
+        lock(&self.accounts).push(Held { account: Arc::downgrade(&account), steady });
         account
     }
 
@@ -186,7 +195,8 @@ impl Memory {
     fn parts(&self) -> BTreeMap<&'static str, u64> {
         let mut parts = BTreeMap::new();
         lock(&self.accounts).retain(|account| {
-            let Some(account) = account.upgrade() else { return false };
+            let Some(account) = account.account.upgrade() else { return false };
+            account.look();
             *parts.entry(account.part()).or_default() += account.held();
             true
         });
@@ -198,6 +208,14 @@ impl Memory {
         });
         parts.insert("outboxes", queued);
         parts
+    }
+
+    /// How many parts that tell all the time what they hold have been silent for five seconds, and what one of them is.
+    pub(crate) fn silent(&self) -> Option<(usize, &'static str)> {
+        let accounts = lock(&self.accounts);
+        let steady = accounts.iter().filter(|held| held.steady).filter_map(|held| held.account.upgrade());
+        let silent: Vec<_> = steady.filter(|account| account.looks() > SILENT).map(|a| a.part()).collect();
+        silent.first().map(|part| (silent.len(), *part))
     }
 
     /// Queues hold less from now on, or as much as before.
@@ -216,7 +234,7 @@ impl Memory {
             let held = queue.gauge.stats().map_or(0, |stats| stats.bytes as u64);
             holders.push((held, held, Holder::Queue(queue.gauge.clone())));
         }
-        for account in lock(&self.accounts).iter().filter_map(Weak::upgrade) {
+        for account in lock(&self.accounts).iter().filter_map(|held| held.account.upgrade()) {
             let (most, all) = account.waiting();
             holders.push((most, all, Holder::Account(account)));
         }
@@ -341,9 +359,10 @@ impl Hub {
         self.memory_kept().admits()
     }
 
-    /// An account of what a part of the process holds for others, counted with the hub's own logs and queues.
+    /// An account of what a part of the process holds for others, counted with the hub's own logs and queues. The part
+    /// tells it at least once a second: one that is silent for five is told as hanging (`core_down`).
     pub fn account(&self, part: &'static str) -> Arc<Account> {
-        self.memory_kept().account(part)
+        self.memory_kept().account(part, true)
     }
 
     /// Somebody was cut off because [`Account::take_asked`] asked for it.

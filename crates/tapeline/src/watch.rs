@@ -27,7 +27,7 @@ use self::asking::Asking;
 use self::crashes::crashes;
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, disk, mute_disk};
-use self::short::short;
+use self::short::{hanging, short};
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
 
@@ -331,6 +331,7 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut asking, mut delays) = (Asking::default(), Delays::default());
     let (mut looking, mut looked) = (None, None::<Mono>);
+    let mut standing = Vec::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -340,8 +341,10 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
         let now = hub.now().mono;
         if looked.is_none_or(|at| now.since(at) >= machine::EVERY) {
             looked = Some(now);
-            hub.watch().strained(strains(&hub, &mut delays, &mut looking).await);
+            standing = strains(&hub, &mut delays, &mut looking).await;
         }
+        let hanging = hanging(hub.memory_kept().silent());
+        hub.watch().strained(standing.iter().cloned().chain(hanging).collect());
         let ask = |venue: &str| hub.asking(venue, |reply| Order::Findings { reply });
         let looks = asking.round(hub.running(), ask).await;
         for told in hub.watch().look(hub.now(), &looks) {

@@ -46,17 +46,20 @@ pub struct Account {
     biggest: AtomicU64,
     /// What is asked of it.
     asked: AtomicU64,
+    /// How often it was looked at since it told what it holds.
+    looks: AtomicU64,
     room: Arc<Room>,
 }
 
 impl Account {
     pub(crate) fn new(part: &'static str, room: Arc<Room>) -> Self {
         let new = || AtomicU64::new(0);
-        Self { part, held: new(), loose: new(), biggest: new(), asked: new(), room }
+        Self { part, held: new(), loose: new(), biggest: new(), asked: new(), looks: new(), room }
     }
 
     /// It holds so many bytes.
     pub fn holds(&self, bytes: usize) {
+        self.looks.store(0, Ordering::Relaxed);
         self.held.store(bytes as u64, Ordering::Relaxed);
     }
 
@@ -88,6 +91,16 @@ impl Account {
 
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// It is looked at.
+    pub(crate) fn look(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it was looked at since it told what it holds.
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// What waits for the one for whom most does, and for all of them.

@@ -45,7 +45,7 @@ fn reader(memory: &Memory, id: u64, bytes: usize, loose: bool) -> (Subscriber, O
 #[test]
 fn what_parts_hold_decides_the_step_and_each_step_is_told_once() {
     let (memory, mut looks) = (unseen(100 * MIB), Looks::default());
-    let (logs, clients) = (memory.account("logs"), memory.account("clients"));
+    let (logs, clients) = (memory.account("logs", true), memory.account("clients", true));
     logs.holds(40 * MIB);
     assert_eq!(look(&mut looks, &memory, 0), None);
     clients.holds(36 * MIB);
@@ -73,7 +73,7 @@ fn what_parts_hold_decides_the_step_and_each_step_is_told_once() {
 #[test]
 fn nobody_takes_more_between_two_looks_than_there_is() {
     let (memory, mut looks) = (unseen(100 * MIB), Looks::default());
-    let clients = memory.account("clients");
+    let clients = memory.account("clients", true);
     assert_eq!((0..200).filter(|_| clients.takes(MIB)).count(), 98);
     look(&mut looks, &memory, 0);
     assert_eq!((memory.step(), clients.takes(MIB)), (Step::Cut, false));
@@ -88,7 +88,7 @@ fn those_for_whom_most_waits_are_cut_and_no_more_of_them_than_needed() {
     let (small, _small) = reader(&memory, 1, MIB, true);
     let (big, mut from_big) = reader(&memory, 2, 4 * MIB, true);
     let (many, _many) = reader(&memory, 3, 5 * MIB, false);
-    let clients = memory.account("clients");
+    let clients = memory.account("clients", true);
     assert_eq!(look(&mut looks, &memory, 0).unwrap().0, Step::Calm);
     assert_eq!((memory.step(), memory.status().cut), (Step::Cut, 1));
     assert_eq!((big.is_closed(), small.is_closed(), many.is_closed()), (true, false, false));
@@ -107,7 +107,7 @@ fn those_for_whom_most_waits_are_cut_and_no_more_of_them_than_needed() {
 #[test]
 fn queues_hold_less_while_nobody_new_is_taken_on() {
     let (memory, mut looks) = (unseen(10 * MIB), Looks::default());
-    let logs = memory.account("logs");
+    let logs = memory.account("logs", true);
     let bounds = Bounds { messages: 400, bytes: usize::MAX };
     let fill =
         |to: &Subscriber| to.push(&mut (1..=300).map(|offset| (Delivery::Every, trade(offset))).collect());
@@ -168,4 +168,28 @@ fn resident_memory_counts_and_cuts_at_most_once_a_second() {
     assert_eq!(memory.status().cut, 6, "who holds next to nothing is not cut");
     drop((more, little));
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_part_that_is_silent_for_five_seconds_hangs_until_it_tells_again() {
+    let (memory, mut looks) = (unseen(MIB), Looks::default());
+    let (clients, _logs) = (memory.account("clients", true), memory.account("logs", false));
+    for tenths in 0..200 {
+        look(&mut looks, &memory, tenths);
+        clients.holds(1);
+        assert_eq!(memory.silent(), None);
+    }
+    for tenths in 200..250 {
+        look(&mut looks, &memory, tenths);
+    }
+    assert_eq!(memory.silent(), None);
+    look(&mut looks, &memory, 250);
+    assert_eq!(memory.silent(), Some((1, "clients")));
+    clients.holds(1);
+    assert_eq!(memory.silent(), None);
+    for tenths in 251..400 {
+        look(&mut looks, &memory, tenths);
+    }
+    drop(clients);
+    assert_eq!(memory.silent(), None, "what has ended does not hang");
 }

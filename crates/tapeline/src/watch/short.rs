@@ -1,4 +1,5 @@
-//! How short memory is, as an alert: by its share, and critical while nobody new is taken on.
+//! How short memory is, as an alert: by its share, and critical while nobody new is taken on. And who should tell what
+//! it holds and does not.
 
 use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
@@ -20,6 +21,13 @@ pub(super) fn short(all: &mut Vec<Strain>, memory: &MemoryStatus) {
     let evidence = format!("{percent} %: {resident}{held} of {most} MiB in logs and queues; {}", done(*step));
     all.retain(|strain| strain.rule != Rule::Memory);
     all.push(Strain { rule: Rule::Memory, part: "", level, evidence });
+}
+
+/// Parts of the program that tell all the time what they hold, and have been silent.
+pub(super) fn hanging(silent: Option<(usize, &'static str)>) -> Option<Strain> {
+    let (count, part) = silent?;
+    let evidence = format!("{count} of the threads that serve {part} have not run for five seconds");
+    Some(Strain { rule: Rule::CoreDown, part: "", level: Level::Critical, evidence })
 }
 
 const fn done(step: Step) -> &'static str {
@@ -48,6 +56,14 @@ mod tests {
                 assert!(all[0].evidence.contains(word), "{}", all[0].evidence);
             }
         }
+    }
+
+    #[test]
+    fn who_hangs_is_told_at_once() {
+        let told = hanging(Some((2, "clients"))).map(|strain| (strain.rule, strain.level, strain.evidence));
+        let evidence = "2 of the threads that serve clients have not run for five seconds".to_owned();
+        assert_eq!(told, Some((Rule::CoreDown, Level::Critical, evidence)));
+        assert_eq!(hanging(None), None);
     }
 
     #[test]

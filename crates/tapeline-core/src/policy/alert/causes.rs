@@ -142,7 +142,7 @@ causes! {
     "The disk does not take the event log or the state of the limits, or 70, 85, 95 or 100 % of it are used and less than 4 GiB are free; streaming goes on."
     "Free space or repair the disk. Writing goes on by itself; what did not fit into memory meanwhile is told in the log."
     CoreDown "core_down" System Nothing false
-    "A venue's task crashed too often in a short time and is halted, or has not answered for five seconds: nothing of this venue is served."
+    "A venue's task crashed too often in a short time and is halted, or has not answered for five seconds: nothing of this venue is served. Of the process: a part is gone, or has not run for five seconds."
     "Keep the log and report its cause. If it is halted, `tapeline recover VENUE` begins anew, and readers have to subscribe again; if it does not answer for long, restart."
     SinkDown "sink_down" System Nothing false
     "A sink does not take data; what does not fit in its queue is dropped and marked."
