@@ -123,7 +123,11 @@ mod tests {
             if round < 11 {
                 assert_eq!(words(&looks), [("a", a), ("b", "answered")], "round {round}");
             }
-            assert!(begun.elapsed() <= Duration::from_millis(500), "round {round} took {:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() <= Duration::from_millis(500),
+                "round {round} took {:?}",
+                begun.elapsed()
+            );
             sleep(Duration::from_secs(1) - begun.elapsed()).await;
             if round == 9 {
                 hanging.take().unwrap().send(answer()).unwrap();
