@@ -280,19 +280,20 @@ faults! {
     "FP8" "A wake-up is lost, or two wait for each other." [
         "crates/tapeline-core/src/outbox/tests/mod.rs::a_waiting_consumer_learns_that_it_was_cut_off",
         "crates/tapeline-core/src/outbox/tests/mod.rs::consumer_is_woken_once_after_it_found_nothing",
-    ];
-    "FP9" "Two threads race." [
-        "crates/tapeline-core/tests/tidy/main.rs::unfinished_and_silenced_code_is_absent",
         "crates/tapeline-models/tests/models.rs::every_model_holds_in_every_order_that_is_tried",
         "crates/tapeline-models/tests/models.rs::a_lost_wake_up_and_a_lock_over_a_wake_up_are_found_for_what_they_are",
         "crates/tapeline/src/watch/tests.rs::of_a_feed_that_does_not_answer_nothing_is_over_and_that_itself_is_told",
         "crates/tapeline/src/memory/tests.rs::a_part_that_is_silent_for_five_seconds_hangs_until_it_tells_again",
     ];
-    "FP10" "A handler subscribes or leaves from within." [
-        "crates/tapeline/tests/library/handlers.rs::a_handler_may_subscribe_and_remove_from_within",
+    "FP9" "Two threads race." [
+        "crates/tapeline-core/tests/tidy/main.rs::unfinished_and_silenced_code_is_absent",
+        "crates/tapeline-core/tests/tidy/purity.rs::every_pure_crate_carries_its_bans",
         "crates/tapeline-core/tests/tidy/main.rs::every_crate_forbids_what_the_compiler_cannot_vouch_for",
         "crates/tapeline-core/tests/tidy/purity.rs::a_crate_with_the_lints_of_the_workspace_cannot_allow_what_they_forbid",
         "crates/tapeline-models/tests/models.rs::every_mistake_is_found",
+    ];
+    "FP10" "A handler subscribes or leaves from within." [
+        "crates/tapeline/tests/library/handlers.rs::a_handler_may_subscribe_and_remove_from_within",
     ];
     "FP11" "Ids reach the end of their range." [
         "crates/tapeline-core/src/data/sequence.rs::ids_at_the_end_of_the_range_do_not_overflow",
@@ -301,12 +302,12 @@ faults! {
     "FP12" "Memory runs short." [
         "crates/tapeline-core/src/feed/history/tests.rs::a_log_that_is_shortened_gives_memory_back_and_does_not_grow_into_it_again",
         "crates/tapeline-core/src/outbox/tests/mod.rs::a_reader_of_books_that_never_reads_is_cut_off_in_the_end",
-    ];
-    "FP13" "A topic is read by nobody." [
-        "crates/tapeline-core/src/feed/tests/readers.rs::two_subscribers_share_one_upstream_subscription_and_the_last_one_ends_it_after_the_linger",
         "crates/tapeline-core/src/policy/pressure.rs::each_step_has_its_share_and_is_taken_at_once",
         "crates/tapeline/src/memory/tests.rs::those_for_whom_most_waits_are_cut_and_no_more_of_them_than_needed",
         "crates/tapeline-gateway/tests/stream/memory.rs::under_a_flood_nobody_new_is_taken_on_the_biggest_go_and_the_rest_lives",
+    ];
+    "FP13" "A topic is read by nobody." [
+        "crates/tapeline-core/src/feed/tests/readers.rs::two_subscribers_share_one_upstream_subscription_and_the_last_one_ends_it_after_the_linger",
     ];
     "FO1" "The configuration is wrong." [
         "crates/tapeline-cli/tests/cli/refused.rs::every_wrong_configuration_is_refused_with_its_place_before_any_socket_opens",
@@ -346,10 +347,10 @@ faults! {
     "FO11" "The memory of the process is limited." [
         "crates/tapeline-core/src/policy/alert/tests.rs::the_table_of_alerts_stays_bounded_and_venues_keep_their_place",
         "crates/tapeline-core/src/feed/history/tests.rs::what_is_too_much_goes",
+        "crates/tapeline/src/memory/tests.rs::resident_memory_counts_and_cuts_at_most_once_a_second",
     ];
     "FO13" "Nobody takes the logs." [
         "crates/tapeline-cli/src/log/limit.rs::a_flood_of_different_things_shares_one_count",
-        "crates/tapeline/src/memory/tests.rs::resident_memory_counts_and_cuts_at_most_once_a_second",
     ];
     "FO14" "Clocks and surroundings are odd." [
         "crates/tapeline-core/src/feed/history/tests.rs::a_wall_clock_that_is_set_ages_nothing",
