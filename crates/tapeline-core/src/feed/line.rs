@@ -202,8 +202,8 @@ pub(super) struct Line {
     /// What was said last was a pong.
     pub(super) ponged: bool,
     pub(super) arrivals: Arrivals,
-    /// That rhythm is of the line that it follows: good until there is one of its own.
-    pub(super) borrowed: bool,
+    /// The rhythm of the line that it follows, which counts until its own is known.
+    pub(super) borrowed: Option<Box<Arrivals>>,
     pub(super) round_trips: RoundTrips,
     /// Since when it is not read, as it was last looked at.
     pub(super) blocked: Option<Mono>,
@@ -253,7 +253,7 @@ impl Line {
             pong: None,
             ponged: false,
             arrivals: Arrivals::default(),
-            borrowed: false,
+            borrowed: None,
             round_trips: RoundTrips::default(),
             blocked: None,
             unread: None,
@@ -287,13 +287,42 @@ impl Line {
 
     /// How long silence on it may last before it is suspicious.
     pub(super) fn silent_after(&self, timing: &Timing) -> Duration {
-        self.arrivals.silent_after(timing.silent_min, timing.silent_max)
+        let after = |rhythm: &Arrivals| rhythm.silent_after(timing.silent_min, timing.silent_max);
+        let own = after(&self.arrivals);
+        // The line before may have had its silences, and our own rhythm is not known yet: the stricter one counts.
+        self.lent().map_or(own, |lent| after(lent).min(own))
+    }
+
+    /// Whether what comes on it is known to come often.
+    pub(super) fn is_lively(&self, timing: &Timing) -> bool {
+        let lively = |rhythm: &Arrivals| rhythm.is_lively(timing.silent_max);
+        lively(&self.arrivals) || self.lent().is_some_and(lively)
+    }
+
+    /// The rhythm of the line that it follows, while its own is not known.
+    fn lent(&self) -> Option<&Arrivals> {
+        self.borrowed.as_deref().filter(|_| !self.arrivals.is_known())
+    }
+
+    /// It follows another line and is to carry the same, so silence on it means the same.
+    pub(super) fn borrow_rhythm(&mut self, lent: Box<Arrivals>) {
+        (self.arrivals, self.borrowed) = (Arrivals::default(), Some(lent));
+    }
+
+    /// What a line that follows it may go by.
+    pub(super) fn lend_rhythm(&self) -> Box<Arrivals> {
+        Box::new(self.lent().unwrap_or(&self.arrivals).clone())
+    }
+
+    /// What made its rhythm is gone.
+    pub(super) fn forget_rhythm(&mut self, now: Mono) {
+        (self.arrivals, self.borrowed, self.fruitless) = (Arrivals::default(), None, 0);
+        self.arrivals.resume(now);
     }
 
     /// How long it may be left alone: until its silence is suspicious, or until a routine ping is due.
     pub(super) fn patience(&self, timing: &Timing) -> Duration {
-        let judged = self.live().is_some_and(|live| live.proven.is_some())
-            || self.arrivals.is_lively(timing.silent_max);
+        let judged = self.live().is_some_and(|live| live.proven.is_some()) || self.is_lively(timing);
         if judged { self.silent_after(timing).min(timing.ping_every) } else { timing.ping_every }
     }
 

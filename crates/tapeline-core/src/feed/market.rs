@@ -11,7 +11,6 @@ use crate::data::update::{Data, Epoch, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
-use crate::policy::silence::Arrivals;
 use crate::time::{Time, Unix};
 use crate::venue::{DecodeError, Item, LineId, Sequencing, TopicId};
 
@@ -203,11 +202,6 @@ impl Feed {
             }
             line.fault = None;
             line.fruitless = 0;
-            if std::mem::take(&mut line.borrowed) {
-                // The line before may have had its silences.
-                line.arrivals = Arrivals::default();
-                line.arrivals.resume(now.mono);
-            }
             line.health.proven(now.mono);
             let (took, rules) = (live.since.since(line.dialled), &self.gate.scores);
             self.gate.streams[line.endpoint].quality.proven(now.mono, took, rules);

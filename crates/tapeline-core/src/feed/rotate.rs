@@ -119,8 +119,7 @@ impl Feed {
 
     fn begin_rotation(&mut self, now: Time, old: usize) {
         let Line { group, side, capacity, .. } = self.lines[old];
-        // It is to carry the same, so silence on it means the same.
-        let rhythm = self.lines[old].arrivals.clone();
+        let rhythm = self.lines[old].lend_rhythm();
         if let Phase::Live(live) = &mut self.lines[old].phase {
             live.replace_at = None;
         }
@@ -135,7 +134,7 @@ impl Feed {
         };
         let line = &mut self.lines[heir];
         (line.side, line.capacity) = (side, capacity);
-        (line.arrivals, line.borrowed) = (rhythm, true);
+        line.borrow_rhythm(rhythm);
         line.role = Role::Heir { of: old, ready: None };
         self.lines[old].role = Role::Leaving { heir };
         let cause = format!("line {heir} is to follow it");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::fault::Fault;
-use crate::policy::silence::{Arrivals, PONG_MIN};
+use crate::policy::silence::PONG_MIN;
 use crate::time::Time;
 
 use super::Feed;
@@ -127,7 +127,7 @@ impl Feed {
             let line = &mut self.lines[slot];
             let Phase::Live(live) = &mut line.phase else { return false };
             let renewed = live.renewed.filter(|at| *at > line.last_data);
-            let patient = match line.arrivals.is_lively(timing.silent_max) {
+            let patient = match line.is_lively(timing) {
                 true => silent_after * line.leniency(),
                 // A quiet line that answers may have nothing to say, but not for ever.
                 false => line.arrivals.stillest() * line.leniency(),
@@ -174,7 +174,7 @@ impl Feed {
         let Some(live) = line.live().filter(|live| live.ping.is_none() && live.doubt.is_none()) else {
             return false;
         };
-        let lively = || line.arrivals.is_lively(self.config.timing.silent_max);
+        let lively = || line.is_lively(&self.config.timing);
         // What is not confirmed yet has a deadline of its own.
         let judged = live.proven.is_some() || (line.wishes.deadline().is_none() && lively());
         let since = line.last_data.max(live.acknowledged.unwrap_or(live.since));
@@ -187,10 +187,7 @@ impl Feed {
         let seen = |id| self.topics.get(id).and_then(|entry| entry.seen.as_deref());
         let flows = |id| seen(id).is_some_and(|seen| seen.pace.is_known_to_flow());
         if !self.lines[slot].wishes.iter().any(|(_, id)| flows(id)) {
-            let line = &mut self.lines[slot];
-            line.arrivals = Arrivals::default();
-            line.arrivals.resume(now.mono);
-            (line.borrowed, line.fruitless) = (false, 0);
+            self.lines[slot].forget_rhythm(now.mono);
         }
     }
 
@@ -226,6 +223,7 @@ impl Feed {
 
     pub(super) fn ponged(&mut self, now: Time, slot: usize, payload: &[u8]) {
         let line = &mut self.lines[slot];
+        let silent_after = line.silent_after(&self.config.timing);
         let Phase::Live(live) = &mut line.phase else { return };
         let Some(ping) = live.ping.take_if(|ping| ping.payload.to_be_bytes() == payload) else { return };
         let trip = now.mono.since(ping.sent);
@@ -233,8 +231,7 @@ impl Feed {
         self.gate.streams[line.endpoint].quality.round_trip(now.mono, trip, &self.gate.scores);
         line.last_frame = now.mono;
         if live.doubt.is_some() {
-            let timing = &self.config.timing;
-            live.check_at = now.mono + line.arrivals.silent_after(timing.silent_min, timing.silent_max);
+            live.check_at = now.mono + silent_after;
             self.believe(now, slot, "a pong came");
         }
     }

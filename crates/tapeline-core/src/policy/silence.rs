@@ -87,6 +87,11 @@ impl Arrivals {
         Duration::try_from_secs_f64(mean * GAPS).unwrap_or(max).min(max).max(min)
     }
 
+    /// Whether a minute has been seen: what was before counts for no more than half.
+    pub fn is_known(&self) -> bool {
+        self.rest <= 0.5
+    }
+
     /// How long after the last arrival the next one is to be expected: the mean gap as far as it is known, with no
     /// allowance for doubt, and at most `most`. At once if nothing is known.
     pub fn expected(&self, most: Duration) -> Duration {
