@@ -256,6 +256,7 @@ impl Oracles {
                 }
                 watch.pace.forget(*line);
                 watch.proven.remove(line);
+                self.tallies[index].values_mut().for_each(|tally| tally.let_go(now, *line));
                 Ok(())
             }
             Action::Fetch { request, why, topic, .. } => {
@@ -333,7 +334,7 @@ impl Oracles {
             if topic.channel() == channel && topic.raw_symbol().as_bytes().eq_ignore_ascii_case(symbol) {
                 sight.account.heard(id, whole);
                 if let Some(tally) = self.tallies[host].get_mut(topic).filter(|_| whole && !is_odd(bytes)) {
-                    tally.heard(id);
+                    tally.heard(now, line, id);
                 }
                 if calm {
                     sight.account.arrives(id);

@@ -53,6 +53,8 @@ pub(crate) struct Pace {
 #[derive(Debug, Default)]
 struct Endpoint {
     streak: VecDeque<u64>,
+    /// Lines that the feed gave up before they proved anything: it may take them for failures.
+    cuts: VecDeque<u64>,
     open_until: u64,
     /// It was open and has not been proved since.
     suspect: bool,
@@ -65,6 +67,8 @@ struct Line {
     failures: u32,
     /// When data began to come.
     proven: Option<u64>,
+    /// Where it was dialled.
+    endpoint: usize,
     /// The proof has been counted for the endpoint.
     settled: bool,
     not_before: u64,
@@ -96,8 +100,12 @@ impl Pace {
             self.dials.pop_front();
         }
         self.dials.push_back(now);
+        self.settle(now);
         let known = self.lines.entry(line.slot).or_default();
         let not_before = if beside { 0 } else { known.not_before };
+        if !beside {
+            known.endpoint = endpoint;
+        }
         self.dialled.insert(line, (endpoint, Some(now)));
         let open_until = self.endpoints.entry(endpoint).or_default().open_until;
         if self.dials.len() > DIALS {
@@ -155,18 +163,25 @@ impl Pace {
     /// Data came on a line.
     pub(crate) fn data(&mut self, now: u64, id: LineId) {
         let line = self.lines.entry(id.slot).or_default();
-        let proven = *line.proven.get_or_insert(now);
-        if !line.settled && now - proven >= PROOF {
-            line.settled = true;
-            let endpoint = self.dialled.get(&id).map_or(0, |(endpoint, _)| *endpoint);
-            self.endpoints.insert(endpoint, Endpoint::default());
+        line.proven.get_or_insert(now);
+    }
+
+    /// A line that brought data and still stood after a while has proved its endpoint.
+    fn settle(&mut self, now: u64) {
+        for line in self.lines.values_mut() {
+            if !line.settled && line.proven.is_some_and(|proven| now - proven >= PROOF) {
+                line.settled = true;
+                self.endpoints.insert(line.endpoint, Endpoint::default());
+            }
         }
     }
 
     /// A line opened; perhaps in the place of one that is still open.
     pub(crate) fn opened(&mut self, now: u64, line: LineId) {
-        self.let_go(now, line.slot);
-        self.lines.entry(line.slot).or_default().settled = false;
+        self.replaced(now, line.slot);
+        let endpoint = self.dialled.get(&line).map_or(0, |(endpoint, _)| *endpoint);
+        let known = self.lines.entry(line.slot).or_default();
+        (known.settled, known.endpoint) = (false, endpoint);
         if let Some((_, begun)) = self.dialled.get_mut(&line) {
             *begun = None;
         }
@@ -174,6 +189,7 @@ impl Pace {
 
     /// A dial failed or a line ended; `beside` says that another of the line is open.
     pub(crate) fn ended(&mut self, now: u64, id: LineId, fault: Fault, beside: bool) {
+        self.settle(now);
         let line = self.lines.entry(id.slot).or_default();
         let proven = if beside { None } else { line.proven.take() };
         let lived = proven.map_or(0, |since| now - since);
@@ -195,10 +211,22 @@ impl Pace {
 
     /// The feed itself gave a line up: nothing is known of its reasons, so the next dial is free.
     pub(crate) fn let_go(&mut self, now: u64, slot: u32) {
-        if let Some(line) = self.lines.get_mut(&slot) {
-            let lived = line.proven.take().map_or(0, |since| now - since);
-            (line.not_before, line.failures) = (0, made_good(line.failures, lived));
+        let failed = self.replaced(now, slot).filter(|(_, lived)| *lived < PROOF);
+        let Some((endpoint, _)) = failed else { return };
+        let cuts = &mut self.endpoints.entry(endpoint).or_default().cuts;
+        if cuts.len() == STREAK {
+            cuts.pop_front();
         }
+        cuts.push_back(now);
+    }
+
+    /// A line is one no more, or another one; where it was, and how long it had lived.
+    fn replaced(&mut self, now: u64, slot: u32) -> Option<(usize, u64)> {
+        self.settle(now);
+        let line = self.lines.get_mut(&slot)?;
+        let lived = line.proven.take().map_or(0, |since| now - since);
+        (line.not_before, line.failures) = (0, made_good(line.failures, lived));
+        Some((line.endpoint, lived))
     }
 
     /// Every line may be dialled at once: an operator asked for it.
@@ -306,7 +334,10 @@ impl Endpoint {
         }
         let tripped = self.streak.len() == STREAK && now.saturating_sub(self.streak[0]) <= STREAK_WITHIN;
         if tripped || self.suspect {
-            (self.open_until, self.suspect) = (now + OPEN, true);
+            // With what the feed gave up by itself it may have tripped before, and this one counted no more.
+            let cuts = self.cuts.iter().filter(|at| now.saturating_sub(**at) <= STREAK_WITHIN).count();
+            let last = if tripped { self.streak[STREAK - 1 - cuts.min(STREAK - 1)] } else { now };
+            (self.open_until, self.suspect) = (last + OPEN, true);
         }
     }
 }
@@ -371,6 +402,39 @@ mod tests {
         pace.ended(111 * SEC, LINE, Fault::Transient, true);
         assert!(pace.dialled(139 * SEC, LINE, 0, true).is_err());
         assert!(pace.dialled(140 * SEC, LINE, 0, true).is_ok(), "it had paused since it began");
+    }
+
+    #[test]
+    fn what_the_feed_gave_up_itself_may_have_opened_a_breaker_before() {
+        let mut pace = Pace::default();
+        assert!(pace.dialled(0, LINE, 0, false).is_ok());
+        pace.opened(0, LINE);
+        pace.data(0, LINE);
+        pace.let_go(SEC, LINE.slot);
+        for n in 1..=5 {
+            assert!(pace.dialled(n * 20 * SEC, LINE, 0, true).is_ok());
+            pace.ended(n * 20 * SEC, LINE, Fault::Transient, true);
+        }
+        assert!(pace.dialled(109 * SEC, LINE, 0, true).is_err());
+        assert!(pace.dialled(110 * SEC, LINE, 0, true).is_ok(), "since the fourth, not the fifth");
+    }
+
+    #[test]
+    fn a_line_that_stands_after_its_data_has_proved_its_endpoint() {
+        let mut pace = Pace::default();
+        let fails = |pace: &mut Pace, seconds: std::ops::Range<u64>| {
+            for at in seconds {
+                let _ = pace.dialled(at * SEC, LINE, 0, true);
+                pace.ended(at * SEC, LINE, Fault::Transient, true);
+            }
+        };
+        fails(&mut pace, 0..5);
+        // The probe brings one message and stands.
+        assert!(pace.dialled(40 * SEC, LINE, 0, true).is_ok());
+        pace.opened(40 * SEC, LINE);
+        pace.data(41 * SEC, LINE);
+        fails(&mut pace, 47..51);
+        assert!(pace.dialled(52 * SEC, LINE, 0, true).is_ok(), "four failures open nothing");
     }
 
     #[test]

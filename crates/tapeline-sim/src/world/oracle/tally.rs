@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tapeline_core::data::ledger::{Counts, Ledger, Reading};
 use tapeline_core::data::update::{Data, GapKind, Source};
+use tapeline_core::venue::LineId;
 
 use super::seen::Seen;
 
@@ -32,6 +33,8 @@ pub(crate) struct Tally {
     declared: Vec<(u64, u64, i64)>,
     /// Messages of lines with an id that had been passed.
     copies: u64,
+    /// Those of the latest moment, and the line that brought them.
+    latest: Option<(LineId, u64, u64)>,
     /// Ids came in an order that makes counting them by their range vain.
     lame: bool,
 }
@@ -43,10 +46,21 @@ impl Tally {
     }
 
     /// A line brought a message with this id, which can be read.
-    pub(crate) fn heard(&mut self, id: u64) {
+    pub(crate) fn heard(&mut self, now: u64, line: LineId, id: u64) {
         let awaited = self.declared.iter().any(|(from, to, _)| (*from..=*to).contains(&id));
         let passed = self.first.is_some_and(|first| (first..=self.last).contains(&id));
-        self.copies += u64::from(passed && !awaited);
+        let copy = u64::from(passed && !awaited);
+        self.copies += copy;
+        let before =
+            self.latest.filter(|(same, at, _)| (*same, *at) == (line, now)).map_or(0, |(.., sum)| sum);
+        self.latest = Some((line, now, before + copy));
+    }
+
+    /// The feed has given a line up: what came on it at that moment may have come behind what made it do so.
+    pub(crate) fn let_go(&mut self, now: u64, line: LineId) {
+        if let Some((.., sum)) = self.latest.take_if(|(same, at, _)| (*same, *at) == (line, now)) {
+            self.copies -= sum;
+        }
     }
 
     /// The reader got this at a moment of the wall clock.
@@ -153,6 +167,26 @@ const fn less(now: Counts, before: Counts) -> Counts {
 mod tests {
     use super::super::seen::samples::{late, missing, trade};
     use super::*;
+
+    #[test]
+    fn copies_count_but_for_those_that_may_have_come_behind_the_end_of_their_line() {
+        let [one, two] = [1, 2].map(|dial| LineId { slot: 0, dial });
+        let least = |given_up: Option<(u64, LineId)>| {
+            let mut tally = Tally::new(Reading::default());
+            [trade(1), trade(2)].iter().for_each(|sample| tally.came(0, &sample.seen()));
+            for (now, line, id) in [(5, one, 1), (5, two, 1), (6, one, 2), (6, one, 3), (6, one, 1)] {
+                tally.heard(now, line, id);
+            }
+            given_up.iter().for_each(|(now, line)| tally.let_go(*now, *line));
+            let total = |duplicate| Counts { expected: 2, received: 2, duplicate, ..Counts::default() };
+            let right = |duplicate| {
+                let reading = Reading { total: total(duplicate), ..Reading::default() };
+                tally.judge(&reading, (|_| false, |_| false), true).is_ok()
+            };
+            (0..9).find(|duplicate| right(*duplicate))
+        };
+        assert_eq!([least(None), least(Some((6, one))), least(Some((6, two)))], [Some(4), Some(2), Some(4)]);
+    }
 
     #[test]
     fn an_id_that_was_declared_is_lost_until_it_comes_or_turns_out_to_be_spent() {
