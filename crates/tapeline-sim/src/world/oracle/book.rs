@@ -32,18 +32,16 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// A reader is shown the whole book. It was built `anew`, or is the one that others hold already: what is known
+    /// A reader is shown the whole book. It may have been built `anew`, or is the one that others hold already: what is known
     /// of that reaches no farther than when it was built, however many levels it has by now.
     fn shown(&mut self, epoch: Epoch, shown: [Option<u64>; 2], anew: bool) -> [Option<u64>; 2] {
-        if self.epoch.replace(epoch) != Some(epoch) {
-            self.edges = shown;
-            return shown;
-        }
+        let anew = (self.epoch.replace(epoch) != Some(epoch)) || anew;
         let nearer: [fn(u64, u64) -> u64; 2] = [u64::max, u64::min];
         for ((held, shown), nearer) in self.edges.iter_mut().zip(shown).zip(nearer) {
             *held = match (*held, shown) {
                 (Some(held), Some(shown)) if !anew => Some(nearer(held, shown)),
-                // Few levels are a whole side, or what is left of a range that the price has walked through.
+                // Few levels are a whole side, or what is left of a range that the price has walked through: a book
+                // that was in doubt for a moment is shown again as it was.
                 (held, shown) => shown.or(held),
             };
         }
@@ -306,7 +304,8 @@ mod tests {
         );
         assert_eq!(range.shown(one, [Some(120), None], false), [Some(120), Some(200)]);
         assert_eq!(range.shown(one, [Some(90), None], true), [Some(90), Some(200)], "built anew");
-        assert_eq!(range.shown(two, [None, None], false), [None, None]);
+        assert_eq!(range.shown(two, [None, Some(300)], false), [Some(90), Some(300)]);
+        assert_eq!(Range::default().shown(one, [None, None], false), [None, None]);
     }
 
     #[test]
