@@ -1,7 +1,5 @@
 //! The adapters' decoders: any frame and any reply is translated or refused, never half of each.
 
-use std::sync::OnceLock;
-
 use tapeline_core::data::topic::Topic;
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{DecodeError, Decoded, Fetch, HttpReply, Item, LineId, Names, TopicId, Venue};
@@ -112,8 +110,8 @@ fn check(out: &Decoded) {
 /// # Panics
 /// If a refused frame leaves something behind, or an accepted one says what cannot be.
 pub fn binance_spot(data: &[u8]) {
-    static ADAPTER: OnceLock<Adapter> = OnceLock::new();
-    ADAPTER.get_or_init(|| Adapter::new(Market::Spot)).decode(data);
+    thread_local!(static ADAPTER: Adapter = Adapter::new(Market::Spot));
+    ADAPTER.with(|adapter| adapter.decode(data));
 }
 
 /// A frame of Binance USD-M futures.
@@ -121,8 +119,8 @@ pub fn binance_spot(data: &[u8]) {
 /// # Panics
 /// As [`binance_spot`].
 pub fn binance_usdm(data: &[u8]) {
-    static ADAPTER: OnceLock<Adapter> = OnceLock::new();
-    ADAPTER.get_or_init(|| Adapter::new(Market::UsdM)).decode(data);
+    thread_local!(static ADAPTER: Adapter = Adapter::new(Market::UsdM));
+    ADAPTER.with(|adapter| adapter.decode(data));
 }
 
 /// A REST reply of either market: one byte for the status, one for the headers, then the body.
