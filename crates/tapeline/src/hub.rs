@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
+use futures_util::future::{OptionFuture, join_all};
 use serde::Serialize;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
@@ -41,6 +41,8 @@ use crate::watch::{Watch, watch};
 
 /// How long a shutdown may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
+/// A feed that does not say how it stands for so long hangs.
+const STATUS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The handle over all feeds; clones are the same hub. When the last clone, subscription and handler
 /// is gone, its feeds say goodbye and end.
@@ -86,7 +88,7 @@ pub struct VenueStatus {
     pub restarts: u64,
     /// Whether it crashed too often and waits for [`Hub::recover`] or [`Hub::reset`].
     pub halted: bool,
-    /// What its feed says; none while it is halted.
+    /// What its feed says; none while it is halted, or does not answer.
     pub feed: Option<FeedStatus>,
 }
 
@@ -227,14 +229,17 @@ impl Hub {
 
     /// A reading of everything worth knowing.
     pub async fn status(&self) -> Status {
-        let mut venues = Vec::new();
-        for link in self.links() {
-            let reading = self.ask(&link.venue, |reply| Order::Status { reply }).await;
-            let gone = VenueReading { feed: None, restarts: 0, halted: true };
-            let VenueReading { feed, restarts, halted } = reading.unwrap_or(gone);
-            venues.push(VenueStatus { venue: link.venue.clone(), restarts, halted, feed });
-        }
-        Status { venues, handlers: self.0.handlers.status() }
+        // All are asked at once: one that hangs is told as what it is, and hides none of the others.
+        let readings = self.links().into_iter().map(|link| async move {
+            let asked = self.ask(&link.venue, |reply| Order::Status { reply });
+            let gone = |halted| VenueReading { feed: None, restarts: 0, halted };
+            let reading = timeout(STATUS_WITHIN, asked).await;
+            let reading =
+                reading.map_or_else(|_| gone(false), |answer| answer.unwrap_or_else(|_| gone(true)));
+            let VenueReading { feed, restarts, halted } = reading;
+            VenueStatus { venue: link.venue.clone(), restarts, halted, feed }
+        });
+        Status { venues: join_all(readings).await, handlers: self.0.handlers.status() }
     }
 
     /// The topics that run and who reads them.

@@ -47,6 +47,28 @@ async fn a_topic_that_panics_again_and_again_is_quarantined_and_the_others_run_o
     until(async || hub.alerts().active.iter().any(of_it)).await;
 }
 
+#[test]
+fn a_feed_that_hangs_is_told_as_one_that_says_nothing_and_keeps_nobody_waiting() {
+    // Whoever hangs takes its runtime along, so the hub is asked from another one.
+    let feeds = tokio::runtime::Runtime::new().unwrap();
+    let others = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let venue = Arc::new(Plain::default());
+    let (exchange, hub, _trades) = feeds.block_on(async {
+        let mut exchange = Exchange::open().await;
+        let hub = hub_with(&venue, settings(&exchange.url));
+        let trades = hub.trades("plain", "A").await.unwrap();
+        exchange.hears("trade.A").await;
+        (exchange, hub, trades)
+    });
+    let held = venue.gate.lock();
+    exchange.send("hang");
+    others.block_on(until(async || hub.status().await.venues[0].feed.is_none()));
+    let status = others.block_on(hub.status());
+    assert_eq!((status.venues[0].halted, status.venues[0].restarts), (false, 0));
+    drop(held);
+    others.block_on(until(async || hub.status().await.venues[0].feed.is_some()));
+}
+
 #[tokio::test]
 async fn a_crashed_feed_comes_back_with_its_subscriptions() {
     let mut exchange = Exchange::open().await;

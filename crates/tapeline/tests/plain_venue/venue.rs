@@ -1,5 +1,6 @@
 //! The plain venue: `trade BTC 5 100.5` is a frame, `sub 1 trade.BTC,quote.BTC` a request.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tapeline::{Channel, Data, Topic, TopicError, Venue};
 pub(crate) struct Plain {
     /// Making a request panics while this is set, outside of what a feed guards itself.
     pub(crate) crash: AtomicBool,
+    /// The word `hang` in a frame waits for this.
+    pub(crate) gate: Mutex<()>,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -105,6 +108,7 @@ impl Venue for Plain {
         match word()? {
             "ok" => out.items.push(Item::Accepted { request: number(word()?)?, handle: None }),
             "panic" => panic!("a frame that cannot be borne"),
+            "hang" => drop(self.gate.lock()),
             "trade" => {
                 let Some(topic) = names.get(format!("trade.{}", word()?).as_bytes()) else { return Ok(()) };
                 let (id, price) = (number(word()?)?, word()?);
