@@ -166,6 +166,7 @@ pub struct Span {
 
 impl Decoded {
     /// Empties the buffers, keeping their memory.
+    #[inline]
     pub fn clear(&mut self) {
         self.items.clear();
         self.levels.clear();
