@@ -94,6 +94,8 @@ pub enum Defect {
     FetchedAsReceived,
     /// An outage begins when it is noticed. Only drills see that: worlds do not measure outages.
     OutageFromNotice,
+    /// An outage is over when a line serves again, whatever it cost. Only drills see that as well.
+    OutageToReconnect,
     /// A topic that was set aside is never tried again. Only a test of the feed sees that: in worlds no adapter panics.
     EndlessQuarantine,
     /// Keys are used until the venue ends them. Only drills see that: in worlds no key ends.
@@ -193,6 +195,7 @@ impl Defect {
             Self::LostUnentered => "lost-unentered",
             Self::FetchedAsReceived => "fetched-as-received",
             Self::OutageFromNotice => "outage-from-notice",
+            Self::OutageToReconnect => "outage-to-reconnect",
             Self::EndlessQuarantine => "endless-quarantine",
             Self::NeverRenewKeys => "never-renew-keys",
             Self::CutToRenewKeys => "cut-to-renew-keys",

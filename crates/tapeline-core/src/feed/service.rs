@@ -183,6 +183,7 @@ impl Feed {
             topics::State::Book(book) => book.state() == BookState::Live && !entry.doubted,
             // It was cut from a book that is not right any more.
             topics::State::Depth(Some(held)) if held.state == BookState::Stale => false,
+            _ if planted(Defect::OutageToReconnect) => true,
             _ => !entry.outage || entry.caught_up && entry.sequence.held() == 0,
         };
         if is_right && self.is_served(entry) {

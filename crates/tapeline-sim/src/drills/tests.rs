@@ -135,6 +135,7 @@ fn a_planted_mistake_fails_a_drill() {
         (Defect::PollOn, "all-endpoints-down"),
         (Defect::ServeCacheAsLive, "everything-down"),
         (Defect::OutageFromNotice, "stall"),
+        (Defect::OutageToReconnect, "fin"),
         (Defect::NeverRenewKeys, "keys-renewed"),
         (Defect::NeverRenewKeys, "keys-followed"),
         (Defect::CutToRenewKeys, "keys-renewed"),

@@ -397,7 +397,7 @@ impl House {
     }
 
     /// The remembered trades of a symbol after a trade id, in order; spent ids are among them, without lots.
-    pub fn trades(&self, symbol: &str, after: u64) -> Option<impl Iterator<Item = &TrueTrade>> {
+    pub fn trades(&self, symbol: &str, after: u64) -> Option<impl DoubleEndedIterator<Item = &TrueTrade>> {
         self.floor()?.market.trades(symbol, after)
     }
 

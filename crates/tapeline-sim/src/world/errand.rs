@@ -8,7 +8,8 @@ use tapeline_core::venue::{Decoded, Fetch, HttpRequest, Refusal};
 
 use super::clock::MS;
 use super::edge;
-use super::oracle::{Plea, contains};
+use super::inspect::newest;
+use super::oracle::{Plea, contains, number_after};
 use super::weather::{Errand, Spoil};
 use super::{Event, World};
 use crate::house::{Kind, Reply, nanos};
@@ -33,6 +34,8 @@ pub(crate) struct Asked {
     until: u64,
     /// What the venue answered.
     body: Bytes,
+    /// The newest id there was when it was asked for news.
+    newest: Option<u64>,
 }
 
 /// What a request came to.
@@ -44,7 +47,8 @@ impl World {
         let (now, place) = (self.now, &mut self.hosts[host]);
         let until = now + nanos(request.timeout);
         let (life, spoil, more, body) = (place.life, Spoil::Nothing, 0, Bytes::new());
-        let asked = Asked { host, life, id, topic, why, request, spoil, more, sent: now, until, body };
+        let (sent, newest) = (now, None);
+        let asked = Asked { host, life, id, topic, why, request, spoil, more, sent, until, body, newest };
         match place.weather.errand(now) {
             Errand::Open { more, spoil } => {
                 let at = now + place.weather.request(now);
@@ -58,9 +62,12 @@ impl World {
     }
 
     /// A request reaches the venue.
-    pub(super) fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, mut asked: Asked) {
         let (now, place) = (self.now, &mut self.hosts[asked.host]);
         let reply = self.houses[place.house].request(now, place.address(), &asked.request.url);
+        if let Fetch::Poll { .. } = asked.why {
+            asked.newest = newest(&self.houses[place.house], &asked.topic);
+        }
         // A ban that was ordered goes on for others that were on their way.
         let ordered = |kind| self.houses[place.house].strikes(kind);
         let kinds: &[Kind] =
@@ -107,7 +114,11 @@ impl World {
         }
         let (now, time) = (self.now, self.time());
         let came = match &result {
-            Ok(decoded) => format!("{} things", decoded.items.len()),
+            Ok(decoded) => {
+                let newest = asked.newest.or_else(|| number_after(&asked.body, b"\"lastUpdateId\":"));
+                let newest = newest.map(|id| format!(", the venue was at {id}")).unwrap_or_default();
+                format!("{} things{newest}", decoded.items.len())
+            }
             Err(why) => format!("{:?} {}", why.fault, why.detail),
         };
         self.trace.tell(now, format!("host {host} fetch {} brought {came}", id.0));

@@ -347,6 +347,17 @@ pub(super) fn is_spent(house: &House, topic: &Topic, id: u64) -> bool {
     topic.channel() == Channel::Trade && next().is_some_and(|trade| trade.id == id && trade.lots == 0)
 }
 
+/// The newest id of a topic whose ids are contiguous.
+pub(super) fn newest(house: &House, topic: &Topic) -> Option<u64> {
+    let symbol = topic.symbol();
+    let mut trades = house.trades(&symbol, 0)?.rev();
+    match topic.channel() {
+        Channel::Trade => trades.next().map(|trade| trade.id),
+        Channel::AggTrade => trades.find(|trade| trade.aggregate > 0).map(|trade| trade.aggregate),
+        _ => None,
+    }
+}
+
 /// Whether there never was an event of this id: it was spent, or left out.
 fn is_unused(house: &House, topic: &Topic, id: u64) -> bool {
     let next = || house.trades(&topic.symbol(), id - 1)?.next();

@@ -291,7 +291,9 @@ impl World {
             Action::Ping { line, .. } => format!("host {host} line {line} > ping"),
             Action::Pong { line, .. } => format!("host {host} line {line} > pong"),
             Action::Close { line, code } => format!("host {host} line {line} > close {code}"),
-            Action::Fetch { id, topic, .. } => format!("host {host} fetches {} as {}", topic.as_str(), id.0),
+            Action::Fetch { id, topic, why, .. } => {
+                format!("host {host} fetches {} as {} {why:?}", topic.as_str(), id.0)
+            }
             Action::ReadKeys => format!("host {host} reads its keys"),
         };
         self.trace.tell(self.now, text);

@@ -1,8 +1,12 @@
 //! The outages of a scene once more, from what the world logged and not from what the feed did: which connections
 //! opened and ended, what arrived on them, and what the reader of everything got. The definitions are those of
-//! `docs/reliability.md`; no figure and no clock of the feed is used, of its own records only the rungs.
+//! `docs/reliability.md`; no figure and no clock of the feed is used, of its own records only the rungs. What REST
+//! told is judged by what the venue had when it was asked, not by what it answered.
 
 mod compare;
+mod rest;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::compare::{apart, differences};
 
@@ -14,9 +18,10 @@ use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, GapKind, Shared};
 
 use self::compare::{felt, kept};
+use self::rest::Asked;
 use super::super::carry::is_json;
 use super::super::clock::SEC;
-use super::super::oracle::{number_after, stream_of};
+use super::super::oracle::{contains, number_after, stream_of};
 use super::super::trace::Deed;
 use super::seen::Service;
 
@@ -69,6 +74,8 @@ struct Line {
     sign: u64,
     silent: bool,
     rhythm: Rhythm,
+    /// Requests for streams that are not answered yet, by their numbers.
+    asked: BTreeMap<u64, String>,
 }
 
 impl Line {
@@ -88,6 +95,8 @@ impl Line {
 struct Ids {
     /// The newest on a line since the last cut.
     front: Option<u64>,
+    /// The newest that there was when REST was asked for news and a line carried the topic, since the last cut.
+    told: Option<u64>,
     /// All up to this one are accounted for …
     through: u64,
     /// … and these.
@@ -102,10 +111,19 @@ struct Ids {
 struct Course {
     stream: Box<[u8]>,
     slots: BTreeSet<u32>,
+    /// Connections that were asked to bring it and have said that they will: the dial, by its slot.
+    agreed: BTreeMap<u32, u32>,
     readers: BTreeSet<usize>,
-    /// Of a book: whether it is right.
+    book: bool,
+    /// Of a book: whether it is right …
     right: bool,
+    /// … and while the reader of everything does not see it: its newest change since the last cut …
+    changed: u64,
+    /// … and the snapshot that waits for one that reaches it.
+    based: Option<u64>,
     ids: Option<Ids>,
+    /// What REST was asked for and has not answered.
+    asked: BTreeMap<u64, Asked>,
     /// What is true since when; `None` before it was first served, and while nobody wants it.
     up: Option<(bool, u64)>,
     /// Since when it counts, and how long it did before.
@@ -133,8 +151,8 @@ impl Honest {
     pub(super) fn new(host: usize, watcher: usize, topics: impl Iterator<Item = (Topic, Box<str>)>) -> Self {
         let course = |(topic, stream): (Topic, Box<str>)| {
             let ids = matches!(stream.rsplit('@').next(), Some("trade" | "aggTrade")).then(Ids::default);
-            let right = !topic.as_str().contains(":book:");
-            (topic, Course { stream: stream.as_bytes().into(), right, ids, ..Course::default() })
+            let book = topic.as_str().contains(":book:");
+            (topic, Course { stream: stream.as_bytes().into(), book, right: !book, ids, ..Course::default() })
         };
         let topics = topics.map(course).collect();
         let (lines, rungs) = (BTreeMap::new(), Vec::new());
@@ -185,6 +203,12 @@ impl Honest {
                 let rest = words.get(5).copied().unwrap_or_default();
                 self.line(slot, dial, what, rest);
             }
+            ["host", host, "fetches", topic, "as", rest] if host == own => self.fetches(topic, rest),
+            ["host", host, "fetch", id, "brought", rest] if host == own => {
+                if let Ok(id) = id.parse() {
+                    self.brought(id, rest);
+                }
+            }
             ["FAULT", "feed-crash", "for", "host", host, ..] if host == own => {
                 let slots: Vec<u32> = self.lines.keys().copied().collect();
                 slots.into_iter().for_each(|slot| self.lost(slot));
@@ -195,9 +219,11 @@ impl Honest {
                     return;
                 };
                 if what == "reads" {
+                    // What others read goes on.
+                    let goes_on = text.ends_with("(resumed)") || !course.1.readers.is_empty();
                     course.1.readers.insert(reader);
                     if let Some(ids) = course.1.ids.as_mut().filter(|_| reader == self.watcher) {
-                        ids.begin(text.ends_with("(resumed)"));
+                        ids.begin(goes_on);
                     }
                 } else {
                     course.1.readers.remove(&reader);
@@ -221,22 +247,41 @@ impl Honest {
                 let line = self.lines.entry(slot).or_default();
                 (line.dial, line.proven, line.silent) = (Some(dial), false, false);
                 (line.data, line.sign) = (now, now);
+                line.asked.clear();
             }
             ("closed:", _) if stands => self.lost(slot),
             (">", rest) if stands && rest.starts_with("close") => self.lost(slot),
             ("<", "pong") if stands => (line.sign, line.silent) = (now, false),
-            (">" | "dials", rest) if !rest.contains("UNSUBSCRIBE") => self.asked(slot, rest),
+            (">", rest) if rest.contains("UNSUBSCRIBE") => {
+                self.named(rest).for_each(|course| course.agreed.retain(|agreed, _| *agreed != slot));
+            }
+            (">", rest) => {
+                if let Some(number) = number_after(rest.as_bytes(), b"\"id\":").filter(|_| stands) {
+                    line.asked.insert(number, rest.to_owned());
+                }
+                self.named(rest).for_each(|course| course.slots.extend([slot]));
+            }
+            // Who opens an address that names streams agrees to bring them.
+            ("dials", rest) => self.named(rest).for_each(|course| {
+                course.slots.extend([slot]);
+                course.agreed.extend([(slot, dial)]);
+            }),
             _ => {}
         }
     }
 
-    /// A line asks for streams, in a request or in the address that it dials.
-    fn asked(&mut self, slot: u32, text: &str) {
-        let named: BTreeSet<&str> = text.split(['"', '/', '=', '&', ' ']).collect();
-        for course in self.topics.values_mut() {
-            if std::str::from_utf8(&course.stream).is_ok_and(|stream| named.contains(stream)) {
-                course.slots.insert(slot);
-            }
+    /// The topics whose streams are named in a request or in an address.
+    fn named(&mut self, text: &str) -> impl Iterator<Item = &mut Course> {
+        let named: BTreeSet<&[u8]> = text.split(['"', '/', '=', '&', ' ']).map(str::as_bytes).collect();
+        self.topics.values_mut().filter(move |course| named.contains(&*course.stream))
+    }
+
+    /// A connection answers a request.
+    fn answered(&mut self, slot: u32, dial: u32, bytes: &[u8]) {
+        let Some(line) = self.lines.get_mut(&slot).filter(|line| line.dial == Some(dial)) else { return };
+        let asked = number_after(bytes, b"\"id\":").and_then(|number| line.asked.remove(&number));
+        if let Some(asked) = asked.filter(|_| contains(bytes, b"\"result\":null")) {
+            self.named(&asked).for_each(|course| course.agreed.extend([(slot, dial)]));
         }
     }
 
@@ -246,8 +291,15 @@ impl Honest {
         line.dial = None;
         for course in self.topics.values_mut().filter(|course| course.slots.contains(&slot)) {
             let covered = course.slots.iter().any(|slot| self.lines.get(slot).is_some_and(Line::serves));
-            if let Some(ids) = course.ids.as_mut().filter(|ids| !covered && ids.through > 0) {
-                (ids.cut, ids.front) = (true, None);
+            if covered {
+                continue;
+            }
+            course.asked.retain(|_, asked| asked.outlives_a_cut());
+            if let Some(ids) = &mut course.ids {
+                ids.cut |= ids.through > 0;
+                (ids.front, ids.told) = (None, None);
+            } else if course.book && !course.readers.contains(&self.watcher) {
+                (course.right, course.changed, course.based) = (false, 0, None);
             }
         }
     }
@@ -256,7 +308,9 @@ impl Honest {
     fn frame(&mut self, slot: u32, dial: u32, bytes: &Bytes) {
         let now = self.now;
         let line = self.lines.entry(slot).or_default();
-        let Some(stream) = stream_of(bytes).filter(|_| line.dial == Some(dial)) else { return };
+        let Some(stream) = stream_of(bytes).filter(|_| line.dial == Some(dial)) else {
+            return self.answered(slot, dial, bytes);
+        };
         if !is_json(bytes) {
             return;
         }
@@ -264,9 +318,16 @@ impl Honest {
         (line.data, line.sign, line.proven, line.silent) = (now, now, true, false);
         for course in self.topics.values_mut().filter(|course| *course.stream == *stream) {
             course.slots.insert(slot);
+            let watched = course.readers.contains(&self.watcher);
+            if course.book && !watched {
+                course.changed = number_after(bytes, b"\"u\":").unwrap_or(course.changed);
+                course.rebuild();
+            }
             let Some(ids) = &mut course.ids else { continue };
             let key: &[u8] = if stream.ends_with(b"@trade") { b"\"t\":" } else { b"\"a\":" };
-            ids.front = ids.front.max(number_after(bytes, key));
+            let id = number_after(bytes, key);
+            ids.front = ids.front.max(id);
+            id.filter(|_| !watched && ids.through > 0).into_iter().for_each(|id| ids.came(id));
         }
     }
 
@@ -324,9 +385,9 @@ impl Honest {
 }
 
 impl Ids {
-    /// The reader begins, where it was or anew: what came while it did not read is not awaited.
-    fn begin(&mut self, resumed: bool) {
-        if !resumed {
+    /// The reader begins, where it was or anew: what came while nobody read is not awaited.
+    fn begin(&mut self, goes_on: bool) {
+        if !goes_on {
             (self.through, self.beyond, self.declared) = (0, BTreeSet::new(), Vec::new());
         }
     }
@@ -343,7 +404,7 @@ impl Ids {
     fn settle(&mut self, spent: impl Fn(u64) -> bool) {
         while self.through > 0 {
             let next = self.through + 1;
-            let newest = self.beyond.last().copied().max(self.front).unwrap_or(0);
+            let newest = self.beyond.last().copied().max(self.front).max(self.told).unwrap_or(0);
             let declared = self.declared.iter().find(|(from, to)| (*from..=*to).contains(&next));
             match declared {
                 Some((_, to)) => self.through = *to,
@@ -352,11 +413,18 @@ impl Ids {
             }
         }
         self.declared.retain(|(_, to)| *to > self.through);
-        self.cut &= self.front.is_none_or(|front| front > self.through);
+        self.cut &= self.front.max(self.told).is_none_or(|newest| newest > self.through);
     }
 }
 
 impl Course {
+    /// A book that is built anew is right when its snapshot and the changes meet.
+    fn rebuild(&mut self) {
+        if self.based.is_some_and(|based| self.changed >= based) {
+            (self.right, self.based) = (true, None);
+        }
+    }
+
     fn settle(&mut self, now: u64, lines: &BTreeMap<u32, Line>, streams: bool) {
         let own = || self.slots.iter().filter_map(|slot| lines.get(slot));
         let served = own().any(Line::serves);
