@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use tapeline::{Hub, Level, Status, VenueStatus};
+use tapeline::{Hub, Level, ProcessStatus, Status, VenueStatus};
 use tapeline_core::feed::{EndpointStatus, TopicStatus};
 use tapeline_core::outbox::SubscriberId;
 use tapeline_core::policy::health::of_parts;
@@ -109,7 +109,7 @@ pub(crate) fn subscribers(status: &Status, audience: &Audience) -> usize {
 pub(crate) struct Whole {
     /// How well.
     pub(crate) level: Level,
-    /// Since when the worst venue does as it does.
+    /// Since when the worst of them, a venue or the process itself, does as it does.
     pub(crate) since: Unix,
     /// Why, for people; empty if healthy.
     pub(crate) reasons: Vec<String>,
@@ -125,13 +125,16 @@ impl Whole {
         let inside = |topic: &TopicStatus| topic.subscribers.iter().filter(|id| !own.contains(id)).count();
         let parts = topics.map(|topic| (inside(topic) + audience.of(&topic.topic), topic.level));
         let worst = status.venues.iter().map(venue_level).max().unwrap_or_default();
-        let mut level = of_parts(parts).max(worst.min(Level::Warning));
+        let process = &status.process;
+        let mut level = of_parts(parts).max(worst.min(Level::Warning)).max(process.level);
         if status.venues.iter().any(is_down) {
             level = Level::Critical;
         }
-        let since =
-            status.venues.iter().filter(|venue| venue_level(venue) == worst).filter_map(venue_since).min();
-        let reasons = status.venues.iter().flat_map(venue_reasons).collect();
+        let worst = worst.max(process.level);
+        let venues = status.venues.iter().filter(|venue| venue_level(venue) == worst).filter_map(venue_since);
+        let own = (process.level == worst && worst > Level::Healthy).then_some(process.since);
+        let since = venues.chain(own).min();
+        let reasons = process_reasons(process).chain(status.venues.iter().flat_map(venue_reasons)).collect();
         Self { level, since: since.unwrap_or(started), reasons }
     }
 
@@ -161,6 +164,13 @@ pub(crate) fn venue_since(venue: &VenueStatus) -> Option<Unix> {
 
 /// Why a level is shown of which nothing is left to be told: levels improve one at a time, each after a while.
 pub(crate) const RECOVERING: &str = "recovering: nothing is wrong now; called healthy when that has lasted";
+
+/// Why the process itself is not healthy, in words.
+fn process_reasons(process: &ProcessStatus) -> impl Iterator<Item = String> {
+    let recovers = process.reasons.is_empty() && process.level > Level::Healthy;
+    let recovering = recovers.then(|| format!("process: {RECOVERING}"));
+    process.reasons.iter().cloned().chain(recovering)
+}
 
 /// Why a venue is not healthy, in words.
 pub(crate) fn venue_reasons(venue: &VenueStatus) -> Vec<String> {
@@ -205,19 +215,38 @@ pub(crate) fn wall() -> Unix {
 mod tests {
     use super::*;
 
+    fn said(venues: Vec<VenueStatus>) -> Status {
+        Status { venues, handlers: Vec::new(), process: ProcessStatus::default() }
+    }
+
     fn down(venue: &str) -> VenueStatus {
         VenueStatus { venue: venue.to_owned(), restarts: 4, halted: true, feed: None }
     }
 
     #[test]
     fn nothing_that_runs_is_healthy_and_a_dead_feed_is_critical() {
-        let nothing = Status { venues: Vec::new(), handlers: Vec::new() };
+        let nothing = said(Vec::new());
         let nobody = Audience::default();
         let whole = Whole::of(&nothing, &nobody, Unix(7));
         assert_eq!(whole, Whole { level: Level::Healthy, since: Unix(7), reasons: Vec::new() });
-        let dead = Status { venues: vec![down("plain")], handlers: Vec::new() };
+        let dead = said(vec![down("plain")]);
         let whole = Whole::of(&dead, &nobody, Unix(7));
         assert!(!whole.serves() && whole.reasons[0].contains("plain"), "{whole:?}");
+    }
+
+    #[test]
+    fn what_the_process_runs_short_of_counts_with_its_reason() {
+        let whole = |level, reasons: &[&str]| {
+            let reasons = reasons.iter().map(|&why| why.to_owned()).collect();
+            let process = ProcessStatus { level, since: Unix(9), reasons };
+            Whole::of(&Status { process, ..said(Vec::new()) }, &Audience::default(), Unix(7))
+        };
+        let short = whole(Level::Critical, &["memory: 125 %"]);
+        assert!(!short.serves() && short.since == Unix(9), "{short:?}");
+        assert_eq!(short.reasons, ["memory: 125 %"]);
+        let full = whole(Level::Degraded, &["disk: 0 MiB are free"]);
+        assert!(full.serves() && full.reasons == ["disk: 0 MiB are free"], "{full:?}");
+        assert!(whole(Level::Warning, &[]).reasons[0].starts_with("process: recovering"));
     }
 
     #[test]
@@ -235,7 +264,7 @@ mod tests {
     #[test]
     fn a_venue_is_not_ready_if_unknown_or_dead_and_ready_if_unwanted() {
         let known = ["plain".to_owned(), "other".to_owned()];
-        let status = Status { venues: vec![down("plain")], handlers: Vec::new() };
+        let status = said(vec![down("plain")]);
         assert!(not_ready("nowhere", &known, &status).unwrap().contains("no such venue"));
         assert!(not_ready("plain", &known, &status).unwrap().contains("failed too often"));
         assert_eq!(not_ready("other", &known, &status), None);

@@ -37,7 +37,7 @@ use crate::spread::Spread;
 use crate::state::Keeper;
 use crate::subscribe::{Subscribe, SubscribeError, Wishes};
 use crate::supervise;
-use crate::watch::{Watch, watch};
+use crate::watch::{ProcessStatus, Watch, watch};
 
 /// How long a shutdown may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -77,6 +77,8 @@ pub struct Status {
     pub venues: Vec<VenueStatus>,
     /// Its handlers.
     pub handlers: Vec<HandlerStatus>,
+    /// The process itself.
+    pub process: ProcessStatus,
 }
 
 /// One venue that runs.
@@ -239,7 +241,8 @@ impl Hub {
             let VenueReading { feed, restarts, halted } = reading;
             VenueStatus { venue: link.venue.clone(), restarts, halted, feed }
         });
-        Status { venues: join_all(readings).await, handlers: self.0.handlers.status() }
+        let venues = join_all(readings).await;
+        Status { venues, handlers: self.0.handlers.status(), process: self.process() }
     }
 
     /// The topics that run and who reads them.

@@ -78,4 +78,4 @@ pub use reliability::{Reliability, TopicReliability, VenueReliability};
 pub use spread::{Spread, SpreadReading};
 pub use state::{StateDir, StateError};
 pub use subscribe::{Subscribe, SubscribeError, Wishes};
-pub use watch::{AlertList, History, HistoryMinute, Pattern as HealthPattern};
+pub use watch::{AlertList, History, HistoryMinute, Pattern as HealthPattern, ProcessStatus};

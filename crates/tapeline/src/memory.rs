@@ -2,10 +2,9 @@
 //! short. Looked at ten times a second; whoever holds memory reads the step that is taken from one atomic.
 
 mod account;
+mod system;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use account::Account;
 
 use self::account::Room;
+use self::system::System;
 use crate::hub::{Hub, WeakHub};
 
 /// How often the step is looked at.
@@ -91,38 +91,6 @@ pub(crate) struct Memory {
     system: System,
     most: u64,
     room: Arc<Room>,
-}
-
-/// Where the system tells of memory (Linux), and what the settings allow.
-#[derive(Debug)]
-struct System {
-    process: PathBuf,
-    machine: PathBuf,
-    group: PathBuf,
-    allowed: u64,
-}
-
-impl System {
-    fn own(allowed: usize) -> Self {
-        let [process, machine, group] =
-            ["/proc/self/status", "/proc/meminfo", "/sys/fs/cgroup/memory.max"].map(PathBuf::from);
-        Self { process, machine, group, allowed: allowed as u64 }
-    }
-
-    /// What is resident, and what may be.
-    fn read(&self) -> Option<(u64, u64)> {
-        let resident = named(&self.process, "VmRSS:")?;
-        let group = fs::read_to_string(&self.group).ok().and_then(|text| text.trim().parse().ok());
-        let most = [named(&self.machine, "MemTotal:"), group];
-        Some((resident, most.into_iter().flatten().fold(self.allowed, u64::min)))
-    }
-}
-
-/// A figure of a file that tells sizes by name, in bytes.
-fn named(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let row = text.lines().find_map(|line| line.strip_prefix(name))?;
-    row.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 fn percent(used: u64, most: u64) -> u64 {

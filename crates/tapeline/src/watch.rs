@@ -5,6 +5,7 @@ mod asking;
 mod crashes;
 mod history;
 mod machine;
+mod process;
 mod short;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,11 +23,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
+pub use process::ProcessStatus;
 
 use self::asking::Asking;
 use self::crashes::crashes;
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, disk, mute_disk};
+use self::process::Shown;
 use self::short::{hanging, short};
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
@@ -111,6 +114,8 @@ struct Desk {
     past: Past,
     /// What of the machine is nearly used up, as it was last read.
     strains: Vec<Strain>,
+    /// What is said of the process for it.
+    shown: Shown,
 }
 
 /// What the watch knows; asked from anywhere.
@@ -127,6 +132,7 @@ impl Default for Watch {
             told: VecDeque::new(),
             past: Past::default(),
             strains: Vec::new(),
+            shown: Shown::default(),
         }))
     }
 }
@@ -143,6 +149,14 @@ impl Watch {
     /// This is nearly used up, or does not work, until it is read again.
     fn strained(&self, strains: Vec<Strain>) {
         self.desk().strains = strains;
+    }
+
+    /// How well the process itself does, with `memory` as it is now.
+    fn process(&self, now: Time, memory: Option<Strain>) -> ProcessStatus {
+        let Desk { strains, shown, .. } = &mut *self.desk();
+        strains.retain(|strain| strain.rule != Rule::Memory);
+        strains.extend(memory);
+        shown.look(now, strains)
     }
 }
 
@@ -163,7 +177,7 @@ impl Desk {
         self.held = held;
         self.past.look(
             now.unix,
-            system(looks),
+            system(looks).max(self.shown.look(now, &self.strains).level),
             looks.iter().map(|look| (look.venue.as_str(), level_of(look))),
         );
         let told = self.alerts.tick(now);
@@ -279,6 +293,11 @@ impl Hub {
         }
     }
 
+    /// How well the process itself does: what it uses up, how late it is, and whether its own parts run.
+    pub fn process(&self) -> ProcessStatus {
+        self.watch().process(self.now(), short(&self.memory()))
+    }
+
     /// The levels of the last 24 hours by the minute, and what came again and again.
     pub fn history(&self) -> History {
         self.watch().desk().past.read()
@@ -306,7 +325,7 @@ type Looking = Option<JoinHandle<Vec<Strain>>>;
 /// What of the machine is nearly used up, and what does not work.
 async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<Strain> {
     let folder = hub.config().state.as_ref().map(|state| state.folder());
-    let machine = Machine::own(hub.config().limits.memory_bytes, folder);
+    let machine = Machine::own(folder);
     // A disk may never answer: then it is not asked again meanwhile, and nothing else waits for it.
     let look = looking.get_or_insert_with(|| spawn_blocking(move || machine.look()));
     let mut all = match timeout(EVERY, &mut *look).await {
@@ -316,7 +335,6 @@ async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<S
         }
         Err(_) => vec![mute_disk()],
     };
-    short(&mut all, &hub.memory());
     all.extend(crashes(hub.parts(), hub.now().mono));
     all.extend(delays.look(hub.now().mono, hub.through().read()));
     let state = hub.config().state.as_ref().and_then(|state| state.trouble());
@@ -344,7 +362,8 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
             standing = strains(&hub, &mut delays, &mut looking).await;
         }
         let hanging = hanging(hub.memory_kept().silent());
-        hub.watch().strained(standing.iter().cloned().chain(hanging).collect());
+        let memory = short(&hub.memory());
+        hub.watch().strained(standing.iter().cloned().chain(memory).chain(hanging).collect());
         let ask = |venue: &str| hub.asking(venue, |reply| Order::Findings { reply });
         let looks = asking.round(hub.running(), ask).await;
         for told in hub.watch().look(hub.now(), &looks) {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde_json::{Value, json};
+use tapeline::Step;
 
 use super::Face;
 use super::refusal::Refusal;
@@ -33,8 +34,8 @@ pub(crate) async fn healthz(State(face): State<Arc<Face>>) -> Result<(StatusCode
     Ok((status, Json(json!(whole))))
 }
 
-/// Whether clients should be sent here: it listens, the configuration is loaded, and every configured venue
-/// of which something is wanted is live or in a declared fallback.
+/// Whether clients should be sent here: it listens and takes on who comes, the configuration is loaded, and every
+/// configured venue of which something is wanted is live or in a declared fallback.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -49,6 +50,9 @@ pub(crate) async fn readyz(State(face): State<Arc<Face>>) -> Result<(StatusCode,
     let known = face.hub.venues();
     let mut reasons: Vec<String> =
         face.about.venues.iter().filter_map(|venue| not_ready(venue, &known, &status)).collect();
+    if face.hub.pressure() >= Step::Refuse {
+        reasons.push("memory is short: nobody new is taken on".to_owned());
+    }
     if face.stop.is_cancelled() {
         reasons.push("the gateway is stopping".to_owned());
     }

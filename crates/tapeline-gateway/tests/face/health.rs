@@ -56,3 +56,18 @@ async fn a_configured_venue_that_nobody_knows_is_never_ready() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["reasons"][0], "nowhere: no such venue is known");
 }
+
+#[tokio::test]
+async fn a_process_without_memory_is_critical_and_not_ready_and_says_why() {
+    let bench = Bench::new().await;
+    let hoard = bench.hub.account("hoard");
+    hoard.holds(1 << 40);
+    soon(async { while bench.get("/readyz").await.status != 503 {} }).await;
+    let answer = bench.get("/readyz").await.json();
+    assert_eq!(answer["reasons"][0], "memory is short: nobody new is taken on");
+    let answer = bench.get("/healthz").await;
+    assert_eq!((answer.status, answer.json()["level"].as_str()), (503, Some("critical")));
+    let reason = answer.json()["reasons"][0].clone();
+    assert!(reason.as_str().is_some_and(|why| why.starts_with("memory: ")), "{answer:?}");
+    assert_eq!(bench.get("/livez").await.status, 200);
+}

@@ -1,5 +1,8 @@
 //! The steps on made-up figures: what is counted, who is cut, and what is told.
 
+use std::fs;
+use std::path::Path;
+
 use tapeline_core::data::channel::Delivery;
 use tapeline_core::data::event::{Side, Trade};
 use tapeline_core::data::topic::Topic;
@@ -12,8 +15,7 @@ const MIB: usize = 1 << 20;
 
 /// Memory of a process of whose resident part nobody tells.
 fn unseen(buffers: usize) -> Memory {
-    let nowhere = PathBuf::from("/nowhere");
-    let system = System { process: nowhere.clone(), machine: nowhere.clone(), group: nowhere, allowed: 1 };
+    let system = System::made(Path::new("/nowhere"), 1, || None);
     Memory { system, ..Memory::new(1, buffers) }
 }
 
@@ -135,13 +137,10 @@ fn queues_hold_less_while_nobody_new_is_taken_on() {
 #[test]
 fn resident_memory_counts_and_cuts_at_most_once_a_second() {
     let folder = std::env::temp_dir().join(format!("tapeline-memory-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = |name: &str| folder.join(name);
-    let resident = |mib: u64| fs::write(path("status"), format!("VmRSS:\t{} kB\n", mib * 1_024)).unwrap();
-    fs::write(path("meminfo"), "MemTotal: 2097152 kB\n").unwrap();
-    fs::write(path("max"), "1073741824\n").unwrap();
-    let system =
-        System { process: path("status"), machine: path("meminfo"), group: path("max"), allowed: 1 << 40 };
+    fs::create_dir_all(folder.join("proc/self")).unwrap();
+    let path = folder.join("proc/self/status");
+    let resident = |mib: u64| fs::write(&path, format!("VmRSS:\t{} kB\n", mib * 1_024)).unwrap();
+    let system = System::made(&folder, 1 << 40, || Some(1 << 30));
     let (memory, mut looks) = (Memory { system, ..Memory::new(1, 1 << 40) }, Looks::default());
     let readers: Vec<_> = (0..4).map(|id| reader(&memory, id, MIB, true)).collect();
     resident(500);

@@ -1,5 +1,5 @@
-//! What the process uses up of its machine: memory, descriptors, the disk, and the time until what was read is handed
-//! on. Read where the system tells it: memory and descriptors on Linux, room on the disk on every Unix.
+//! What the process uses up of its machine: descriptors, the disk, and the time until what was read is handed on; memory
+//! has its own watch. Read where the system tells it: descriptors on Linux, room on the disk on every Unix.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -42,14 +42,10 @@ impl Strain {
     }
 }
 
-/// Where the system tells of this process, and what it may use.
+/// Where the system tells of this process, and where it writes.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     process: PathBuf,
-    system: PathBuf,
-    group: PathBuf,
-    /// Resident memory that the settings allow.
-    memory: u64,
     /// Where the state of the limits and the event log are written, if anywhere.
     folder: Option<PathBuf>,
     space: fn(&Path) -> Option<Space>,
@@ -63,16 +59,14 @@ struct Space {
 }
 
 impl Machine {
-    /// This process, which may use so much memory, and writes to this folder.
-    pub(super) fn own(memory: usize, folder: Option<&Path>) -> Self {
-        let [process, system, group] =
-            ["/proc/self", "/proc/meminfo", "/sys/fs/cgroup/memory.max"].map(PathBuf::from);
-        Self { process, system, group, memory: memory as u64, folder: folder.map(Path::to_owned), space }
+    /// This process, which writes to this folder.
+    pub(super) fn own(folder: Option<&Path>) -> Self {
+        Self { process: PathBuf::from("/proc/self"), folder: folder.map(Path::to_owned), space }
     }
 
     /// What is nearly used up. Reads a few small files and asks a disk: not for the threads of the runtime.
     pub(super) fn look(&self) -> Vec<Strain> {
-        self.memory().into_iter().chain(self.descriptors()).chain(self.disk()).collect()
+        self.descriptors().into_iter().chain(self.disk()).collect()
     }
 
     fn disk(&self) -> Option<Strain> {
@@ -80,15 +74,6 @@ impl Machine {
         let level = share(all.saturating_sub(free), all).filter(|_| free < AMPLE)?;
         let evidence = format!("{} of {} MiB are free for the state folder", free >> 20, all >> 20);
         Some(Strain { rule: Rule::Disk, part: "space", level, evidence })
-    }
-
-    fn memory(&self) -> Option<Strain> {
-        let used = kib(&self.process.join("status"), "VmRSS:")?;
-        let machine = kib(&self.system, "MemTotal:");
-        let group = fs::read_to_string(&self.group).ok().and_then(|text| text.trim().parse().ok());
-        let most = [machine, group].into_iter().flatten().fold(self.memory, u64::min);
-        let evidence = || format!("{} of {} MiB", used >> 20, most >> 20);
-        Some(Strain::of_all(Rule::Memory, share(used, most)?, evidence()))
     }
 
     fn descriptors(&self) -> Option<Strain> {
@@ -124,13 +109,6 @@ fn space(folder: &Path) -> Option<Space> {
 #[cfg(not(unix))]
 fn space(_: &Path) -> Option<Space> {
     None
-}
-
-/// A figure of a file that tells sizes by name, in bytes.
-fn kib(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let row = text.lines().find_map(|line| line.strip_prefix(name))?;
-    row.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 /// How bad it is to have used so much of so much; `None` = well.

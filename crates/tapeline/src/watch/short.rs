@@ -8,19 +8,18 @@ use tapeline_core::policy::pressure::Step;
 use super::machine::{Strain, share};
 use crate::memory::MemoryStatus;
 
-/// Adds it to what is nearly used up, in the place of what the machine says of memory.
-pub(super) fn short(all: &mut Vec<Strain>, memory: &MemoryStatus) {
+/// What is to be told of it, if anything.
+pub(super) fn short(memory: &MemoryStatus) -> Option<Strain> {
     let by_share = share(memory.percent, 100);
     let level = if memory.step >= Step::Refuse { Some(Level::Critical) } else { by_share };
-    let Some(level) = level else { return };
+    let level = level?;
     let MemoryStatus { step, percent, resident, buffers, buffers_most, .. } = memory;
     let mib = |bytes: u64| bytes >> 20;
     let resident = resident.zip(memory.resident_most);
     let resident = resident.map(|(used, most)| format!("{} of {} MiB resident, ", mib(used), mib(most)));
     let (held, most, resident) = (mib(*buffers), mib(*buffers_most), resident.unwrap_or_default());
     let evidence = format!("{percent} %: {resident}{held} of {most} MiB in logs and queues; {}", done(*step));
-    all.retain(|strain| strain.rule != Rule::Memory);
-    all.push(Strain { rule: Rule::Memory, part: "", level, evidence });
+    Some(Strain { rule: Rule::Memory, part: "", level, evidence })
 }
 
 /// Parts of the program that tell all the time what they hold, and have been silent.
@@ -46,15 +45,10 @@ mod tests {
     #[track_caller]
     fn check(step: Step, percent: u64, expected: Option<(Level, &str)>) {
         let memory = MemoryStatus { step, percent, buffers_most: 64 << 20, ..MemoryStatus::default() };
-        let mut all =
-            vec![Strain { rule: Rule::Memory, part: "", level: Level::Warning, evidence: String::new() }];
-        short(&mut all, &memory);
-        match expected {
-            None => assert_eq!(all[0].evidence, "", "what the machine says stands"),
-            Some((level, word)) => {
-                assert_eq!((all.len(), all[0].level), (1, level));
-                assert!(all[0].evidence.contains(word), "{}", all[0].evidence);
-            }
+        let told = short(&memory);
+        assert_eq!(told.as_ref().map(|strain| strain.level), expected.map(|(level, _)| level));
+        if let (Some(Strain { evidence, .. }), Some((_, word))) = (told, expected) {
+            assert!(evidence.contains(word), "{evidence}");
         }
     }
 
@@ -73,6 +67,7 @@ mod tests {
         check(Step::Shorten, 86, Some((Level::Degraded, "shortened")));
         check(Step::Refuse, 90, Some((Level::Critical, "nobody new")));
         check(Step::Cut, 97, Some((Level::Critical, "cut off")));
+        check(Step::Calm, 96, Some((Level::Unhealthy, "nothing is done")));
         check(Step::Refuse, 40, Some((Level::Critical, "nobody new")));
     }
 }

@@ -3,28 +3,23 @@
 use super::*;
 use crate::spread::Spread;
 
-/// A machine whose files say this: resident memory, its group's limit, descriptors and their limit.
+/// A machine whose files say this: descriptors and their limit.
 struct Made(PathBuf);
 
 impl Made {
-    fn new(name: &str, mib: u64, group: &str, (used, most): (u64, u64)) -> Self {
+    fn new(name: &str, (used, most): (u64, u64)) -> Self {
         let folder = std::env::temp_dir().join(format!("tapeline-machine-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("fd")).unwrap();
         let write = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
-        write("status", format!("Name:\ttapeline\nVmRSS:\t  {} kB\nThreads:\t3\n", mib * 1_024));
-        write("meminfo", "MemTotal:        2097152 kB\nMemFree: 1 kB\n".to_owned());
-        write("memory.max", group.to_owned());
         let head = "Limit                     Soft Limit           Hard Limit           Units     \n";
         write("limits", format!("{head}Max open files            {most}                 4096       files\n"));
         (0..used).for_each(|n| write(&format!("fd/{n}"), String::new()));
         Self(folder)
     }
 
-    fn look(&self, memory: u64) -> Vec<(Rule, Level)> {
-        let path = |name: &str| self.0.join(name);
-        let (process, system, group) = (self.0.clone(), path("meminfo"), path("memory.max"));
-        let machine = Machine { process, system, group, memory, folder: None, space };
+    fn look(&self) -> Vec<(Rule, Level)> {
+        let machine = Machine { process: self.0.clone(), folder: None, space };
         machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect()
     }
 }
@@ -35,38 +30,21 @@ impl Drop for Made {
     }
 }
 
-const MIB: u64 = 1 << 20;
-
-#[test]
-fn memory_is_judged_by_the_least_of_what_is_allowed() {
-    let made = Made::new("memory", 720, "max\n", (1, 100));
-    assert_eq!(made.look(1 << 40), []);
-    assert_eq!(made.look(1_000 * MIB), [(Rule::Memory, Level::Warning)]);
-    assert_eq!(made.look(800 * MIB), [(Rule::Memory, Level::Degraded)]);
-    assert_eq!(made.look(750 * MIB), [(Rule::Memory, Level::Unhealthy)]);
-    assert_eq!(made.look(700 * MIB), [(Rule::Memory, Level::Critical)]);
-    let grouped = Made::new("group", 720, &(900 * MIB).to_string(), (1, 100));
-    assert_eq!(grouped.look(1 << 40), [(Rule::Memory, Level::Warning)]);
-    let full = Made::new("machine", 2_000, "max\n", (1, 100));
-    assert_eq!(full.look(1 << 40), [(Rule::Memory, Level::Unhealthy)], "2 GiB is all there is");
-}
-
 #[test]
 fn descriptors_are_judged_by_their_limit() {
     for (used, expected) in
         [(69, None), (70, Some(Level::Warning)), (85, Some(Level::Degraded)), (95, Some(Level::Unhealthy))]
     {
-        let made = Made::new(&format!("fd{used}"), 1, "max\n", (used, 100));
+        let made = Made::new(&format!("fd{used}"), (used, 100));
         let expected: Vec<_> = expected.into_iter().map(|level| (Rule::Descriptors, level)).collect();
-        assert_eq!(made.look(1 << 40), expected, "{used}");
+        assert_eq!(made.look(), expected, "{used}");
     }
 }
 
 #[test]
 fn where_the_system_tells_nothing_nothing_is_said() {
     let nowhere = PathBuf::from("/nowhere");
-    let (process, system, group, folder) = (nowhere.clone(), nowhere.clone(), nowhere.clone(), Some(nowhere));
-    let machine = Machine { process, system, group, memory: 1, folder, space };
+    let machine = Machine { process: nowhere.clone(), folder: Some(nowhere), space };
     assert_eq!(machine.look(), []);
 }
 
@@ -78,8 +56,7 @@ fn a_disk_that_fills_up_is_told_before_it_is_full() {
     }
     let at = |space: fn(&Path) -> Option<Space>| {
         let nowhere = PathBuf::from("/nowhere");
-        let (process, system, group) = (nowhere.clone(), nowhere.clone(), nowhere.clone());
-        let machine = Machine { process, system, group, memory: 1, folder: Some(nowhere), space };
+        let machine = Machine { process: nowhere.clone(), folder: Some(nowhere), space };
         machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect::<Vec<_>>()
     };
     assert_eq!(at(|_| disk(7 << 30)), []);
@@ -96,17 +73,6 @@ fn a_disk_that_fills_up_is_told_before_it_is_full() {
 fn a_real_disk_tells_its_room() {
     let Space { free, all } = space(&std::env::temp_dir()).unwrap();
     assert!(all > 0 && free <= all, "{free} of {all}");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn this_process_is_read_and_uses_more_than_nothing() {
-    let strains = Machine::own(1, None).look();
-    assert_eq!(
-        strains.first().map(|strain| (strain.rule, strain.level)),
-        Some((Rule::Memory, Level::Critical))
-    );
-    assert!(!strains[0].evidence.starts_with("0 of"), "{strains:?}");
 }
 
 #[test]
