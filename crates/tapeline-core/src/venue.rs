@@ -160,6 +160,8 @@ pub struct DialRequest {
     pub deflate: bool,
     /// Messages larger than this close the line.
     pub max_message: usize,
+    /// Whether keys are shown in it, or will be on the open connection: a 403 may be about them only then.
+    pub keyed: bool,
 }
 
 /// A URL without its query and user parts, fit for logs.

@@ -145,6 +145,21 @@ impl Gate {
         Ok(found)
     }
 
+    /// The venue holds a line of a side off for `wait`: at its door, or one that was open. A door that is shut may be
+    /// that of one host only: the next one is tried then.
+    pub(super) fn hold_off(
+        &mut self,
+        now: Mono,
+        wait: Duration,
+        why: Fault,
+        (side, endpoint, was_open): (u8, usize, bool),
+    ) {
+        self.hold_dials(now, wait, why);
+        if !was_open {
+            self.leave(side, endpoint);
+        }
+    }
+
     /// No dial for `wait`.
     pub(super) fn hold_dials(&mut self, now: Mono, wait: Duration, why: Fault) {
         self.dial_hold.extend(now, now + wait, why);

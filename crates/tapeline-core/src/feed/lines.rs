@@ -353,7 +353,7 @@ impl Feed {
                 Phase::Waiting { until }
             }
             Step::Hold(wait) => {
-                self.gate.hold_dials(now.mono, wait, fault);
+                self.gate.hold_off(now.mono, wait, fault, (line.side, line.endpoint, was_open));
                 Phase::Waiting { until: now.mono + wait }
             }
             // They are read anew before every dial that follows a refusal.

@@ -78,7 +78,8 @@ impl Fault {
     /// The class of an HTTP status that is not what was asked for: a refused upgrade, where 200 is a
     /// refusal too, or a refused REST call.
     ///
-    /// 403 is taken for a refusal of our keys, unless the adapter knows better from the body.
+    /// 403 is taken for a refusal of our keys, unless the adapter knows better from the body; of upgrades see
+    /// [`Fault::from_upgrade`].
     pub const fn from_status(status: u16) -> Self {
         match status {
             408 | 425 => Self::Transient,
@@ -107,6 +108,24 @@ impl Fault {
             }
             other => other,
         }
+    }
+
+    /// The class of an upgrade refused with `words`. `keyed`: keys are shown on that connection.
+    ///
+    /// Where none are, a 403 cannot be about them: a firewall in front of the venue says it, to whom was too fast
+    /// or comes from where it should not. It may let us in again, so we ask again, but slowly.
+    pub fn from_upgrade(
+        status: u16,
+        (keyed, words): (bool, &str),
+        wait: Option<&str>,
+        date: Option<&str>,
+        now: Unix,
+    ) -> Self {
+        let meant = match status {
+            403 if !keyed || Self::from_words(words) == Some(Self::SLOWED) => 429,
+            status => status,
+        };
+        Self::from_reply(meant, wait, date, now)
     }
 
     /// The class that a venue's words tell, if any: close reasons and error texts.
@@ -286,6 +305,26 @@ mod tests {
         }
         refused(429, Fault::SLOWED);
         refused(418, BANNED);
+    }
+
+    #[test]
+    fn a_forbidden_upgrade_is_about_keys_only_where_keys_are_shown() {
+        let refused = |status, keyed, words: &str| {
+            Fault::from_upgrade(status, (keyed, words), None, None, Unix::default())
+        };
+        for words in ["", "<html><h1>403 Forbidden</h1>", "Too many requests"] {
+            assert_eq!(refused(403, false, words), Fault::SLOWED, "{words}");
+        }
+        assert_eq!(refused(403, true, ""), Fault::Authentication);
+        assert_eq!(refused(403, true, "Forbidden"), Fault::Authentication);
+        assert_eq!(refused(403, true, "Too many requests"), Fault::SLOWED);
+        let asked = Fault::from_upgrade(403, (false, ""), Some("7"), None, Unix::default());
+        assert_eq!(asked.hold(), Some(Duration::from_secs(7)), "a pause that is asked for is kept");
+        for keyed in [false, true] {
+            assert_eq!(refused(401, keyed, ""), Fault::Authentication);
+            assert_eq!(refused(451, keyed, ""), Fault::Configuration);
+            assert_eq!(refused(503, keyed, ""), Fault::Server);
+        }
     }
 
     #[test]

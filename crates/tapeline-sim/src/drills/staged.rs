@@ -28,10 +28,14 @@ const VIRTUAL: &[(&str, &str)] = &[
     ("shutdown", "how long a follower is tried before it takes over is no setting"),
     ("rest-429", BACK),
     ("ban", BACK),
+    ("upgrade-forbidden", HELD),
+    ("ten-minutes-forbidden", HELD),
+    ("ten-minutes-unavailable", "it would take too long"),
     ("snapshots", BACK),
     ("malformed", "unreadable messages are counted over a minute, which is no setting"),
     ("everything-down", "how long REST may fail before memory serves is no setting"),
 ];
+const HELD: &str = "how long a door that says 403 is left alone is no setting";
 const BACK: &str = "lines are back before a book has missed anything, so that no snapshot is needed";
 
 /// A drill that can be played over real sockets.

@@ -132,9 +132,15 @@ drills! {
     "tls-stall" ["FU14"] ONE, 180, [(0, Way(Own::TlsStall, 20))],
         [BeFelt, Recover(60.0), Declare(0), Dial(8)],
         "The TLS handshake is never finished for 20 s.";
-    "upgrade-forbidden" ["FU15"] ONE, 180, [(0, Venue("for 20s refuse code=403")), (0, CUT), (50, FORGIVE)],
-        [BeFelt, Dial(12)],
-        "The upgrade is refused with 403.";
+    "upgrade-forbidden" ["FU15"] ONE, 240, [(0, Venue("for 20s refuse code=403")), (0, CUT)],
+        [BeFelt, Reach("poll"), Poll(15.0), Recover(90.0), Declare(0), Dial(4)],
+        "The upgrade is refused with 403, as a firewall does: it is asked again after a pause, as after 429.";
+    "ten-minutes-forbidden" ["FU15", "FU48"] ONE, 840, [(0, Venue("for 600s refuse code=403")), (0, CUT)],
+        [BeFelt, Reach("poll"), Poll(15.0), Recover(690.0), Dial(15)],
+        "The upgrade is refused with 403 for ten minutes, and REST answers: the line comes back by itself.";
+    "ten-minutes-unavailable" ["FU15", "FU48"] ONE, 840, [(0, Venue("for 600s refuse code=503")), (0, CUT)],
+        [BeFelt, Reach("poll"), Poll(15.0), Recover(690.0), Dial(60)],
+        "The upgrade is refused with 503 for ten minutes, and REST answers: the line comes back by itself.";
     "upgrade-unavailable" ["FU15"] ONE, 180, [(0, Venue("for 20s refuse code=503")), (0, CUT)],
         [BeFelt, Recover(60.0), Declare(0), Dial(12)],
         "The upgrade is refused with 503.";

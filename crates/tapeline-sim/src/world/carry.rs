@@ -65,7 +65,11 @@ impl World {
         let (now, place) = (self.now, &mut self.hosts[host]);
         let url = &request.url;
         let endpoint = place.streams.iter().position(|origin| url.starts_with(origin.as_str())).unwrap_or(0);
-        let link = Link { key: shown(request), ..Link::new(line, place.life, now, request.max_message) };
+        let link = Link {
+            key: shown(request),
+            keyed: request.keyed,
+            ..Link::new(line, place.life, now, request.max_message)
+        };
         let number = place.add_link(link);
         match place.weather.dial(now, endpoint) {
             Passage::Open => {
@@ -153,7 +157,8 @@ impl World {
         if self.hosts[host].links.get(&number).is_some_and(|link| link.wanted) {
             self.oracles.asked(self.now, host, Plea::of_reply(reply), false);
         }
-        self.answer(host, number, Err(edge::refused(reply, self.time().unix)));
+        let keyed = self.hosts[host].links.get(&number).is_some_and(|link| link.keyed);
+        self.answer(host, number, Err(edge::refused(reply, keyed, self.time().unix)));
     }
 
     /// Puts an event off while a process does not run; whether it did.

@@ -9,9 +9,11 @@ use tapeline_core::venue::{Decoded, Fetch, HttpReply, Refusal, Venue};
 
 use crate::house::Reply;
 
-/// A refused upgrade; its class depends on the wall clock of the process.
-pub(crate) fn refused(reply: &Reply, now: Unix) -> DialError {
-    let fault = Fault::from_reply(reply.status, reply.header("retry-after"), reply.header("date"), now);
+/// A refused upgrade; its class depends on whether keys are shown there, and on the wall clock of the process.
+pub(crate) fn refused(reply: &Reply, keyed: bool, now: Unix) -> DialError {
+    let (wait, date) = (reply.header("retry-after"), reply.header("date"));
+    let words = String::from_utf8_lossy(&reply.body);
+    let fault = Fault::from_upgrade(reply.status, (keyed, &words), wait, date, now);
     DialError { stage: Stage::Upgrade, fault, detail: format!("status {}", reply.status) }
 }
 

@@ -106,6 +106,7 @@ impl Venue for Guarded {
             .filter(|_| self.door == Door::Head)
             .map(|keys| ("authorization".to_owned(), format!("Bearer {}", keys.secret)));
         request.headers.extend(shown);
+        request.keyed = keys.is_some();
         request
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Link {
     pub(crate) largest: usize,
     /// The key that it shows.
     pub(crate) key: Option<String>,
+    /// Whether it shows one, at the door or later.
+    pub(crate) keyed: bool,
     /// The house's end, while it holds one.
     pub(crate) socket: Option<SocketId>,
     /// The feed has been told that it is open.
@@ -86,6 +88,7 @@ impl Link {
             since,
             largest,
             key: None,
+            keyed: false,
             socket: None,
             open: false,
             wanted: true,

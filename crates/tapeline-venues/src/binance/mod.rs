@@ -91,6 +91,7 @@ impl Venue for Binance {
             subprotocols: Vec::new(),
             deflate: group.deflate,
             max_message: group.max_message,
+            keyed: false,
         }
     }
 

@@ -44,7 +44,7 @@ impl Net {
         let upgrade = Connection::connect(stream, &asked, limits, seed);
         match timeout(self.config.stage_within, upgrade).await {
             Ok(Ok((connection, _))) => Ok(connection),
-            Ok(Err(error)) => Err(failure::upgrade(&error, now)),
+            Ok(Err(error)) => Err(failure::upgrade(&error, request.keyed, now)),
             Err(_) => Err(timed_out(Stage::Upgrade)),
         }
     }

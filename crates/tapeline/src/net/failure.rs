@@ -81,11 +81,11 @@ pub(crate) fn tls_handshake(error: &io::Error) -> DialError {
     failed(Stage::Tls, of_io(error), error.to_string())
 }
 
-/// An error during the upgrade.
-pub(crate) fn upgrade(error: &ConnectError, now: Unix) -> DialError {
+/// An error during the upgrade; `keyed`: keys are shown on that connection.
+pub(crate) fn upgrade(error: &ConnectError, keyed: bool, now: Unix) -> DialError {
     match error {
         ConnectError::Io(error) => failed(Stage::Upgrade, of_io(error), chain(error)),
-        ConnectError::Refused(refusal) => refused(refusal, now),
+        ConnectError::Refused(refusal) => refused(refusal, keyed, now),
         ConnectError::Handshake(HandshakeError::Request(_)) => {
             failed(Stage::Upgrade, Fault::Configuration, error.to_string())
         }
@@ -93,11 +93,11 @@ pub(crate) fn upgrade(error: &ConnectError, now: Unix) -> DialError {
     }
 }
 
-fn refused(refusal: &Refusal, now: Unix) -> DialError {
+fn refused(refusal: &Refusal, keyed: bool, now: Unix) -> DialError {
     let header = |name: &str| refusal.headers.get(name).and_then(|value| value.to_str().ok());
     let status = refusal.status.as_u16();
-    let fault = Fault::from_reply(status, header("retry-after"), header("date"), now);
     let body = shown(&String::from_utf8_lossy(&refusal.body));
+    let fault = Fault::from_upgrade(status, (keyed, &body), header("retry-after"), header("date"), now);
     let detail =
         if body.is_empty() { format!("status {status}") } else { format!("status {status}: {body}") };
     failed(Stage::Upgrade, fault, detail)

@@ -119,7 +119,7 @@ async fn upgrade<IO: AsyncRead + AsyncWrite + Unpin>(
     let limits = Limits { message: request.max_message, ..Limits::client() };
     match timeout(within, Connection::connect(io, &asked, limits, 1)).await {
         Err(_) => Err(timed_out(Stage::Upgrade)),
-        Ok(Err(error)) => Err(failure::upgrade(&error, unix())),
+        Ok(Err(error)) => Err(failure::upgrade(&error, request.keyed, unix())),
         Ok(Ok((mut connection, _))) => {
             // Saying goodbye is polite, waiting for the answer is not needed.
             let _ = timeout(Duration::from_millis(500), connection.close(1000, "")).await;

@@ -128,6 +128,9 @@ async fn each_refusal_of_the_upgrade_has_its_class() {
     let limited = Fault::RateLimited { retry_after: None, banned: false };
     refused_with(b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", limited).await;
     refused_with(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", Fault::Authentication).await;
+    // This venue shows a key in its address.
+    refused_with(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", Fault::Authentication).await;
+    refused_with(b"HTTP/1.1 403 No\r\nContent-Length: 16\r\n\r\nyou are too fast", limited).await;
     refused_with(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Fault::Configuration).await;
     refused_with(b"HTTP/1.1 503 No\r\nContent-Length: 3\r\n\r\nout", Fault::Server).await;
     refused_with(b"220 mail.test ESMTP\r\n\r\n", Fault::Server).await;

@@ -78,6 +78,7 @@ impl Venue for Plain {
             subprotocols: Vec::new(),
             deflate: false,
             max_message: 64 << 10,
+            keyed: true,
         }
     }
 

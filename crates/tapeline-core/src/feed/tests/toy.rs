@@ -117,7 +117,14 @@ impl Venue for Toy {
     fn dial(&self, _: u8, origin: &str, _: &[&str], keys: Option<&Keys>) -> DialRequest {
         let url = origin.to_owned();
         let headers = keys.map(|keys| ("key".to_owned(), keys.secret.clone())).into_iter().collect();
-        DialRequest { url, headers, subprotocols: vec![], deflate: false, max_message: 100 }
+        DialRequest {
+            url,
+            headers,
+            subprotocols: vec![],
+            deflate: false,
+            max_message: 100,
+            keyed: keys.is_some(),
+        }
     }
 
     fn login(&self, _: u8, keys: &Keys) -> Option<String> {

@@ -301,7 +301,7 @@ impl<V: Far> Rig<V> {
             Event::Knock(number, url) => self.knock(number, &url),
             Event::Answer(number, answer) => self.answer(number, answer.map_err(|why| *why)),
             Event::Refusal(number, reply) => {
-                self.answer(number, Err(edge::refused(&reply, self.time().unix)));
+                self.answer(number, Err(edge::refused(&reply, false, self.time().unix)));
             }
             Event::Ask(asked) => {
                 let reply = self.far.request(self.now, &asked.request.url);
