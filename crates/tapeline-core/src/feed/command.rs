@@ -33,12 +33,12 @@ impl Feed {
                 1
             }
             Command::Pin { rung } => {
-                self.fallback.ladder.pin(rung);
+                self.pin(now, Some(rung));
                 1
             }
             Command::Unpin => {
                 let pinned = self.fallback.ladder.pinned().is_some();
-                self.fallback.ladder.unpin();
+                self.pin(now, None);
                 usize::from(pinned)
             }
             Command::Rotate { slot } => self.rotate_by_hand(now, slot),

@@ -100,7 +100,10 @@ impl Feed {
             Rung::Partial => (Rule::Fallback, Level::Unhealthy),
             Rung::Cache => (Rule::VenueDown, Level::Critical),
         };
-        let evidence = format!("served from {}: {}", ladder.rung().name(), ladder.reason().text());
+        let mut evidence = format!("served from {}: {}", ladder.rung().name(), ladder.reason().text());
+        if ladder.pinned() == Some(ladder.rung()) {
+            evidence += &format!("; `tapeline unpin {}` lets it go", self.venue.profile().id);
+        }
         all.push(Finding { rule, part: "".into(), level, evidence });
     }
 

@@ -173,7 +173,7 @@ impl Gate {
         self.rest_hold.extend(now, now + wait, why);
     }
 
-    /// An operator forgives everything; how many breakers were not closed.
+    /// An operator forgives everything but a ban; how many breakers were not closed and pauses not over.
     pub(super) fn reset(&mut self, now: Mono) -> usize {
         let breakers = self.streams.iter_mut().chain(&mut self.rest).map(|endpoint| &mut endpoint.breaker);
         let mut count = 0;
@@ -182,9 +182,8 @@ impl Gate {
             breaker.reset();
         }
         self.streams.iter_mut().for_each(|endpoint| endpoint.quality.reset());
-        self.dial_hold.reset();
-        self.rest_hold.reset();
-        count
+        let holds = [&mut self.dial_hold, &mut self.rest_hold];
+        count + holds.into_iter().map(|hold| usize::from(hold.lift(now))).sum::<usize>()
     }
 }
 

@@ -329,6 +329,9 @@ impl Feed {
             Phase::Halted { .. } => why("halted"),
             Phase::Idle if self.stopping => "stopped".into(),
             Phase::Idle => "".into(),
+            Phase::Waiting { .. } if let Some(rung) = self.pinned_away() => {
+                format!("an operator pinned {} to {}", self.venue.profile().id, rung.name()).into()
+            }
             Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_)
                 if line.health.carried.is_none() =>
             {

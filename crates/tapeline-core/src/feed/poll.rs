@@ -150,7 +150,12 @@ impl Fallback {
 
     fn polls_now(&self) -> bool {
         let rung = self.ladder.rung();
-        rung.polls() || rung == Rung::Cache
+        rung.polls() || rung == Rung::Cache && !self.is_silenced()
+    }
+
+    /// Whether an operator wants memory to serve: then REST is not asked whether it answers.
+    pub(super) fn is_silenced(&self) -> bool {
+        self.ladder.pinned() == Some(Rung::Cache)
     }
 }
 
@@ -362,6 +367,23 @@ impl Feed {
         }
     }
 
+    /// An operator pins the feed to another rung, or lets it go. The rung may be the same as before.
+    pub(super) fn pin(&mut self, now: Time, rung: Option<Rung>) {
+        match rung {
+            Some(rung) => self.fallback.ladder.pin(rung),
+            None => self.fallback.ladder.unpin(),
+        }
+        self.fallback.topics_changed();
+        if self.fallback.is_silenced() && self.fallback.ladder.rung() == Rung::Cache {
+            self.fallback.polls.clear();
+        }
+        self.climb(now);
+        // The reason is another one, also where a line has no other phase.
+        for slot in 0..self.lines.len() {
+            self.tell_topics(now, slot);
+        }
+    }
+
     /// While an operator holds the feed on a rung without lines, none is dialled; afterwards all are.
     fn obey_pin(&mut self, now: Time) {
         let held = self.is_held();
@@ -401,7 +423,12 @@ impl Feed {
 
     /// Whether an operator holds the feed on a rung without lines.
     pub(super) fn is_held(&self) -> bool {
-        self.fallback.ladder.pinned().is_some_and(|rung| !rung.streams())
+        self.pinned_away().is_some()
+    }
+
+    /// The rung without lines that an operator holds the feed on.
+    pub(super) fn pinned_away(&self) -> Option<Rung> {
+        self.fallback.ladder.pinned().filter(|rung| !rung.streams())
     }
 
     /// The level that the rung means for what does not come from a line.

@@ -24,6 +24,10 @@ impl Feed {
         (fetch, sent): (FetchId, Mono),
         decoded: Decoded,
     ) {
+        if self.fallback.is_silenced() {
+            // It was asked before an operator let memory serve.
+            return;
+        }
         let Some(entry) = self.topics.get_mut(id) else { return };
         // What was streamed since is newer.
         let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;

@@ -250,6 +250,9 @@ pub struct EndpointStatus {
     pub breaker: breaker::State,
     /// When its breaker last ceased to be closed; none while it is closed.
     pub open_since: Option<Unix>,
+    /// Whether the venue has banned this address, so that the pause is nobody's to lift.
+    #[serde(skip)]
+    pub banned: bool,
     /// Nothing may be asked of it for this long, in milliseconds; zero = now.
     pub held_ms: u64,
     /// How well it has served lately, 0 to 100; none of REST.
@@ -453,6 +456,7 @@ impl Feed {
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),
                     breaker: endpoint.breaker.state(now.mono),
                     open_since: endpoint.breaker.open_since().map(|at| ago(now, at)),
+                    banned: hold.is_banned(now.mono),
                     held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
                     score: (protocol == "ws")
                         .then(|| endpoint.quality.score(now.mono, &self.gate.scores).round()),

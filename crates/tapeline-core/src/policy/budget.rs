@@ -275,7 +275,8 @@ impl Hold {
         if planted(Defect::IgnoreRetryAfter) {
             return;
         }
-        let banned = self.is_banned(now);
+        // Of a ban within a longer pause as well.
+        let banned = self.is_banned(now) || matches!(why, Fault::RateLimited { banned: true, .. });
         if until > self.until || self.held(now).is_none() {
             self.until = until;
             self.why = Some(why);
@@ -305,7 +306,17 @@ impl Hold {
         matches!(self.why(now), Some(Fault::RateLimited { banned: true, .. }))
     }
 
-    /// An operator lifts it.
+    /// An operator lifts it; whether there was one to lift. A ban is the venue's and stays: whoever asks during one is
+    /// banned for longer.
+    pub fn lift(&mut self, now: Mono) -> bool {
+        let lifts = self.held(now).is_some() && !self.is_banned(now);
+        if lifts {
+            self.reset();
+        }
+        lifts
+    }
+
+    /// Forgets it.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

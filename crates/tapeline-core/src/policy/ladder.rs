@@ -292,9 +292,13 @@ impl Ladder {
         self.rung
     }
 
-    /// Why.
-    pub const fn reason(&self) -> Reason {
-        self.reason
+    /// Why. An operator's order is the reason while it holds, also where the ladder stood there before.
+    pub fn reason(&self) -> Reason {
+        match (self.pinned(), self.reason) {
+            (Some(rung), _) if rung == self.rung => Reason::Pinned,
+            (None, Reason::Pinned) => Reason::Triggered,
+            (_, reason) => reason,
+        }
     }
 
     /// Since when.

@@ -4,6 +4,7 @@ use axum::Json;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tapeline::{Channel, Command, Done, Recovery, Rung, Target, Topic, recovery, rung};
+use tapeline_core::feed::EndpointStatus;
 
 use super::Face;
 use super::actions::Order;
@@ -44,7 +45,7 @@ pub(super) async fn obey(face: &Face, action: &str, order: &Order) -> Answer {
         "recover" => recover(face, about, way).await,
         "reconnect" | "rotate" => lines(face, about, action == "rotate").await,
         "unpin" => touched("unpinned", &hub.unpin(&whole(about)?).await?),
-        "reset" => touched("reset", &hub.reset(&whole(about)?).await?),
+        "reset" => reset(face, whole(about)?).await,
         "sweep" => sweep(face, whole(about)?).await,
         "reload" => ask_process("reload", face.about.reload.clone()).await,
         _ => {
@@ -141,6 +142,28 @@ async fn lines(face: &Face, about: About, rotate: bool) -> Answer {
     touched(if rotate { "rotated" } else { "reconnected" }, &all)
 }
 
+/// Forgives what is ours to forgive, and tells of bans, which are not.
+async fn reset(face: &Face, target: Target) -> Answer {
+    let done = face.hub.reset(&target).await?;
+    let mut answer = touched("reset", &done)?;
+    let status = face.reading().await?;
+    let about = |venue: &str| done.iter().any(|done| done.venue == venue);
+    let feeds =
+        status.venues.iter().filter(|venue| about(&venue.venue)).filter_map(|venue| venue.feed.as_ref());
+    let bans: Vec<String> = feeds.filter_map(|feed| ban_of(feed.venue, &feed.endpoints)).collect();
+    if !bans.is_empty() {
+        answer.0["note"] = bans.join("; ").into();
+    }
+    Ok(answer)
+}
+
+/// What is told of a ban that is not over.
+fn ban_of(venue: &str, endpoints: &[EndpointStatus]) -> Option<String> {
+    let banned = endpoints.iter().filter(|endpoint| endpoint.banned);
+    let left = banned.map(|endpoint| endpoint.held_ms.div_ceil(1_000)).max()?;
+    Some(format!("{venue} has banned this address for {left} s more: that pause is kept"))
+}
+
 async fn recover(face: &Face, about: About, way: &str) -> Answer {
     let how = recovery(way)
         .ok_or_else(|| Refusal::bad(format!("recover has no mode `{way}`; there are {WAYS}")))?;
@@ -220,6 +243,24 @@ async fn ask_process(action: &'static str, hook: Option<Hook>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ban_is_told_and_a_pause_that_was_lifted_is_not() {
+        let endpoint = |banned: bool, held_ms: u64| EndpointStatus {
+            protocol: "rest",
+            origin: String::new(),
+            breaker: tapeline_core::policy::breaker::State::Closed,
+            open_since: None,
+            banned,
+            held_ms,
+            score: None,
+            dials_opened: 0,
+            dials_failed: 0,
+        };
+        assert_eq!(ban_of("one", &[endpoint(false, 0), endpoint(false, 5_000)]), None);
+        let told = "one has banned this address for 118 s more: that pause is kept";
+        assert_eq!(ban_of("one", &[endpoint(false, 0), endpoint(true, 117_001)]).as_deref(), Some(told));
+    }
 
     #[test]
     fn a_topic_that_no_line_carries_cannot_be_broken() {

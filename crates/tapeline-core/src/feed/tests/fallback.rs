@@ -186,6 +186,29 @@ fn what_an_operator_forgives_is_asked_for_at_once() {
 }
 
 #[test]
+fn a_ban_is_not_an_operators_to_lift() {
+    let reset_after = |banned: bool| {
+        let (mut bench, first, _who, _outbox) = fallen();
+        refuse(&mut bench, first, Fault::RateLimited { retry_after: Some(600 * SECOND), banned });
+        bench.pass(10 * SECOND);
+        turn(&mut bench, true);
+        let touched = bench.feed.command(bench.now, Command::Reset);
+        bench.collect();
+        let mut asked = 0;
+        for _ in 0..58 {
+            bench.pass(10 * SECOND);
+            asked += turn(&mut bench, true).len();
+        }
+        let rest = bench.feed.status(bench.now).endpoints.pop().unwrap();
+        (touched, asked, rest.banned)
+    };
+    assert_eq!(reset_after(true), (1, 0, true), "the line that waits, and nothing else");
+    let (touched, asked, banned) = reset_after(false);
+    assert_eq!((touched, banned), (2, false));
+    assert!(asked > 10, "{asked}");
+}
+
+#[test]
 fn dials_that_fail_do_not_break_what_is_polled() {
     let (mut bench, line, _who, mut outbox) = live("toy:quote:R");
     bench.hear(line, "q R 900 5");

@@ -4,8 +4,9 @@ use super::toy::{Bench, SECOND, live, market, read};
 use crate::config::FeedConfig;
 use crate::data::event::Level as PriceLevel;
 use crate::data::update::{Level, Source};
-use crate::feed::{Action, Command, DialError, FetchId, Input, Stage};
+use crate::feed::{Action, Command, DialError, FallbackStatus, FetchId, Input, Stage};
 use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::policy::alert::Rule;
 use crate::policy::fault::Fault;
 use crate::policy::ladder::Rung;
 use crate::venue::{Decoded, Fetch, Item, LineId, Refusal};
@@ -365,4 +366,72 @@ fn a_source_that_an_operator_holds_is_held_over_a_crash() {
     bench.feed.command(bench.now, Command::Unpin);
     bench.collect();
     bench.open();
+}
+
+/// Nothing is asked and nothing is dialled for a minute, and what is served comes from memory.
+fn keeps_quiet(bench: &mut Bench) {
+    for _ in 0..60 {
+        bench.pass(SECOND);
+        assert!(turn(bench, false).is_empty() && bench.todo.is_empty(), "{:?}", bench.todo);
+    }
+    let status = bench.feed.status(bench.now);
+    let FallbackStatus { rung, reason, pinned, polled, .. } = status.fallback;
+    assert_eq!((rung, reason, pinned, polled), ("cache", "pinned by an operator", true, 0));
+    for topic in &status.topics {
+        assert_eq!((topic.source, &*topic.reason), (Source::Cache, "an operator pinned toy to cache"));
+    }
+    let found = bench.feed.findings(bench.now).all;
+    let down = found.iter().find(|found| found.rule == Rule::VenueDown).unwrap();
+    assert!(down.evidence.contains("pinned by an operator; `tapeline unpin toy`"), "{}", down.evidence);
+}
+
+#[test]
+fn while_an_operator_lets_memory_serve_rest_is_not_asked() {
+    // From a line that serves.
+    let (mut bench, line, who, mut outbox) = live("toy:trade:R");
+    bench.subscribe("toy:quote:R", &who);
+    bench.hear(line, "t R 1 1");
+    bench.hear(line, "q R 1 5");
+    bench.feed.command(bench.now, Command::Pin { rung: Rung::Cache });
+    bench.collect();
+    bench.todo.clear();
+    keeps_quiet(&mut bench);
+    market(&mut outbox);
+
+    // From polling, with a reply on its way.
+    let (mut bench, first, _who, mut outbox) = fallen();
+    bench.feed.command(bench.now, Command::Pin { rung: Rung::Cache });
+    bench.collect();
+    bench.pass(5 * SECOND);
+    bench.todo.clear();
+    bench.give(first, 4..=6);
+    assert!(market(&mut outbox).is_empty(), "it was asked before");
+    keeps_quiet(&mut bench);
+
+    // From memory itself, while REST is asked whether it answers; let go, it is asked again.
+    let (mut bench, first, _who, mut outbox) = fallen();
+    bench.give(first, 4..=4);
+    let mut refuse = |bench: &mut Bench| {
+        let mut asked = 0;
+        for _ in 0..60 {
+            bench.pass(SECOND);
+            for (id, _) in turn(bench, true) {
+                asked += 1;
+                bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "down")) });
+            }
+            read(&mut outbox);
+        }
+        asked
+    };
+    assert!(refuse(&mut bench) > 3);
+    assert_eq!(status(&mut bench).0, "cache");
+    bench.feed.command(bench.now, Command::Pin { rung: Rung::Cache });
+    bench.collect();
+    bench.todo.clear();
+    keeps_quiet(&mut bench);
+    assert_eq!(bench.feed.command(bench.now, Command::Unpin), 1);
+    bench.collect();
+    assert!(refuse(&mut bench) > 0, "as far as its breaker lets it");
+    let reason = bench.feed.status(bench.now).topics[0].reason.clone();
+    assert!(!reason.contains("pinned"), "{reason}");
 }

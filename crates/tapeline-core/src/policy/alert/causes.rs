@@ -73,11 +73,11 @@ causes! {
     "This machine has no network: no route, no resolver, or every venue failed at the same moment."
     "Check the machine's link, route and DNS; `tapeline doctor` tells which step fails. All venues come back by themselves."
     VenueDown "venue_down" Connection Venue false
-    "Neither a line nor REST brings this venue's data; the last known values are served with their age."
-    "Look at the venue's status page and run `tapeline doctor VENUE`. It recovers by itself; `tapeline recover` tries at once."
+    "Neither a line nor REST brings this venue's data, or an operator lets neither; the last known values are served with their age."
+    "If the evidence says that an operator pinned it: `tapeline unpin VENUE`. Else look at the venue's status page and run `tapeline doctor VENUE`; it recovers by itself, `tapeline recover` tries at once."
     Fallback "fallback" Connection Nothing true
-    "Streaming is impossible; data comes by REST polling, later and in part."
-    "Check whether a proxy or firewall blocks WebSockets and whether the venue has trouble. It returns by itself."
+    "Streaming is impossible, or an operator does not want it; data comes by REST polling, later and in part."
+    "If the evidence says that an operator pinned it: `tapeline unpin VENUE`. If it names the budget of dials, wait until it says. Else check whether a proxy or firewall blocks WebSockets and whether the venue has trouble. It returns by itself."
     LineHalted "line_halted" Connection Nothing false
     "A line stopped for good: its address, certificate or request is refused, and trying again cannot help."
     "Read the reason in `tapeline status`, correct the settings (address, certificate authority, symbol) and restart: `tapeline reload` changes no venue that runs."

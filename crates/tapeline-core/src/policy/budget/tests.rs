@@ -263,12 +263,20 @@ fn a_ban_stays_a_ban_while_it_lasts() {
 }
 
 #[test]
-fn an_operator_lifts_a_hold() {
+fn an_operator_lifts_a_hold_and_no_ban() {
     let mut hold = Hold::default();
-    hold.extend(at(0.0), Mono::NEVER, BANNED);
-    assert!(hold.is_banned(at(1e9)));
-    hold.reset();
-    assert_eq!(hold.held(at(0.0)), None);
+    assert!(!hold.lift(at(0.0)), "there is none");
+    hold.extend(at(0.0), at(60.0), SLOWED);
+    assert!(hold.lift(at(1.0)));
+    assert_eq!(hold.held(at(1.0)), None);
+    hold.extend(at(2.0), Mono::NEVER, BANNED);
+    assert!(!hold.lift(at(3.0)) && hold.is_banned(at(1e9)));
+    // A ban within a longer pause.
+    let mut hold = Hold::default();
+    hold.extend(at(0.0), at(120.0), SLOWED);
+    hold.extend(at(0.0), at(60.0), BANNED);
+    assert!(!hold.lift(at(59.0)));
+    assert_eq!((hold.held(at(59.0)), hold.lift(at(121.0))), (Some(at(120.0)), false));
 }
 
 proptest! {

@@ -36,6 +36,8 @@ pub(crate) struct Pace {
     dials: VecDeque<u64>,
     no_dial_before: u64,
     no_fetch_before: u64,
+    /// The same of bans alone, which nobody can lift.
+    banned: (u64, u64),
     in_flight: [usize; 3],
     /// A minute, and what was asked for in it.
     weight: (u64, u32),
@@ -253,6 +255,10 @@ impl Pace {
         if rest || plea.banned {
             self.no_fetch_before = self.no_fetch_before.max(until);
         }
+        if plea.banned {
+            let (dials, fetches) = self.banned;
+            self.banned = (if rest { dials } else { dials.max(until) }, fetches.max(until));
+        }
     }
 
     /// Whether requests have lately been held, or so many went out that others may have to wait.
@@ -266,9 +272,11 @@ impl Pace {
         (self.no_dial_before, self.no_fetch_before)
     }
 
-    /// An operator forgives everything.
+    /// An operator forgives everything but a ban.
     pub(crate) fn forgive(&mut self) {
-        (self.no_dial_before, self.no_fetch_before) = (0, 0);
+        let (dials, fetches) = self.banned;
+        self.no_dial_before = self.no_dial_before.min(dials);
+        self.no_fetch_before = self.no_fetch_before.min(fetches);
         self.endpoints.clear();
         self.free();
     }
@@ -348,6 +356,12 @@ mod tests {
 
     const LINE: LineId = LineId { slot: 0, dial: 1 };
 
+    fn asks(pace: &mut Pace, at: u64) -> bool {
+        let found = pace.fetched(at * SEC, Fetch::Snapshot, 1, 100);
+        pace.came_back(Fetch::Snapshot);
+        found.is_ok()
+    }
+
     #[test]
     fn five_messages_within_a_second_are_one_too_many() {
         let mut pace = Pace::default();
@@ -359,17 +373,23 @@ mod tests {
     #[test]
     fn a_dial_or_a_request_inside_a_hold_is_seen() {
         let mut pace = Pace::default();
-        let asks = |pace: &mut Pace, at: u64| {
-            let found = pace.fetched(at * SEC, Fetch::Snapshot, 1, 100);
-            pace.came_back(Fetch::Snapshot);
-            found.is_ok()
-        };
         pace.hold(0, Plea { wait: 60 * SEC, banned: false }, true);
         assert!(!asks(&mut pace, 59) && asks(&mut pace, 60));
         assert!(pace.dialled(1, LINE, 0, false).is_ok());
         pace.hold(0, Plea { wait: 120 * SEC, banned: true }, false);
         assert!(pace.dialled(119 * SEC, LINE, 0, false).is_err() && !asks(&mut pace, 119));
         assert!(pace.dialled(120 * SEC, LINE, 0, false).is_ok());
+    }
+
+    #[test]
+    fn a_request_inside_a_ban_is_seen_also_after_an_operator_forgave() {
+        let mut pace = Pace::default();
+        pace.hold(0, Plea { wait: 60 * SEC, banned: true }, true);
+        pace.hold(0, Plea { wait: 90 * SEC, banned: false }, true);
+        pace.hold(0, Plea { wait: 90 * SEC, banned: false }, false);
+        pace.forgive();
+        assert!(!asks(&mut pace, 59) && asks(&mut pace, 60), "of a longer pause only the ban is left");
+        assert!(pace.dialled(1, LINE, 0, false).is_ok());
     }
 
     #[test]
