@@ -169,7 +169,8 @@ impl Feed {
         let tried = now.mono.since(live.since) >= TRIAL;
         let busy = self.lines[old].last_data > live.acknowledged.unwrap_or(live.since);
         if complete && (live.proven.is_some() || tried && !busy) {
-            let since = ready.unwrap_or(now.mono);
+            // Another connection may have taken the place of the one that was ready.
+            let since = ready.filter(|at| *at >= live.since).unwrap_or(now.mono);
             let beside = now.mono.since(since) >= self.config.timing.reorder_within;
             if beside || planted(Defect::CloseWithoutOverlap) {
                 return self.finish_rotation(now, old, "its follower has taken over");

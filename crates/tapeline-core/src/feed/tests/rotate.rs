@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::toy::{Bench, SECOND, live, market};
+use super::toy::{Bench, SECOND, chatter, live, market};
 use crate::config::FeedConfig;
 use crate::feed::{Action, Command, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
@@ -203,4 +203,39 @@ fn a_book_goes_over_without_a_new_snapshot() {
     assert_eq!(events(&mut outbox).len(), 5);
     let book = bench.feed.status(bench.now).topics[0].book.clone().unwrap();
     assert_eq!((book.venue_id, book.synced), (Some(14), 1));
+}
+
+#[test]
+fn a_follower_whose_connection_is_replaced_meanwhile_stands_beside_the_old_line_once_more() {
+    let mut config = FeedConfig::default();
+    config.timing.reorder_within = Duration::from_secs(10);
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let old = bench.open();
+    bench.accept(old, 1);
+    chatter(&mut bench, old);
+    bench.feed.command(bench.now, Command::Rotate { slot: None });
+    bench.collect();
+    let heir = follow(&mut bench, 1);
+    let mut id = 6_000;
+    let mut play = |bench: &mut Bench, tenths: u32, lines: &[LineId]| {
+        for _ in 0..tenths {
+            id += 1;
+            lines.iter().for_each(|line| bench.hear(*line, &format!("t A {id} 1")));
+            bench.pass(SECOND / 10);
+        }
+    };
+    play(&mut bench, 20, &[old, heir]);
+    play(&mut bench, 30, &[old]);
+    // Silent for too long: another connection takes its place.
+    bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+    let other = bench.open();
+    assert_eq!(other.slot, heir.slot);
+    assert_eq!(closed(&mut bench), [heir]);
+    assert_eq!(bench.accept(other, 2), ["+t A -"]);
+    play(&mut bench, 90, &[old, other]);
+    assert_eq!(closed(&mut bench), [], "it has not stood beside the old line for long enough");
+    play(&mut bench, 20, &[old, other]);
+    assert_eq!(closed(&mut bench), [old]);
 }
