@@ -46,7 +46,10 @@ def figures(histories, kept, start, end):
     }
 
 
-start, end = int(sys.argv[1]), int(sys.argv[2])
+try:
+    start, end = map(int, sys.argv[1:])
+except ValueError:
+    sys.exit(__doc__.strip())
 histories, last = {}, -1
 for record in map(json.loads, filter(str.strip, sys.stdin)):
     if record["seq"] <= last:

@@ -35,6 +35,20 @@ fn script(records: &[Transition], from: Mono, to: Mono) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
+#[test]
+fn the_script_tells_how_it_is_used() {
+    for args in [&[][..], &["0"], &["0", "soon"], &["0", "1", "2"]] {
+        let Ok(output) =
+            Command::new("python3").arg(root().join("scripts/reliability.py")).args(args).output()
+        else {
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("usage: reliability.py") && !said.contains("Traceback"), "{said}");
+    }
+}
+
 /// Every figure of both, field by field: counts equal, times within 20 ms.
 fn compare(ours: &Value, theirs: &Value, place: &str) {
     match (ours, theirs) {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::OptionFuture;
-use tapeline_core::feed::{Action, Command, DialError, Feed, FetchId, Input, KeptMark, Memory, Stage};
+use tapeline_core::feed::{
+    Action, Command, DialError, Feed, FetchId, Input, KeptMark, Memory, Record, Stage,
+};
 use tapeline_core::policy::fault::Fault;
 use tapeline_core::policy::pressure::Step;
 use tapeline_core::time::{Mono, Time};
@@ -194,6 +196,9 @@ impl Loop {
     #[cold]
     fn tell(&mut self, wiring: &mut Wiring) {
         let (venue, told) = (self.venue.profile().id, wiring.told);
+        for cause in self.feed.records_after(told).filter_map(pause) {
+            tracing::warn!(venue, cause, "the process did not get to run");
+        }
         wiring.told = wiring.journal.follow(venue, told, self.feed.records_after(told));
         self.feed.took_records(wiring.told);
     }
@@ -418,4 +423,34 @@ impl Loop {
 
 fn failed(detail: &str) -> DialError {
     DialError { stage: Stage::Upgrade, fault: Fault::Transient, detail: detail.to_owned() }
+}
+
+/// What a record says of a time in which this process did not run.
+fn pause(record: &Record) -> Option<&str> {
+    (&*record.entity == "feed" && (record.from, record.to) == ("running", "running"))
+        .then_some(&*record.cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use tapeline_core::time::{Mono, Unix};
+
+    use super::*;
+
+    #[test]
+    fn a_pause_of_our_own_is_told_from_all_else() {
+        let record = |entity: &str, to: &'static str| Record {
+            seq: 1,
+            wall: Unix(0),
+            at: Mono::default(),
+            kind: "line",
+            entity: entity.into(),
+            from: "running",
+            to,
+            since: None,
+            cause: "late by 15000 ms".into(),
+        };
+        assert_eq!(pause(&record("feed", "running")), Some("late by 15000 ms"));
+        assert_eq!((pause(&record("feed", "halted")), pause(&record("line 0", "running"))), (None, None));
+    }
 }

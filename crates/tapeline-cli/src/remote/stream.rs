@@ -182,8 +182,7 @@ impl Reader {
                 Ok(socket)
             }
             Ok(Err(error @ (ConnectError::Refused(_) | ConnectError::Handshake(_)))) if !self.met => {
-                let why = format!("{} serves no streams: {error}", self.remote.url());
-                Err(End::Over(Failed::new(Exit::Failure, why).hint("--gateway URL names a running gateway")))
+                Err(End::Over(turned_away(&self.remote.url(), &error)))
             }
             Ok(Err(error)) => Err(again(error.to_string())),
         }
@@ -382,6 +381,19 @@ fn delay(attempts: u32) -> Duration {
 /// A number from the system: the standard library draws one for every hash map.
 fn drawn() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// Why there is no stream: in the gateway's own words, if what answers is one.
+fn turned_away(url: &str, error: &ConnectError) -> Failed {
+    let said = match error {
+        ConnectError::Refused(refusal) => serde_json::from_slice::<Value>(&refusal.body).ok(),
+        _ => None,
+    };
+    match said.as_ref().and_then(|body| body.pointer("/error/message")).and_then(Value::as_str) {
+        Some(said) => Failed::new(Exit::Failure, format!("{url} gives no stream: {said} ({error})")),
+        None => Failed::new(Exit::Failure, format!("{url} serves no streams: {error}"))
+            .hint("--gateway URL names a running gateway"),
+    }
 }
 
 #[cfg(test)]

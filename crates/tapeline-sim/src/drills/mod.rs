@@ -129,12 +129,12 @@ pub struct Total {
 
 /// No drill has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{name}\" is no drill; did you mean \"{nearest}\"?")]
+#[error("\"{name}\" is no drill{}", .nearest.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default())]
 pub struct Unknown {
     /// What was asked for.
     pub name: String,
-    /// The drill whose name is nearest.
-    pub nearest: &'static str,
+    /// The drill whose name is nearest, if one is near.
+    pub nearest: Option<&'static str>,
 }
 
 /// Every drill, in the order of the faults.
@@ -191,8 +191,13 @@ pub fn sum_up(seed: u64, items: Vec<Report>) -> Summary {
 }
 
 fn find(name: &str) -> Result<&'static Entry, Unknown> {
-    let nearest = || DRILLS.iter().map(|entry| entry.name).min_by_key(|known| distance(known, name));
-    let unknown = || Unknown { name: name.to_owned(), nearest: nearest().unwrap_or_default() };
+    let unknown = || {
+        let far = |known: &&str| distance(known, name);
+        let nearest = DRILLS.iter().map(|entry| entry.name).min_by_key(far);
+        // One letter in three may be wrong; of what differs by more nobody was thinking.
+        let nearest = nearest.filter(|known| far(known) <= known.len().max(name.len()) / 3);
+        Unknown { name: name.to_owned(), nearest }
+    };
     DRILLS.iter().find(|entry| entry.name == name).ok_or_else(unknown)
 }
 

@@ -29,6 +29,7 @@ fn the_same_seed_gives_the_same_report() {
 fn an_unknown_name_is_told_with_the_nearest_one() {
     let told = run("swizle", 1).unwrap_err().to_string();
     assert_eq!(told, "\"swizle\" is no drill; did you mean \"swizzle\"?");
+    assert_eq!(run("nope", 1).unwrap_err().to_string(), "\"nope\" is no drill", "nothing is near to it");
 }
 
 #[test]
@@ -75,6 +76,7 @@ fn every_fault_has_a_drill_or_a_test_that_there_is() {
 fn the_page_lists_every_drill_and_every_fault() {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/drills.md");
     let page = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(page.contains("FO12,"), "what is left out is named");
     assert!(page.contains(&markdown()), "docs/drills.md should hold this:\n{}", markdown());
 }
 

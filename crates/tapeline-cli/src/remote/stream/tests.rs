@@ -1,6 +1,6 @@
 //! What the stream makes of close reasons, pauses and silence.
 
-use tapeline_ws::handshake::ServerOptions;
+use tapeline_ws::handshake::{Refusal, ServerOptions};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -122,4 +122,21 @@ async fn a_gateway_that_answers_pings_may_be_silent() {
     timeout(TEST, pings).await.expect("it asks again and again");
     let said = next(&mut incoming, away).await;
     assert!(said.contains("4001"), "{said}");
+}
+
+#[test]
+fn a_gateway_that_refuses_is_told_in_its_own_words() {
+    let said = |body: &str| {
+        let refusal = Refusal {
+            status: http::StatusCode::SERVICE_UNAVAILABLE,
+            headers: http::HeaderMap::new(),
+            body: body.into(),
+        };
+        turned_away("http://here", &ConnectError::Refused(Box::new(refusal))).to_string()
+    };
+    let own = said(r#"{"error":{"code":"unavailable","message":"memory is short: try again later"}}"#);
+    assert!(own.contains("memory is short: try again later") && own.contains("503"), "{own}");
+    assert!(!own.contains("--gateway"), "it is a gateway: {own}");
+    let other = said("<html>");
+    assert!(other.contains("serves no streams") && other.contains("--gateway"), "{other}");
 }

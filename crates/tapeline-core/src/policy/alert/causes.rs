@@ -134,7 +134,7 @@ causes! {
     "Treat it as one fault that persists: look at the evidence for which one it is."
     Memory "memory" System Nothing false
     "The process uses 70, 85 or 95 % of the memory that it may (`limits.memory_bytes`, its group or the machine), or its logs and queues that share of `limits.buffers_bytes`; critical while nobody new is taken on."
-    "See below what is given up at which share. Drop topics, lower `logs_bytes`, or give the process more memory."
+    "Drop topics, lower `logs_bytes`, or give the process more memory. `tapeline status --json` tells what holds it and what has been given up."
     Descriptors "descriptors" System Nothing false
     "70, 85, 95 or 100 % of the file descriptors are used; new clients are put off so that lines can be dialled."
     "Raise the limit (`ulimit -n`, `LimitNOFILE`), or find the client that opens so many connections."
