@@ -51,6 +51,11 @@ impl Account {
         self.whole.clear();
     }
 
+    /// Whether an id is accounted for.
+    pub(crate) fn is_behind(&self, id: u64) -> bool {
+        self.last.is_some_and(|last| id <= last)
+    }
+
     /// A message with an id was put into the feed, spoilt or `whole`.
     pub(crate) fn heard(&mut self, id: u64, whole: bool) {
         if whole && !self.spoilt.is_empty() {

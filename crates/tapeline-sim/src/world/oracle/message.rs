@@ -1,9 +1,21 @@
 //! What a judge reads of a message by itself.
 
+use tapeline_core::data::channel::Channel;
+
 /// The stream of a data message in combined form.
 pub(crate) fn stream_of(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"{\"stream\":\"")?;
     rest.split(|byte| *byte == b'"').next()
+}
+
+/// Which trade a data message of a stream tells of.
+pub(super) fn trade_of(stream: &[u8], bytes: &[u8]) -> Option<(Channel, u64)> {
+    let (channel, key): (_, &[u8]) = match stream.rsplit(|byte| *byte == b'@').next() {
+        Some(b"trade") => (Channel::Trade, b"\"t\":"),
+        Some(b"aggTrade") => (Channel::AggTrade, b"\"a\":"),
+        _ => return None,
+    };
+    number_after(bytes, key).map(|id| (channel, id))
 }
 
 /// The streams that a message to the venue is about.

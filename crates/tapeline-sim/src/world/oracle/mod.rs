@@ -29,7 +29,6 @@ pub(crate) use self::tally::Tally;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Level, Position, Source};
 use tapeline_core::feed::{Action, Subscribed};
@@ -40,7 +39,7 @@ use self::account::Account;
 use self::book::Copy;
 use self::content::{Published, Right, Shallow};
 use self::fresh::{Flow, Fresh};
-use self::message::{hash, is_odd};
+use self::message::{hash, is_odd, trade_of};
 use self::order::Place;
 use self::pace::Pace;
 use self::pairs::Pairs;
@@ -301,6 +300,7 @@ impl Oracles {
         watch.spoilt += u64::from(!whole || now < watch.odd_until && is_odd(bytes));
         let Some(stream) = stream_of(bytes) else { return };
         let calm = whole && watch.calm_since <= now;
+        let trade = trade_of(stream, bytes);
         if whole {
             watch.pace.data(now, line);
             watch.fresh.data(now, line.slot, stream);
@@ -318,17 +318,14 @@ impl Oracles {
                         sight.heard.pop_front();
                     }
                     sight.heard.push_back(hash);
-                    sight.unanswered.get_or_insert(now);
+                    // A line may repeat what REST has told.
+                    if !trade.is_some_and(|(_, id)| sight.account.is_behind(id)) {
+                        sight.unanswered.get_or_insert(now);
+                    }
                 }
             }
         }
-        let key: &[u8] = match stream.rsplit(|byte| *byte == b'@').next() {
-            Some(b"trade") => b"\"t\":",
-            Some(b"aggTrade") => b"\"a\":",
-            _ => return,
-        };
-        let Some(id) = number_after(bytes, key) else { return };
-        let channel = if key[1] == b't' { Channel::Trade } else { Channel::AggTrade };
+        let Some((channel, id)) = trade else { return };
         let symbol = stream.split(|byte| *byte == b'@').next().unwrap_or_default();
         for (topic, sight) in &mut self.sights[watcher] {
             if topic.channel() == channel && topic.raw_symbol().as_bytes().eq_ignore_ascii_case(symbol) {
