@@ -101,6 +101,9 @@ impl Feed {
             Rung::Cache => (Rule::VenueDown, Level::Critical),
         };
         let mut evidence = format!("served from {}: {}", ladder.rung().name(), ladder.reason().text());
+        if let Some(short) = self.short_of_dials() {
+            evidence += &format!("; {short}");
+        }
         if ladder.pinned() == Some(ladder.rung()) {
             evidence += &format!("; `tapeline unpin {}` lets it go", self.venue.profile().id);
         }
@@ -139,7 +142,7 @@ impl Feed {
         let mut add = |rule, level, evidence: String| {
             all.push(Finding { rule, part: format!("line {slot}").into(), level, evidence });
         };
-        let why = line.fault.as_ref().map_or("", |(_, detail)| detail).to_owned();
+        let why = line.why().unwrap_or_default();
         let refused = matches!(line.fault, Some((Fault::Authentication, _)));
         match line.phase {
             Phase::Halted { .. } if refused => add(Rule::Authentication, Level::Critical, why),
@@ -160,6 +163,11 @@ impl Feed {
             };
             add(rule, level, detail);
         }
+    }
+
+    /// That a line that is wanted waits for the budget of dials, in words.
+    pub(super) fn short_of_dials(&self) -> Option<&str> {
+        self.lines.iter().filter(|line| !line.wishes.is_empty()).find_map(Line::short_of_dials)
     }
 
     /// Whether another line, of the other side, carries the same and stands.

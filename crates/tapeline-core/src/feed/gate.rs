@@ -9,8 +9,14 @@ use crate::policy::breaker::{Breaker, Permit, Rules, Share, State};
 use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
 use crate::policy::score::{self, Candidate, Chooser, Quality};
-use crate::time::Mono;
+use crate::time::{Mono, Time};
 use crate::venue::{Profile, Rate};
+
+use super::Feed;
+use super::line::Phase;
+
+/// Why a line that could be dialled waits all the same.
+pub(super) const SPENT: &str = "the budget of dials is used up";
 
 /// One place to dial or to ask.
 #[derive(Debug, Clone)]
@@ -21,6 +27,15 @@ pub(super) struct Endpoint {
     pub(super) dials: (u64, u64),
     /// How well it has served.
     pub(super) quality: Quality,
+}
+
+/// No dial passes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shut {
+    /// When to ask again.
+    pub(super) until: Mono,
+    /// Whether it is the budget of dials that is used up.
+    pub(super) spent: bool,
 }
 
 /// What guards the way out. It survives a restart of the feed.
@@ -72,14 +87,15 @@ impl Gate {
     }
 
     /// The endpoint to dial now, beginning with `preferred`, or when to ask again.
-    pub(super) fn dial(&mut self, now: Mono, preferred: usize) -> Result<(usize, Permit), Mono> {
+    pub(super) fn dial(&mut self, now: Mono, preferred: usize) -> Result<(usize, Permit), Shut> {
         if let Some(until) = self.dial_hold.held(now) {
-            return Err(until);
+            return Err(Shut { until, spent: false });
         }
         if self.dials.available(now) == 0 {
-            return Err(self.dials.next(now));
+            return Err(Shut { until: self.dials.next(now), spent: true });
         }
-        let found = acquire(&mut self.streams, now, preferred, |_| true)?;
+        let found = acquire(&mut self.streams, now, preferred, |_| true);
+        let found = found.map_err(|until| Shut { until, spent: false })?;
         self.dials.try_take(now, 1);
         Ok(found)
     }
@@ -184,6 +200,34 @@ impl Gate {
         self.streams.iter_mut().for_each(|endpoint| endpoint.quality.reset());
         let holds = [&mut self.dial_hold, &mut self.rest_hold];
         count + holds.into_iter().map(|hold| usize::from(hold.lift(now))).sum::<usize>()
+    }
+}
+
+impl Feed {
+    /// No dial of a line passes: it waits. That our own budget is the reason is told, since nothing else shows it.
+    pub(super) fn wait_for_gate(&mut self, now: Time, slot: usize, shut: Shut) {
+        // Never at once again: a gate that says "now" and refuses must not spin.
+        let until = shut.until.max(now.mono + Duration::from_millis(1));
+        self.enter(now, slot, Phase::Waiting { until }, "the gate is closed");
+        let (count, per) = self.gate.dials.bound();
+        let words = shut.spent.then(|| {
+            let second = (now.unix.0 / 1_000_000_000).rem_euclid(86_400) as u64;
+            let second = (second + until.since(now.mono).as_millis().div_ceil(1_000) as u64) % 86_400;
+            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+            let per = per.as_secs();
+            format!("{SPENT} ({count} in {per} s); the next is free at {hour:02}:{minute:02}:{second:02} UTC")
+                .into()
+        });
+        let line = &mut self.lines[slot];
+        line.gated = true;
+        let before = std::mem::replace(&mut line.spent, words);
+        if before.is_some() == shut.spent {
+            return;
+        }
+        if let Some(words) = self.lines[slot].spent.clone() {
+            self.events.record(now, &format!("line {slot}"), ("waiting", "waiting"), &words);
+        }
+        self.tell_topics(now, slot);
     }
 }
 

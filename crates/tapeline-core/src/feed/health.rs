@@ -13,6 +13,7 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::TopicId;
 
 use super::Feed;
+use super::gate::SPENT;
 use super::line::{Line, Phase};
 use super::lines::REJECTED;
 use super::topics::{Entry, Service, State};
@@ -332,6 +333,7 @@ impl Feed {
             Phase::Waiting { .. } if let Some(rung) = self.pinned_away() => {
                 format!("an operator pinned {} to {}", self.venue.profile().id, rung.name()).into()
             }
+            Phase::Waiting { .. } if line.short_of_dials().is_some() => SPENT.into(),
             Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_)
                 if line.health.carried.is_none() =>
             {

@@ -185,6 +185,8 @@ pub(super) struct Line {
     pub(super) rests_until: Mono,
     /// It waits for the gate, not for its own backoff.
     pub(super) gated: bool,
+    /// It waits since the budget of dials is used up: until when, in words.
+    pub(super) spent: Option<Box<str>>,
     /// Leave from the endpoint's breaker, until we know how the session goes.
     pub(super) permit: Option<Permit>,
     /// The last failure.
@@ -243,6 +245,7 @@ impl Line {
             failures: Failures::default(),
             rests_until: Mono::default(),
             gated: false,
+            spent: None,
             permit: None,
             fault: None,
             keys: KeyState::default(),
@@ -342,6 +345,22 @@ impl Line {
             Phase::Waiting { until } => Some(*until),
             Phase::Halted { until } => *until,
             _ => None,
+        }
+    }
+
+    /// That it waits for the budget of dials, in words.
+    pub(super) fn short_of_dials(&self) -> Option<&str> {
+        let waits = matches!(self.phase, Phase::Waiting { until } if until != Mono::NEVER);
+        self.spent.as_deref().filter(|_| waits)
+    }
+
+    /// Why it does not stand: what it waits for, and what its last failure was.
+    pub(super) fn why(&self) -> Option<String> {
+        let fault = self.fault.as_ref().map(|(_, detail)| detail);
+        match (self.short_of_dials(), fault) {
+            (Some(short), Some(fault)) => Some(format!("{short}; last failure: {fault}")),
+            (Some(short), None) => Some(short.to_owned()),
+            (None, fault) => fault.map(ToString::to_string),
         }
     }
 

@@ -143,17 +143,11 @@ impl Feed {
         let preferred = self.gate.preferred(now.mono, self.lines[slot].side);
         let (endpoint, permit) = match self.gate.dial(now.mono, preferred) {
             Ok(found) => found,
-            Err(until) => {
-                // Never at once again: a gate that says "now" and refuses must not spin.
-                let until = until.max(now.mono + Duration::from_millis(1));
-                self.lines[slot].gated = true;
-                self.enter(now, slot, Phase::Waiting { until }, "the gate is closed");
-                return;
-            }
+            Err(shut) => return self.wait_for_gate(now, slot, shut),
         };
         let line = &mut self.lines[slot];
         line.endpoint = endpoint;
-        line.gated = false;
+        (line.gated, line.spent) = (false, None);
         line.permit = Some(permit);
         line.id = line.next_dial();
         let id = line.id;

@@ -20,7 +20,7 @@ pub(super) const QUARANTINED: &str = "quarantined";
 
 /// So many panics within [`WITHIN`] set a topic aside; fewer cost their messages only. One bad message is told by two
 /// lines at most, so that it takes two of them.
-const PANICS: u32 = 3;
+const PANICS: usize = 3;
 const WITHIN: Duration = Duration::from_secs(60);
 /// How long a topic is set aside the first time; each time after that twice as long, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(60);
@@ -54,8 +54,8 @@ impl Over {
 /// What is kept of a topic over which we panicked.
 #[derive(Debug, Clone)]
 struct Case {
-    /// Panics that have not set it aside.
-    panics: u32,
+    /// When those panics were that have not set it aside: the latest, fewer than [`PANICS`].
+    panics: Vec<Mono>,
     /// How often it was set aside.
     times: u32,
     /// Until when it is set aside, if it is.
@@ -88,20 +88,24 @@ impl Quarantine {
                 self.0.remove(&first);
             }
         }
-        let fresh = Case { panics: 0, times: 0, until: None, forgiven: now + WITHIN, over };
+        let fresh = Case { panics: Vec::new(), times: 0, until: None, forgiven: now + WITHIN, over };
         let case = self.0.entry(topic.clone()).or_insert(fresh);
         if case.until.is_some() {
             // Something of it was on its way still.
             return false;
         }
         case.over = over;
-        case.panics += 1;
-        if over != Over::Content && case.times == 0 && case.panics < PANICS {
+        // Any minute counts, not only one that begins with a panic after a quiet time.
+        case.panics.retain(|at| now < *at + WITHIN);
+        case.panics.push(now);
+        if over != Over::Content && case.times == 0 && case.panics.len() < PANICS {
+            case.forgiven = now + WITHIN;
             return false;
         }
         case.times += 1;
         let until = now + case.term();
-        (case.panics, case.until, case.forgiven) = (0, Some(until), until + FORGIVEN_AFTER);
+        case.panics.clear();
+        (case.until, case.forgiven) = (Some(until), until + FORGIVEN_AFTER);
         true
     }
 
@@ -262,6 +266,17 @@ mod tests {
         assert!(panics(63));
         assert!(!held.panicked(at(0), &topic("toy:trade:B"), Over::Frame), "each has its own");
         assert!(held.panicked(at(0), &topic("toy:trade:C"), Over::Content), "a crash is dear");
+    }
+
+    #[test]
+    fn the_minute_of_three_panics_may_begin_with_any_of_them() {
+        let mut held = Quarantine::default();
+        let mut panics = |name: &str, seconds: [u64; 4]| {
+            seconds.map(|seconds| held.panicked(at(seconds), &topic(name), Over::Frame))
+        };
+        assert_eq!(panics("toy:trade:A", [0, 59, 61, 62]), [false, false, false, true]);
+        assert_eq!(panics("toy:trade:B", [100, 130, 160, 189]), [false, false, false, true]);
+        assert_eq!(panics("toy:trade:C", [200, 230, 260, 290]), [false; 4]);
     }
 
     #[test]

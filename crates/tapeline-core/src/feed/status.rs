@@ -11,6 +11,7 @@ use crate::data::update::{Level, Position, Source};
 use crate::outbox::{OutboxStats, SubscriberId};
 use crate::policy::breaker;
 use crate::policy::health::Reason;
+use crate::policy::ladder::Reason as Ladder;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::TopicId;
 
@@ -130,7 +131,7 @@ pub struct LineStatus {
     pub failures: u32,
     /// The class of its last failure.
     pub fault: Option<&'static str>,
-    /// What its last failure was.
+    /// What its last failure was, and before that what it waits for if the budget of dials is used up.
     pub reason: Option<String>,
     /// Streams wanted of it.
     pub wanted: usize,
@@ -350,7 +351,10 @@ impl Feed {
         FallbackStatus {
             rung: ladder.rung().name(),
             number: ladder.rung().number(),
-            reason: ladder.reason().text(),
+            reason: match (ladder.reason(), self.short_of_dials()) {
+                (Ladder::NoLine, Some(_)) => "no line is live: the budget of dials is used up",
+                (reason, _) => reason.text(),
+            },
             since: wall(now, ladder.since()),
             pinned: ladder.pinned().is_some(),
             polled: self.fallback.polled(),
@@ -385,7 +389,7 @@ impl Feed {
                 .map(|at| at.since(now.mono).as_millis() as u64),
             failures: line.failures.count(now.mono, &self.backoff),
             fault: line.fault.as_ref().map(|(fault, _)| fault.name()),
-            reason: line.fault.as_ref().map(|(_, detail)| detail.to_string()),
+            reason: line.why(),
             wanted: line.wishes.len(),
             confirmed: line.wishes.confirmed(),
             silence_ms: now.mono.since(line.last_data).as_millis() as u64,

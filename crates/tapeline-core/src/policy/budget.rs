@@ -49,6 +49,11 @@ impl SlidingWindow {
         true
     }
 
+    /// How many fit into any stretch of which length.
+    pub const fn bound(&self) -> (usize, Duration) {
+        (self.count, self.per)
+    }
+
     /// How many fit now.
     pub fn available(&self, now: Mono) -> usize {
         self.count - (self.taken.len() - self.gone(now))

@@ -94,3 +94,33 @@ fn dials_and_weight_that_were_used_are_used() {
     assert_eq!(left(305), (at_start - 1, 80));
     assert_eq!(left(311), (at_start, 80));
 }
+
+#[test]
+fn a_line_that_waits_for_the_budget_of_dials_says_so_and_until_when() {
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    let before = Kept { dials_ms: vec![20_000; 150], ..Kept::default() };
+    let mut bench = reborn(&before, 0);
+    bench.subscribe("toy:trade:A", &who);
+    let words = "the budget of dials is used up (150 in 310 s); the next is free at 00:04:50 UTC";
+    let status = bench.feed.status(bench.now);
+    let line = &status.lines[0];
+    assert_eq!(
+        (line.phase, line.dial_in_ms, line.reason.as_deref()),
+        ("waiting", Some(290_000), Some(words))
+    );
+    assert_eq!(&*status.topics[0].reason, "the budget of dials is used up");
+    let events = |bench: &mut Bench| {
+        let events = bench.feed.status(bench.now).events;
+        events.iter().filter(|event| &*event.entity == "line 0" && &*event.cause == words).count()
+    };
+    assert_eq!(events(&mut bench), 1);
+    bench.pass(60 * SECOND);
+    let status = bench.feed.status(bench.now);
+    assert_eq!(status.fallback.reason, "no line is live: the budget of dials is used up");
+    let found = bench.feed.findings(bench.now).all;
+    assert!(found.iter().any(|found| found.evidence.ends_with(words)), "{found:?}");
+    bench.pass(231 * SECOND);
+    assert!(bench.todo.iter().any(|action| matches!(action, Action::Dial { .. })));
+    assert_eq!(bench.feed.status(bench.now).lines[0].reason, None);
+    assert_eq!(events(&mut bench), 1);
+}
