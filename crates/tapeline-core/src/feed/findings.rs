@@ -153,7 +153,7 @@ impl Feed {
             _ if self.is_doubled(slot) => add(Rule::LineLost, Level::Warning, why),
             _ => {}
         }
-        let (_, _, reasons) = self.line_verdict(now, slot);
+        let reasons = self.line_reasons(now, slot);
         for Reason { dimension, level, detail } in reasons {
             let rule = match dimension {
                 Dimension::Undecodable => Rule::Undecodable,

@@ -49,13 +49,31 @@ impl Recent {
     }
 }
 
+/// When something began, by the wall clock. It is read once: reckoned anew each time it would move with every reading
+/// of the two clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Dated(Option<(Mono, Unix)>);
+
+impl Dated {
+    fn note(&mut self, now: Time, at: Mono) {
+        if self.0.is_none_or(|(noted, _)| noted != at) {
+            self.0 = Some((at, wall(now, at)));
+        }
+    }
+
+    pub(super) fn told(self) -> Unix {
+        self.0.map_or_else(Unix::default, |(_, told)| told)
+    }
+}
+
 /// What is kept of a line to judge it.
 #[derive(Debug)]
 pub(super) struct Record {
     /// How well its topics are carried; nothing before they first were.
     carried: Option<LevelFilter>,
-    /// How well the line itself does.
+    /// How well the line itself does, and since when.
     shown: LevelFilter,
+    since: Dated,
     reconnects: Recent,
     /// Frames and undecodable ones in all, at the latest readings.
     readings: [(u64, u64); 6],
@@ -66,7 +84,7 @@ impl Record {
     pub(super) fn new(now: Mono) -> Self {
         let shown = LevelFilter::new(Level::Healthy, now);
         let (carried, reconnects, readings) = (None, Recent::default(), [(0, 0); 6]);
-        Self { carried, shown, reconnects, readings, read_at: now + READ_EVERY }
+        Self { carried, shown, since: Dated::default(), reconnects, readings, read_at: now + READ_EVERY }
     }
 
     /// The line has been opened again after it had been lost.
@@ -100,6 +118,9 @@ pub(super) struct Ailment {
     gaps: Recent,
     /// It was subscribed again because nothing came while others flowed.
     pub(super) mute: bool,
+    /// Its line carries it again after it was polled: from the level that polling had it gets better by itself, while
+    /// the level of the line, which nobody was shown, does so from below.
+    back: Option<LevelFilter>,
 }
 
 impl Feed {
@@ -223,7 +244,7 @@ impl Feed {
         self.ailing.insert(id);
         let fresh = || {
             let filter = LevelFilter::new(Level::Healthy, now.mono);
-            Box::new(Ailment { filter, gaps: Recent::default(), mute: false })
+            Box::new(Ailment { filter, gaps: Recent::default(), mute: false, back: None })
         };
         Some(entry.ailment.get_or_insert_with(fresh))
     }
@@ -267,13 +288,31 @@ impl Feed {
         let sample = self.topic_sample(now, id, entry);
         let raw = level(&sample, &self.health_rules, now.mono);
         let raw = if hurt { raw.max(Level::Warning) } else { raw };
-        if entry.ailment.is_none() && raw == Level::Healthy {
+        let carrier = self.speaker(entry);
+        let was_polled = entry.service.source == Source::Poll;
+        let is_back = was_polled && carrier.is_some_and(|slot| self.lines[slot].serves());
+        if entry.ailment.is_none() && raw == Level::Healthy && !is_back {
             return;
         }
+        let shown = entry.service.level;
+        let (line, sunk) = carrier.map_or_else(Default::default, |slot| {
+            let line = level(&self.carried(now, slot), &self.health_rules, now.mono);
+            (line, self.lines[slot].health.carried.map_or(line, |filter| filter.level()))
+        });
         let rules = self.health_rules.clone();
         let Some(ailment) = self.ailment(now, id) else { return };
         ailment.filter.update(now.mono, raw, &rules);
-        if ailment.filter.level() == Level::Healthy && raw == Level::Healthy && sample.gaps == 0 {
+        if is_back {
+            ailment.back = Some(LevelFilter::new(shown, now.mono));
+        }
+        if let Some(back) = &mut ailment.back {
+            back.update(now.mono, line, &rules);
+            if sunk <= back.level() {
+                ailment.back = None;
+            }
+        }
+        let is_well = ailment.filter.level() == Level::Healthy && ailment.back.is_none();
+        if is_well && raw == Level::Healthy && sample.gaps == 0 {
             self.ailing.remove(&id);
             if let Some(entry) = self.topics.get_mut(id) {
                 entry.ailment = None;
@@ -314,14 +353,16 @@ impl Feed {
         let carried = self.carried(now, slot);
         let shown = line.health.carried.map(|filter| filter.level());
         let shown = shown.unwrap_or_else(|| level(&carried, &self.health_rules, now.mono));
-        let own = entry.ailment.as_ref().map_or(Level::Healthy, |ailment| ailment.filter.level());
+        let ailment = entry.ailment.as_ref();
+        let own = ailment.map_or(Level::Healthy, |ailment| ailment.filter.level());
+        let shown = ailment.and_then(|ailment| ailment.back).map_or(shown, |back| back.level());
         let unready = state_of(entry).filter(|state| *state != BookState::Live);
-        let served = line.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some());
+        let served = line.serves();
         let polled = entry.polled && !served;
-        let shown = match self.rung_level() {
-            rung if polled => rung.max(Level::Degraded),
-            rung if !served && rung > Level::Warning => shown.max(rung),
-            _ => shown,
+        let shown = match self.fallen(slot, entry) {
+            Some((rung, ..)) if polled => rung,
+            Some((rung, ..)) => shown.max(rung),
+            None => shown,
         };
         let level = shown.max(own).max(if unready.is_some() { Level::Warning } else { Level::Healthy });
         let why = |default: &str| line.fault.as_ref().map_or(default.into(), |(_, detail)| detail.clone());
@@ -353,6 +394,19 @@ impl Feed {
             (false, false) => entry.kept(),
         };
         Service { level, phase: line.phase.name(), source, reason }
+    }
+
+    /// What the rung means for a topic that its line does not serve: how bad it is, what serves instead, and why.
+    fn fallen(&self, slot: usize, entry: &Entry) -> Option<(Level, &'static str, &'static str)> {
+        if self.lines[slot].serves() {
+            return None;
+        }
+        let why = self.fallback.ladder.reason().text();
+        match self.rung_level() {
+            rung if entry.polled => Some((rung.max(Level::Degraded), "asked over REST", why)),
+            rung if rung > Level::Warning => Some((rung, "not streamed", why)),
+            _ => None,
+        }
     }
 
     /// Why a book is not live.
@@ -387,14 +441,28 @@ impl Feed {
     pub(super) fn verdict(&mut self, now: Time) -> (Level, Unix, Vec<Reason>) {
         self.examine(now);
         let why = reasons(&self.sample(now), &self.health_rules, now.mono);
-        (self.health.level(), wall(now, self.health.since()), why)
+        self.date(now);
+        (self.health.level(), self.dated.0.told(), why)
     }
 
-    /// The shown level of a line, since when, and why.
+    /// Reads the wall clock for what has begun since this was done last.
+    fn date(&mut self, now: Time) {
+        self.dated.0.note(now, self.health.since());
+        self.dated.1.note(now, self.fallback.ladder.since());
+        for Record { shown, since, .. } in self.lines.iter_mut().map(|line| &mut line.health) {
+            since.note(now, shown.since());
+        }
+    }
+
+    /// The shown level of a line, since when as of the latest [`Feed::verdict`], and why.
     pub(super) fn line_verdict(&self, now: Time, slot: usize) -> (Level, Unix, Vec<Reason>) {
-        let shown = self.lines[slot].health.shown;
-        let why = reasons(&self.line_sample(now, slot), &self.health_rules, now.mono);
-        (shown.level(), wall(now, shown.since()), why)
+        let health = &self.lines[slot].health;
+        (health.shown.level(), health.since.told(), self.line_reasons(now, slot))
+    }
+
+    /// What is wrong with a line, in figures.
+    pub(super) fn line_reasons(&self, now: Time, slot: usize) -> Vec<Reason> {
+        reasons(&self.line_sample(now, slot), &self.health_rules, now.mono)
     }
 
     /// What is wrong with a topic beside its line, in figures.
@@ -405,8 +473,14 @@ impl Feed {
     /// What is wrong with a topic, in figures.
     pub(super) fn topic_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
         let rules: &Rules = &self.health_rules;
-        let line = self.speaker(entry).map(|slot| self.carried(now, slot)).unwrap_or_default();
-        let mut all = reasons(&line, rules, now.mono);
+        let line = self.speaker(entry).map(|slot| {
+            let fallen = self.fallen(slot, entry);
+            // What is polled does not share the fate of its line.
+            let line =
+                if entry.polled && fallen.is_some() { Sample::default() } else { self.carried(now, slot) };
+            Sample { fallen, ..line }
+        });
+        let mut all = reasons(&line.unwrap_or_default(), rules, now.mono);
         all.extend(reasons(&self.topic_sample(now, id, entry), rules, now.mono));
         all
     }
@@ -420,7 +494,7 @@ fn state_of(entry: &Entry) -> Option<BookState> {
 }
 
 /// A reading of the monotonic clock as wall-clock time.
-pub(super) fn wall(now: Time, at: Mono) -> Unix {
+fn wall(now: Time, at: Mono) -> Unix {
     let ago = i64::try_from(now.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
     Unix(now.unix.0.saturating_sub(ago))
 }

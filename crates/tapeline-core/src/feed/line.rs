@@ -373,6 +373,11 @@ impl Line {
         matches!(self.phase, Phase::Live(_))
     }
 
+    /// Whether it is known to carry what is wanted of it.
+    pub(super) fn serves(&self) -> bool {
+        self.live().is_some_and(|live| live.doubt.is_none() && live.proven.is_some())
+    }
+
     /// Whether it has been silent for too long.
     #[inline]
     pub(super) fn is_doubted(&self) -> bool {

@@ -109,7 +109,7 @@ use self::early::Early;
 use self::events::Events;
 use self::fetches::Fetches;
 use self::gate::Gate;
-use self::health::Recent;
+use self::health::{Dated, Recent};
 use self::keys::Renewal;
 use self::lateness::Lateness;
 use self::line::Line;
@@ -186,6 +186,8 @@ pub struct Feed {
     gaps: Recent,
     /// How well the feed does, as shown.
     health: LevelFilter,
+    /// Since when that level is shown, and since when the rung serves.
+    dated: (Dated, Dated),
     health_rules: Rules,
     /// When levels are looked at next, and the paces of topics.
     look_at: Mono,
@@ -274,6 +276,7 @@ impl Feed {
             periodic: BTreeMap::new(),
             gaps: Recent::default(),
             health: LevelFilter::new(Level::Healthy, Mono::default()),
+            dated: Default::default(),
             health_rules: Rules::default(),
             look_at: Mono::default(),
             pace_at: Mono::default(),

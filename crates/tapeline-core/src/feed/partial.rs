@@ -68,7 +68,7 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let seen = Seen::of(&mut entry.seen);
         seen.last_at = Some(now);
-        seen.renew(time);
+        seen.last_time = time;
         if entry.broken {
             entry.begin_epoch(Epochs(&mut self.rng).draw());
         }

@@ -150,7 +150,8 @@ impl Feed {
         }
         entry.polled = true;
         seen.last_at = Some(now);
-        seen.renew(time);
+        // Its own time or none: that of what was streamed before is not that of what is shown now.
+        seen.last_time = time;
         let (venue_id, state) = (Some(last), BookState::Live);
         let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
         match seen.shown.replace(Box::new(whole)) {

@@ -17,7 +17,6 @@ use crate::venue::TopicId;
 
 use super::Feed;
 use super::events::Record;
-use super::health::wall;
 use super::line::LineStats;
 use super::rotate::Role;
 use super::topics::{Entry, State, TopicCounts};
@@ -315,7 +314,7 @@ impl Feed {
             level,
             since,
             reasons,
-            fallback: self.fallback_status(now),
+            fallback: self.fallback_status(),
             lines: self
                 .lines
                 .iter()
@@ -346,7 +345,7 @@ impl Feed {
         }
     }
 
-    fn fallback_status(&self, now: Time) -> FallbackStatus {
+    fn fallback_status(&self) -> FallbackStatus {
         let ladder = &self.fallback.ladder;
         FallbackStatus {
             rung: ladder.rung().name(),
@@ -355,7 +354,7 @@ impl Feed {
                 (Ladder::NoLine, Some(_)) => "no line is live: the budget of dials is used up",
                 (reason, _) => reason.text(),
             },
-            since: wall(now, ladder.since()),
+            since: self.dated.1.told(),
             pinned: ladder.pinned().is_some(),
             polled: self.fallback.polled(),
             changes: self.counters.rung_changes,

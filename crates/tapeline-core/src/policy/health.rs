@@ -88,6 +88,8 @@ pub struct Sample {
     pub reconnects: u32,
     /// The breakers of all endpoints.
     pub breakers: Breakers,
+    /// A lower rung of the fallback ladder has to do: how bad that is, what serves, and why.
+    pub fallen: Option<(Level, &'static str, &'static str)>,
 }
 
 /// Silence against its contract.
@@ -153,6 +155,8 @@ pub enum Dimension {
     Reconnects,
     /// Endpoints are left alone.
     Breaker,
+    /// A lower rung of the fallback ladder serves.
+    Rung,
 }
 
 /// Why a level is not [`Level::Healthy`].
@@ -181,7 +185,7 @@ pub fn reasons(sample: &Sample, rules: &Rules, now: Mono) -> Vec<Reason> {
     reasons
 }
 
-fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 7] {
+fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 8] {
     [
         (Dimension::Halted, if sample.halted { Level::Critical } else { Level::Healthy }),
         (Dimension::Connection, connection(sample)),
@@ -190,6 +194,7 @@ fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level);
         (Dimension::Gaps, rules.gaps.reached(&sample.gaps)),
         (Dimension::Reconnects, rules.reconnects.reached(&sample.reconnects)),
         (Dimension::Breaker, breaker(sample.breakers, rules, now)),
+        (Dimension::Rung, sample.fallen.map_or(Level::Healthy, |(level, ..)| level)),
     ]
 }
 
@@ -245,6 +250,9 @@ fn detail(dimension: Dimension, sample: &Sample) -> String {
             format!("{} of {} frames in 60 s could not be decoded", sample.undecodable, sample.frames)
         }
         Dimension::Gaps => format!("gaps not filled in 5 min: {}", sample.gaps),
+        Dimension::Rung => {
+            sample.fallen.map_or_else(String::new, |(_, served, why)| format!("{served}: {why}"))
+        }
         Dimension::Reconnects => format!("reconnects in 10 min: {}", sample.reconnects),
         Dimension::Breaker => {
             let Breakers { all, open, half_open, .. } = sample.breakers;

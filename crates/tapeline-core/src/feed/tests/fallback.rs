@@ -1,14 +1,15 @@
 //! Polling where not everything goes well: topics that REST refuses, readers that come and go, holds, and prices that
 //! cannot be believed.
 
-use super::poll::{fallen, turn};
+use super::poll::{back, fallen, turn};
 use super::toy::{Bench, SECOND, live, market, read};
 use crate::data::event::Quote;
 use crate::data::topic::Topic;
-use crate::data::update::Data;
+use crate::data::update::{Data, Kind, Level, Source};
 use crate::feed::{Command, FetchId, Input};
 use crate::outbox::{Outbox, Overflow, SubscriberId};
 use crate::policy::fault::Fault;
+use crate::policy::health::Dimension;
 use crate::venue::{Decoded, Fetch, Item, Refusal};
 
 fn refuse(bench: &mut Bench, id: FetchId, fault: Fault) {
@@ -335,4 +336,75 @@ fn what_a_cache_has_kept_is_not_taken_for_a_venue_that_has_started_over() {
         // A cache forgets; ids that were started over stay low.
         assert!(told_after.is_some_and(|second| (59..70).contains(&second)), "{topic}: {told_after:?}");
     }
+}
+
+#[test]
+fn a_polled_book_has_no_time_of_what_was_streamed_before() {
+    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
+    bench.hear(line, "d R 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d R 11 11 95 2");
+    bench.cut(line);
+    for last in 20..50 {
+        bench.pass(SECOND / 2);
+        for (id, _) in turn(&mut bench, true) {
+            bench.answer(id, last);
+        }
+    }
+    let mut times = Vec::new();
+    while let Some(update) = outbox.try_next() {
+        if update.kind == Kind::Snapshot {
+            times.push((update.source, update.time.map(|time| time.0)));
+        }
+    }
+    assert_eq!(times.last(), Some(&(Source::Poll, None)), "{times:?}");
+}
+
+#[test]
+fn a_line_that_comes_back_makes_nothing_worse_than_it_was_while_polled() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:R");
+    for id in 1..=600 {
+        bench.hear(line, &format!("t R {id} 1"));
+        bench.pass(SECOND / 20);
+    }
+    bench.todo.clear();
+    bench.cut(line);
+    let (mut next, mut polled) = (601, false);
+    for _ in 0..80 {
+        bench.pass(SECOND / 2);
+        for (id, _) in turn(&mut bench, true) {
+            bench.give(id, [next]);
+            (next, polled) = (next + 1, true);
+        }
+        let topic = bench.feed.status(bench.now).topics.swap_remove(0);
+        if polled {
+            assert_eq!((topic.source, topic.level), (Source::Poll, Level::Degraded));
+            let why: Vec<_> = topic.reasons.iter().map(|why| (why.dimension, why.level)).collect();
+            assert_eq!(why, [(Dimension::Rung, Level::Degraded)], "the line's silence is not its own");
+        }
+    }
+    assert!(polled);
+    let line = back(&mut bench);
+    (1..20).for_each(|request| bench.hear(line, &format!("ok {request}")));
+    let mut steps = Vec::new();
+    for half in 0..120 {
+        bench.hear(line, &format!("t R {next} 1"));
+        next += 1;
+        let level = bench.feed.status(bench.now).topics[0].level;
+        if steps.last().is_none_or(|(_, shown)| *shown != level) {
+            steps.push((half / 2, level));
+        }
+        bench.pass(SECOND / 2);
+        turn(&mut bench, false);
+    }
+    assert_eq!(steps, [(0, Level::Degraded), (30, Level::Warning), (40, Level::Healthy)]);
+    for _ in 0..240 {
+        bench.hear(line, &format!("t R {next} 1"));
+        next += 1;
+        bench.pass(SECOND / 2);
+        turn(&mut bench, false);
+        assert_eq!(bench.feed.status(bench.now).topics[0].level, Level::Healthy);
+    }
+    assert!(bench.feed.ailing.is_empty(), "nothing is kept of what is over");
 }

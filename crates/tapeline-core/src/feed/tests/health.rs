@@ -372,3 +372,20 @@ fn an_idle_topic_stays_small() {
     // With its name, its stream on a line and one reader this is most of what it holds.
     assert!(size_of::<Entry>() <= 240, "{} bytes", size_of::<Entry>());
 }
+
+#[test]
+fn since_when_a_level_is_shown_does_not_move_with_the_clocks() {
+    let (mut bench, line, _who, _outbox) = live("toy:trade:A");
+    bench.hear(line, "t A 1 1");
+    bench.cut(line);
+    let read = |bench: &mut Bench| {
+        let status = bench.feed.status(bench.now);
+        (status.since, status.lines[0].level_since, status.fallback.since)
+    };
+    let first = read(&mut bench);
+    // The two clocks are never read at quite the same moment.
+    for apart in [400, -900] {
+        bench.now.unix.0 += apart;
+        assert_eq!(read(&mut bench), first);
+    }
+}
