@@ -246,6 +246,12 @@ impl Ladder {
         let (to, reason) = self.target(now, facts)?;
         if let Some(Order::Trigger(_)) = self.order {
             self.order = None;
+            if to == self.rung {
+                // Also where it stood there before, it stays for as long as after a change.
+                for better in self.returns.iter_mut().take(to as usize) {
+                    better.good = better.good.map(|_| now);
+                }
+            }
         }
         (to != self.rung).then(|| self.change(now, to, reason))
     }

@@ -226,6 +226,16 @@ fn a_manual_fallback_returns_after_the_usual_hold() {
 }
 
 #[test]
+fn a_manual_fallback_to_where_it_stands_begins_the_hold_anew() {
+    let mut ladder = ladder();
+    let ok = |now| Facts { rest_ok: Some(at(now)), ..WELL };
+    ladder.trigger(Rung::Cache);
+    run(&mut ladder, 0.0, 9.0, ok);
+    ladder.trigger(Rung::Cache);
+    assert_eq!(run(&mut ladder, 9.0, 60.0, ok), [(19.0, Rung::Primary, Reason::Restored)]);
+}
+
+#[test]
 fn orders_wait_for_the_spacing_too() {
     let mut ladder = ladder();
     ladder.trigger(Rung::Cache);
