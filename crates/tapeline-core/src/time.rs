@@ -79,4 +79,29 @@ impl Time {
         let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
         Self { mono: self.mono + by, unix: Unix(self.unix.0.saturating_add(nanos)) }
     }
+
+    /// An earlier reading of the monotonic clock as wall-clock time.
+    fn wall(self, at: Mono) -> Unix {
+        let ago = i64::try_from(self.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
+        Unix(self.unix.0.saturating_sub(ago))
+    }
+}
+
+/// When something began, by the wall clock. It is read once: reckoned anew each time it would move with every reading
+/// of the two clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Dated(Option<(Mono, Unix)>);
+
+impl Dated {
+    /// It began at `at`; the wall clock is read if that is news.
+    pub fn note(&mut self, now: Time, at: Mono) {
+        if self.0.is_none_or(|(noted, _)| noted != at) {
+            self.0 = Some((at, now.wall(at)));
+        }
+    }
+
+    /// When it began; 1970 before anything was noted.
+    pub fn told(self) -> Unix {
+        self.0.map_or_else(Unix::default, |(_, told)| told)
+    }
 }

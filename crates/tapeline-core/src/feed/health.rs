@@ -9,7 +9,7 @@ use crate::defect::{Defect, planted};
 use crate::policy::health::{
     Breakers, LevelFilter, NOTHING_YET, Reason, Rules, Sample, Silence, level, of_parts, reasons,
 };
-use crate::time::{Mono, Time, Unix};
+use crate::time::{Dated, Mono, Time, Unix};
 use crate::venue::TopicId;
 
 use super::Feed;
@@ -46,23 +46,6 @@ impl Recent {
 
     fn count(&self, now: Mono, within: Duration) -> u32 {
         self.0.iter().filter(|at| now.since(**at) < within).count() as u32
-    }
-}
-
-/// When something began, by the wall clock. It is read once: reckoned anew each time it would move with every reading
-/// of the two clocks.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Dated(Option<(Mono, Unix)>);
-
-impl Dated {
-    fn note(&mut self, now: Time, at: Mono) {
-        if self.0.is_none_or(|(noted, _)| noted != at) {
-            self.0 = Some((at, wall(now, at)));
-        }
-    }
-
-    pub(super) fn told(self) -> Unix {
-        self.0.map_or_else(Unix::default, |(_, told)| told)
     }
 }
 
@@ -491,10 +474,4 @@ fn state_of(entry: &Entry) -> Option<BookState> {
         State::Book(book) => Some(entry.shown().map_or(book.state(), |shown| shown.state)),
         _ => None,
     }
-}
-
-/// A reading of the monotonic clock as wall-clock time.
-fn wall(now: Time, at: Mono) -> Unix {
-    let ago = i64::try_from(now.mono.since(at).as_nanos()).unwrap_or(i64::MAX);
-    Unix(now.unix.0.saturating_sub(ago))
 }

@@ -86,7 +86,7 @@ use crate::data::update::{Epoch, Level};
 use crate::policy::backoff::{Backoff, Failures};
 use crate::policy::health::{LevelFilter, Rules};
 use crate::rng::Rng;
-use crate::time::{Mono, Time};
+use crate::time::{Dated, Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
 
 pub use self::account::{FeedLedger, TopicLedger};
@@ -109,7 +109,7 @@ use self::early::Early;
 use self::events::Events;
 use self::fetches::Fetches;
 use self::gate::Gate;
-use self::health::{Dated, Recent};
+use self::health::Recent;
 use self::keys::Renewal;
 use self::lateness::Lateness;
 use self::line::Line;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
 use tapeline_core::policy::health::{LevelFilter, Rules};
-use tapeline_core::time::{Mono, Time, Unix};
+use tapeline_core::time::{Dated, Mono, Time, Unix};
 
 use super::machine::Strain;
 
@@ -21,11 +21,11 @@ pub struct ProcessStatus {
 
 /// What is shown of it.
 #[derive(Debug)]
-pub(super) struct Shown(LevelFilter);
+pub(super) struct Shown(LevelFilter, Dated);
 
 impl Default for Shown {
     fn default() -> Self {
-        Self(LevelFilter::new(Level::Healthy, Mono::default()))
+        Self(LevelFilter::new(Level::Healthy, Mono::default()), Dated::default())
     }
 }
 
@@ -37,11 +37,11 @@ impl Shown {
         counted.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
         let raw = counted.first().map_or(Level::Healthy, |(level, _)| *level);
         self.0.update(now.mono, raw, &Rules::default());
-        let lasted = i64::try_from(now.mono.since(self.0.since()).as_nanos()).unwrap_or(i64::MAX);
+        self.1.note(now, self.0.since());
         let words = |strain: &Strain| format!("{}: {}", strain.rule.name(), strain.evidence);
         ProcessStatus {
             level: self.0.level(),
-            since: Unix(now.unix.0.saturating_sub(lasted)),
+            since: self.1.told(),
             reasons: counted.into_iter().map(|(_, strain)| words(strain)).collect(),
         }
     }
@@ -99,5 +99,15 @@ mod tests {
         assert_eq!(at(5, &[]), (Level::Critical, 0, 0));
         assert_eq!(at(36, &[]), (Level::Unhealthy, 35, 0));
         assert_eq!(at(300, &[]), (Level::Healthy, 105, 0));
+    }
+
+    #[test]
+    fn since_when_does_not_move_with_the_readings_of_the_clocks() {
+        let (mut shown, mut now) = (Shown::default(), Time::default().later(Duration::from_secs(100)));
+        let short = [strain(Rule::Memory, Level::Critical)];
+        let said = shown.look(now, &short).since;
+        // The two clocks are read one after the other.
+        now.unix.0 += 400;
+        assert_eq!(shown.look(now, &short).since, said);
     }
 }
