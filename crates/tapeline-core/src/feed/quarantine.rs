@@ -183,13 +183,8 @@ impl Feed {
         }
         (entry.doubted, entry.polled) = (false, false);
         let carriers = std::mem::take(&mut entry.carriers);
-        for slot in carriers.iter() {
-            let line = &mut self.lines[slot];
-            route.iter().for_each(|route| line.wishes.leave(&mut line.names, &route.stream));
-            self.doubt_rhythm(now, slot);
-            if self.lines[slot].wishes.is_empty() {
-                self.rest_line(now, slot);
-            }
+        if let Some(route) = route {
+            carriers.iter().for_each(|slot| self.uncarry(now, slot, &route.stream));
         }
         self.tell_set_aside(now, id);
     }

@@ -343,6 +343,16 @@ impl Feed {
         }
     }
 
+    /// A line is to carry a stream no longer; it rests if that was the last.
+    pub(super) fn uncarry(&mut self, now: Time, slot: usize, stream: &StreamName) {
+        let line = &mut self.lines[slot];
+        line.wishes.leave(&mut line.names, stream);
+        self.doubt_rhythm(now, slot);
+        if self.lines[slot].wishes.is_empty() {
+            self.rest_line(now, slot);
+        }
+    }
+
     /// Drops topics nobody has read for `linger` (or at all, if asked by hand); how many.
     pub(super) fn sweep(&mut self, now: Time, by_hand: bool) -> usize {
         self.readers.find_gone();
@@ -383,12 +393,7 @@ impl Feed {
         self.decoded.forget(id);
         let Some(route) = route else { return };
         for slot in entry.carriers.iter() {
-            let line = &mut self.lines[slot];
-            line.wishes.leave(&mut line.names, &route.stream);
-            self.doubt_rhythm(now, slot);
-            if self.lines[slot].wishes.is_empty() {
-                self.rest_line(now, slot);
-            }
+            self.uncarry(now, slot, &route.stream);
         }
     }
 
