@@ -93,7 +93,8 @@ pub(crate) struct Memory {
     room: Arc<Room>,
 }
 
-fn percent(used: u64, most: u64) -> u64 {
+/// So many percent of `most` are used.
+pub(crate) fn percent(used: u64, most: u64) -> u64 {
     used.saturating_mul(100) / most.max(1)
 }
 

@@ -10,6 +10,7 @@ use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
 use tapeline_core::time::Mono;
 
+use crate::memory::percent;
 use crate::spread::SpreadReading;
 
 /// How often the system is asked.
@@ -112,8 +113,12 @@ fn space(_: &Path) -> Option<Space> {
 }
 
 /// How bad it is to have used so much of so much; `None` = well.
-pub(super) fn share(used: u64, most: u64) -> Option<Level> {
-    let percent = used.saturating_mul(100) / most.max(1);
+fn share(used: u64, most: u64) -> Option<Level> {
+    at_share(percent(used, most))
+}
+
+/// How bad it is to have used so many percent; `None` = well.
+pub(super) fn at_share(percent: u64) -> Option<Level> {
     SHARES.iter().find(|(least, _)| percent >= *least).map(|(_, level)| *level)
 }
 

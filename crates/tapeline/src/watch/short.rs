@@ -5,14 +5,13 @@ use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
 use tapeline_core::policy::pressure::Step;
 
-use super::machine::{Strain, share};
+use super::machine::{Strain, at_share};
 use crate::memory::MemoryStatus;
 
 /// What is to be told of it, if anything.
 pub(super) fn short(memory: &MemoryStatus) -> Option<Strain> {
-    let by_share = share(memory.percent, 100);
-    let level = if memory.step >= Step::Refuse { Some(Level::Critical) } else { by_share };
-    let level = level?;
+    let refuses = (memory.step >= Step::Refuse).then_some(Level::Critical);
+    let level = refuses.or_else(|| at_share(memory.percent))?;
     let MemoryStatus { step, percent, resident, buffers, buffers_most, .. } = memory;
     let mib = |bytes: u64| bytes >> 20;
     let resident = resident.zip(memory.resident_most);
