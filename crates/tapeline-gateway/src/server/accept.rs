@@ -189,6 +189,16 @@ mod tests {
         }
     }
 
+    /// Whether a client there is served.
+    async fn serves(address: SocketAddr) {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
     #[tokio::test]
     async fn whoever_waits_while_descriptors_are_short_is_served_after_that() {
         let config = GatewayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..GatewayConfig::default() };
@@ -199,12 +209,7 @@ mod tests {
         let asked = Arc::new(AtomicU32::new(0));
         let short = Short { listener, failures: 3, asked: Arc::clone(&asked) };
         let accepting = tokio::spawn(run(short, Arc::clone(&gateway.shared)));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        serves(address).await;
         assert_eq!(
             asked.load(Ordering::SeqCst),
             5,
@@ -239,12 +244,7 @@ mod tests {
         let weak = |crashes| Weak { listener: Arc::clone(&listener), crashes, asked: Arc::default() };
         let parts = Arc::clone(hub.parts());
         let accepting = tokio::spawn(keep(weak(2), Arc::clone(&gateway.shared), Arc::clone(&parts)));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        serves(address).await;
         keep(weak(3), Arc::clone(&gateway.shared), Arc::clone(&parts)).await;
         let why = parts.failed().await;
         assert!(why.starts_with("the listener crashed too often") && why.ends_with("it breaks"), "{why}");

@@ -2,7 +2,7 @@
 //! cannot be believed.
 
 use super::poll::{back, fallen, turn};
-use super::toy::{Bench, SECOND, live, market, read};
+use super::toy::{Bench, SECOND, book_of_a_cut_line, live, market, read};
 use crate::data::event::Quote;
 use crate::data::topic::Topic;
 use crate::data::update::{Data, Kind, Level, Source};
@@ -340,12 +340,7 @@ fn what_a_cache_has_kept_is_not_taken_for_a_venue_that_has_started_over() {
 
 #[test]
 fn a_polled_book_has_no_time_of_what_was_streamed_before() {
-    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
-    bench.hear(line, "d R 10 10 95 1");
-    let fetch = bench.fetch();
-    bench.answer(fetch, 10);
-    bench.hear(line, "d R 11 11 95 2");
-    bench.cut(line);
+    let (mut bench, _who, mut outbox) = book_of_a_cut_line();
     for last in 20..50 {
         bench.pass(SECOND / 2);
         for (id, _) in turn(&mut bench, true) {

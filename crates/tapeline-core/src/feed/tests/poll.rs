@@ -1,6 +1,6 @@
 //! What serves while lines do not: REST in turns, then memory, and back again without a seam.
 
-use super::toy::{Bench, SECOND, live, market, read};
+use super::toy::{Bench, SECOND, book_of_a_cut_line, live, market, read};
 use crate::config::FeedConfig;
 use crate::data::event::Level as PriceLevel;
 use crate::data::update::{Level, Source};
@@ -223,12 +223,7 @@ fn an_operator_may_hold_the_feed_on_polling_and_let_it_go() {
 
 #[test]
 fn a_polled_book_is_shown_until_the_streamed_one_is_right() {
-    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
-    bench.hear(line, "d R 10 10 95 1");
-    let fetch = bench.fetch();
-    bench.answer(fetch, 10);
-    bench.hear(line, "d R 11 11 95 2");
-    bench.cut(line);
+    let (mut bench, _who, mut outbox) = book_of_a_cut_line();
     let mut polls = 0;
     for _ in 0..30 {
         bench.pass(SECOND / 2);
@@ -289,12 +284,7 @@ fn a_reply_that_cannot_be_this_book_is_not_shown() {
 
 #[test]
 fn what_was_polled_once_is_not_called_polled_for_ever() {
-    let (mut bench, line, _who, mut outbox) = live("toy:book:R");
-    bench.hear(line, "d R 10 10 95 1");
-    let fetch = bench.fetch();
-    bench.answer(fetch, 10);
-    bench.hear(line, "d R 11 11 95 2");
-    bench.cut(line);
+    let (mut bench, _who, mut outbox) = book_of_a_cut_line();
     for _ in 0..20 {
         bench.pass(SECOND / 2);
         for (id, why) in turn(&mut bench, true) {

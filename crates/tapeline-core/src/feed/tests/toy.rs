@@ -426,6 +426,17 @@ pub(super) fn live(topic: &str) -> (Bench, LineId, Subscriber, Outbox) {
     (bench, line, who, outbox)
 }
 
+/// A bench with a reader of a book that was live until its line was cut.
+pub(super) fn book_of_a_cut_line() -> (Bench, Subscriber, Outbox) {
+    let (mut bench, line, who, outbox) = live("toy:book:R");
+    bench.hear(line, "d R 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d R 11 11 95 2");
+    bench.cut(line);
+    (bench, who, outbox)
+}
+
 /// Five minutes of twenty messages a second.
 pub(super) fn chatter(bench: &mut Bench, line: LineId) {
     for id in 1..=6_000 {
