@@ -280,7 +280,10 @@ impl World {
             ));
         }
         let late = sight.came.at >= told_at && now > sight.came.at + ANNOUNCED;
-        if let Some(came) = sight.came.belies(source, open).filter(|_| late) {
+        let carrying =
+            self.hosts[host].open_links().filter(|(_, link)| topic.lines.contains(&link.line.slot));
+        let dialled = carrying.map(|(_, link)| link.since).min();
+        if let Some(came) = sight.came.belies(source, dialled).filter(|_| late) {
             return Err(format!(
                 "host {host}: {name} comes from {came:?}, and is said to come from {source:?}"
             ));

@@ -115,12 +115,15 @@ impl Came {
         self.poll |= source == Source::Poll;
     }
 
-    /// Where it came from, if that is not what it is said to come from; `open` says that a line that carries it is open.
-    pub(crate) const fn belies(&self, said: Source, open: bool) -> Option<Source> {
+    /// Where it came from, if that is not what it is said to come from; `dialled` is when the oldest open connection
+    /// that carries it was dialled.
+    pub(crate) fn belies(&self, said: Source, dialled: Option<u64>) -> Option<Source> {
+        // What came while no line could bring it had been held back, and REST showed that nothing was missed before it.
+        let brought = dialled.is_some_and(|dialled| dialled < self.at);
         match said {
             // While a line is tried both may bring it.
-            Source::Live if self.poll && !self.live && !open => Some(Source::Poll),
-            Source::Poll if self.live && !self.poll => Some(Source::Live),
+            Source::Live if self.poll && !self.live && dialled.is_none() => Some(Source::Poll),
+            Source::Poll if self.live && !self.poll && brought => Some(Source::Live),
             _ => None,
         }
     }
@@ -172,20 +175,23 @@ mod tests {
 
     #[test]
     fn what_comes_is_said_to_come_from_where_it_comes() {
-        let check = |came: &[(u64, Source)], said, open, expected| {
+        let check = |came: &[(u64, Source)], said, dialled, expected| {
             let mut seen = Came::default();
             came.iter().for_each(|(at, source)| seen.note(*at, *source));
-            assert_eq!(seen.belies(said, open), expected, "{came:?} {said:?}");
+            assert_eq!(seen.belies(said, dialled), expected, "{came:?} {said:?}");
         };
         let (live, poll) = (Source::Live, Source::Poll);
-        check(&[], poll, false, None);
-        check(&[(1, live)], live, true, None);
-        check(&[(1, live)], poll, true, Some(live));
-        check(&[(1, poll), (2, live)], poll, false, Some(live));
-        check(&[(1, poll)], live, false, Some(poll));
-        check(&[(1, poll)], live, true, None);
+        check(&[], poll, None, None);
+        check(&[(1, live)], live, Some(0), None);
+        check(&[(1, live)], poll, Some(0), Some(live));
+        check(&[(1, poll), (2, live)], poll, Some(0), Some(live));
+        check(&[(1, poll)], live, None, Some(poll));
+        check(&[(1, poll)], live, Some(0), None);
         // What a line had told was held back behind what was polled.
-        check(&[(1, live), (2, poll), (2, live)], poll, false, None);
-        check(&[(2, poll), (3, Source::Repair)], live, false, None);
+        check(&[(1, live), (2, poll), (2, live)], poll, Some(0), None);
+        check(&[(2, poll), (3, Source::Repair)], live, None, None);
+        // It was held back behind an id that belongs to no event: the poll brings nothing of its own.
+        check(&[(2, live)], poll, None, None);
+        check(&[(2, live)], poll, Some(3), None);
     }
 }
