@@ -135,10 +135,12 @@ impl Feed {
         });
     }
 
-    /// Whether a top is cut from a book that is right.
+    /// Whether a top is cut from a book that is right. From one that is polled it is not: it is polled itself.
     fn is_cut(&self, id: TopicId) -> bool {
         let right = |book: &TopicId| match self.topics.get(*book).map(|entry| (entry, &entry.state)) {
-            Some((entry, State::Book(book))) => entry.book_state(book) == BookState::Live,
+            Some((entry, State::Book(book))) => {
+                book.last_id().is_some() && entry.book_state(book) == BookState::Live
+            }
             _ => false,
         };
         self.cuts.iter().any(|(book, tops)| tops.contains(&id) && right(book))
@@ -159,7 +161,8 @@ impl Feed {
             };
             let (state, last) = (entry.book_state(book), book.last_id());
             let (Some(last), BookState::Live) = (last, state) else {
-                self.stale_top(now, top);
+                // The book that it was cut from is not right any more; the venue's own may take over.
+                self.stale_top(now, top, BookState::Live);
                 continue;
             };
             let levels = levels.unwrap_or(LEVELS);
@@ -169,11 +172,11 @@ impl Feed {
         }
     }
 
-    /// The book that a top was cut from is not right any more; the venue's own may take over.
-    fn stale_top(&mut self, now: Time, id: TopicId) {
+    /// What a top shows is old, if it is in the state that is `over`.
+    pub(super) fn stale_top(&mut self, now: Time, id: TopicId, over: BookState) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let State::Depth(Some(held)) = &mut entry.state else { return };
-        if held.state != BookState::Live {
+        if held.state != over {
             return;
         }
         held.state = BookState::Stale;

@@ -203,6 +203,8 @@ impl Feed {
                 let draft = Draft { source: Source::Cache, ..draft(now, None, stale) };
                 entry.publish(&mut self.readers, &self.config, draft);
             }
+            // Of a top nothing but the venue's word was shown.
+            self.stale_top(now, id, BookState::Unverified);
             self.tell_topic(now, id);
         }
     }

@@ -1,7 +1,13 @@
 //! The top of a book as a topic of its own.
 
+use super::SECOND;
+use super::poll::turn;
 use super::toy::{Bench, live, market};
-use crate::outbox::Overflow;
+use crate::data::update::{Level, Source};
+use crate::feed::{Action, DialError, Input, Stage};
+use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::policy::fault::Fault;
+use crate::venue::{Fetch, Refusal, TopicId};
 
 #[test]
 fn a_top_is_cut_from_the_book_that_runs_anyway() {
@@ -21,6 +27,80 @@ fn a_top_is_cut_from_the_book_that_runs_anyway() {
     bench.cut(line);
     assert_eq!(market(&mut tops), ["delta 2 stale 0+0"]);
     assert!(market(&mut books).last().unwrap().contains("stale"));
+}
+
+/// Passes half a minute without lines; every poll of the book and of its top is answered, or refused if there is no
+/// price.
+fn half_a_minute_of_polls(bench: &mut Bench, bid: Option<i64>) -> usize {
+    let mut polls = 0;
+    for _ in 0..60 {
+        bench.pass(SECOND / 2);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Fetch { id, topic, why: Fetch::Poll { .. }, .. } => {
+                    polls += 1;
+                    // The venue's ids rise all the time.
+                    let last = bench.now.mono.0 / 1_000_000_000;
+                    let of = TopicId(u32::from(topic.as_str().contains("depth")));
+                    match bid {
+                        Some(bid) => bench.answer_as(of, id, last, (bid, 110)),
+                        None => {
+                            let refusal = Refusal::new(Fault::Transient, "broken");
+                            bench.input(Input::Fetched { id, result: Err(refusal) });
+                        }
+                    }
+                }
+                Action::Dial { line, .. } => {
+                    let (stage, fault, detail) = (Stage::Upgrade, Fault::Transient, "blocked".into());
+                    bench.input(Input::Failed { line, why: DialError { stage, fault, detail } });
+                }
+                _ => {}
+            }
+        }
+    }
+    polls
+}
+
+/// The level and the source of the second topic.
+fn second(bench: &mut Bench) -> (Level, Source) {
+    let status = bench.feed.status(bench.now);
+    (status.topics[1].level, status.topics[1].source)
+}
+
+/// A book and its top, both live, and then without a line.
+fn book_and_top_of_a_cut_line() -> (Bench, Outbox, (Subscriber, Outbox, Subscriber)) {
+    let (mut bench, line, who, books) = live("toy:book:R");
+    let (other, mut tops) = Bench::reader(2, Overflow::Gap);
+    bench.subscribe("toy:depth:R@levels=1", &other);
+    bench.hear(line, "d R 10 10 95 1");
+    let asked = turn(&mut bench, false);
+    bench.answer(asked[0].0, 10);
+    bench.cut(line);
+    assert_eq!(market(&mut tops), ["snapshot 0 live 1+1", "delta 1 stale 0+0"]);
+    (bench, tops, (who, books, other))
+}
+
+#[test]
+fn a_top_is_polled_as_its_book_is() {
+    let (mut bench, mut tops, _readers) = book_and_top_of_a_cut_line();
+    assert!(half_a_minute_of_polls(&mut bench, Some(90)) > 4);
+    assert_eq!(second(&mut bench), (Level::Degraded, Source::Poll));
+    let told = market(&mut tops);
+    assert_eq!(told, ["snapshot 0 unverified 1+1"], "it is shown, whatever the book does");
+    half_a_minute_of_polls(&mut bench, Some(91));
+    assert_eq!(market(&mut tops), ["delta 1 unverified 2+0"]);
+}
+
+#[test]
+fn a_top_that_is_polled_no_more_is_stale() {
+    let (mut bench, mut tops, _readers) = book_and_top_of_a_cut_line();
+    half_a_minute_of_polls(&mut bench, Some(90));
+    market(&mut tops);
+    for _ in 0..4 {
+        half_a_minute_of_polls(&mut bench, None);
+    }
+    assert_eq!(second(&mut bench), (Level::Critical, Source::Cache));
+    assert_eq!(market(&mut tops), ["delta 1 stale 0+0"], "what was polled is old, and is told to be");
 }
 
 #[test]
