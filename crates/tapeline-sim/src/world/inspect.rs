@@ -279,6 +279,10 @@ impl World {
                 "host {host}: lines {lines:?} are {why}, and {name} is called {level:?} (live: {live}, {source:?})"
             ));
         }
+        // What was asked for is shown when it has come, and told to be of REST from then on.
+        if source == Source::Poll && now > told_at + ANNOUNCED && sight.shallow.is_stale() {
+            return Err(format!("host {host}: {name} is said to be polled, and what it shows is old"));
+        }
         let late = sight.came.at >= told_at && now > sight.came.at + ANNOUNCED;
         let carrying =
             self.hosts[host].open_links().filter(|(_, link)| topic.lines.contains(&link.line.slot));

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::decimal::Decimal;
-use tapeline_core::data::event::{AggTrade, Book, Candle, MarkPrice, MiniTicker, Quote, Side, Ticker, Trade};
+use tapeline_core::data::event::{
+    AggTrade, Book, BookState, Candle, MarkPrice, MiniTicker, Quote, Side, Ticker, Trade,
+};
 use tapeline_core::data::update::{Data, Kind, Shared, Update};
 use tapeline_core::time::Unix;
 
@@ -267,11 +269,19 @@ fn mark(value: &Value, given: &MarkPrice) -> Option<()> {
 pub(crate) struct Shallow {
     /// By side (asks, bids) and price.
     sides: [BTreeMap<u64, u64>; 2],
+    /// It was told that it is old.
+    stale: bool,
 }
 
 impl Shallow {
+    /// Whether what is held is told to be old.
+    pub(crate) const fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// Judges the next update of such a topic.
     pub(crate) fn judge(&mut self, update: &Update, book: &Book, truth: &Truth) -> Result<(), String> {
+        self.stale = book.state == BookState::Stale;
         if update.kind == Kind::Snapshot {
             self.sides.iter_mut().for_each(BTreeMap::clear);
         }

@@ -102,7 +102,7 @@ pub(crate) struct Sight {
     place: Place,
     account: Account,
     copy: Copy,
-    shallow: Shallow,
+    pub(crate) shallow: Shallow,
     /// The number of its stream at the house.
     stream: Option<u32>,
     /// When the venue first said something that has not been delivered yet.
