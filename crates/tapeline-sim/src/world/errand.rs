@@ -76,6 +76,10 @@ impl World {
         let ordered = !spent && kinds.iter().any(|kind| ordered(*kind) > 0);
         self.oracles.answered(asked.host, &reply, ordered);
         let back = now + place.weather.delay(now) + nanos(reply.after) + asked.more;
+        if back - asked.sent > SLOW {
+            // Whoever gives up before it comes does so rightly.
+            self.oracles.watches[asked.host].rest_hurt = now;
+        }
         if back > asked.until {
             let result = Box::new(Err(Refusal::new(Fault::Transient, "timed out")));
             self.agenda.plan(asked.until, Event::Fetched(Box::new(asked), result));
