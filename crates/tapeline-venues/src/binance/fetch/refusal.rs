@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tapeline_core::policy::fault::Fault;
+use tapeline_core::policy::retry_after::http_date;
 use tapeline_core::scan::{END, LONG, Scan};
 use tapeline_core::time::Unix;
 use tapeline_core::venue::{HttpReply, Refusal};
@@ -71,7 +72,9 @@ fn held(
         let (_, after) = said?.1.split_once("banned until ")?;
         let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
         let until = Unix::from_millis(digits.parse().ok()?);
-        u64::try_from(until.0.saturating_sub(reply.now.0)).ok().map(Duration::from_nanos)
+        // Two readings of the venue's clock: how far ours is off does not matter.
+        let now = reply.header("date").and_then(http_date).unwrap_or(reply.now);
+        u64::try_from(until.0.saturating_sub(now.0)).ok().map(Duration::from_nanos)
     };
     Fault::RateLimited { retry_after: retry_after.or_else(until), banned }
 }
@@ -81,4 +84,24 @@ pub(in super::super) fn clip(text: &str) -> String {
     let end =
         text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= MAX_DETAIL).last();
     text[..end.unwrap_or(0)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_that_only_words_tell_of_ends_when_the_venue_says_however_far_off_our_clock_is() {
+        let body =
+            br#"{"code":-1003,"msg":"Way too much request weight used; IP banned until 1795263000000."}"#;
+        let noon = Unix::from_millis(1_795_262_400_000);
+        let dated = [("date".to_owned(), "Sat, 21 Nov 2026 12:00:00 GMT".to_owned())];
+        for (headers, ahead) in
+            [(&dated[..], 0), (&dated[..], 3_600_000), (&dated[..], -3_600_000), (&[][..], 0)]
+        {
+            let now = Unix(noon.0 + ahead * 1_000_000);
+            let refusal = of(&HttpReply { status: 418, headers, body, now });
+            assert_eq!(refusal.fault.hold(), Some(Duration::from_mins(10)), "{ahead} {headers:?}");
+        }
+    }
 }
