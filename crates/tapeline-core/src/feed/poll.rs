@@ -329,6 +329,9 @@ impl Feed {
         };
         self.fallback.polls = wanted.into_iter().map(poll).collect();
         self.fallback.every = every;
+        for id in before.into_keys().filter(|id| !self.fallback.polls(*id)).collect::<Vec<_>>() {
+            self.let_go(now, id);
+        }
     }
 
     /// Sends what is due.

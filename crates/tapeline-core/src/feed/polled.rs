@@ -32,7 +32,8 @@ impl Feed {
         // What was streamed since is newer.
         let overtaken = entry.last_at().is_some_and(|at| at.mono > sent) && !entry.polled;
         let by_id = entry.sequencing == Sequencing::Contiguous;
-        if overtaken && !by_id {
+        // What is asked for no more would not be let go again.
+        if !by_id && (overtaken || !self.fallback.polls(id)) {
             return;
         }
         let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
@@ -187,6 +188,9 @@ impl Feed {
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("not polled: {}", refusal.detail);
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
+        if for_good {
+            self.let_go(now, id);
+        }
     }
 
     /// Nothing that was polled is fresh any more: REST does not answer, or is not asked.
@@ -194,18 +198,28 @@ impl Feed {
         let polled: Vec<TopicId> =
             self.topics.iter().filter(|(_, entry)| entry.polled).map(|(id, _)| id).collect();
         for id in polled {
-            let Some(entry) = self.topics.get_mut(id) else { continue };
-            entry.polled = false;
-            let shown = entry.seen.as_mut().and_then(|seen| seen.shown.as_mut());
-            if let Some(shown) = shown.filter(|shown| shown.state == BookState::Live) {
-                shown.state = BookState::Stale;
-                let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-                let draft = Draft { source: Source::Cache, ..draft(now, None, stale) };
-                entry.publish(&mut self.readers, &self.config, draft);
-            }
+            self.let_go(now, id);
+        }
+    }
+
+    /// A topic is not polled any more, so what was polled of it is not fresh: whoever reads it is told.
+    pub(super) fn let_go(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        let shown = entry.seen.as_mut().and_then(|seen| seen.shown.as_mut());
+        let shown = shown.filter(|shown| shown.state == BookState::Live);
+        if !entry.polled && shown.is_none() {
+            return;
+        }
+        if let Some(shown) = shown {
+            shown.state = BookState::Stale;
+            let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
+            let draft = Draft { source: Source::Cache, ..draft(now, None, stale) };
+            entry.publish(&mut self.readers, &self.config, draft);
+        }
+        if std::mem::take(&mut entry.polled) {
             // Of a top nothing but the venue's word was shown.
             self.stale_top(now, id, BookState::Unverified);
-            self.tell_topic(now, id);
         }
+        self.tell_topic(now, id);
     }
 }

@@ -181,11 +181,12 @@ impl Feed {
             // The next id tells what was missed.
             (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
         }
-        (entry.doubted, entry.polled) = (false, false);
+        entry.doubted = false;
         let carriers = std::mem::take(&mut entry.carriers);
         if let Some(route) = route {
             carriers.iter().for_each(|slot| self.uncarry(now, slot, &route.stream));
         }
+        self.let_go(now, id);
         self.tell_set_aside(now, id);
     }
 

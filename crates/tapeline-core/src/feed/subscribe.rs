@@ -245,8 +245,10 @@ impl Feed {
         // Asked now, so that what is not offered is refused before anything is made.
         self.venue.route(topic)?;
         let profile = self.venue.profile();
+        let promise = profile.promise(topic.channel());
+        // Ids of several symbols share no order.
         let sequencing =
-            profile.promise(topic.channel()).map_or(Sequencing::None, |promise| promise.sequence);
+            promise.filter(|_| !topic.is_all()).map_or(Sequencing::None, |promise| promise.sequence);
         let book = match (sequencing, profile.book) {
             (Sequencing::Book, Some(rule)) => Some(BookSync::new(rule, self.book_limits())),
             _ => None,
@@ -441,6 +443,7 @@ impl Feed {
     /// No line carries the topic any more: what is shown of it is no longer proved by anything.
     pub(super) fn disown(&mut self, now: Time, id: TopicId) {
         self.snapshots.forget(id);
+        self.early.remove(&id);
         self.break_book(now, id);
         let Some(entry) = self.topics.get_mut(id) else { return };
         match &mut entry.state {

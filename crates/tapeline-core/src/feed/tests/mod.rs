@@ -9,6 +9,7 @@ mod health;
 mod kept;
 mod keys;
 mod lateness;
+mod let_go;
 mod lines;
 mod login;
 mod missed;
