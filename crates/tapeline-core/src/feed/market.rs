@@ -222,7 +222,7 @@ impl Feed {
         topic: TopicId,
         id: u64,
         time: Option<Unix>,
-        data: Option<Data>,
+        mut data: Option<Data>,
     ) {
         let line = from.line_of(&mut self.lines);
         let Some(entry) = self.topics.get_mut(topic) else {
@@ -232,7 +232,7 @@ impl Feed {
             return;
         };
         let verdict = judge(entry, now.mono, id, time, data.as_ref());
-        let verdict = mistaken(entry, from, verdict);
+        let verdict = mistaken(entry, from, entry.sift(verdict, time, &mut data));
         let is_new = verdict != Verdict::Duplicate;
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;

@@ -15,7 +15,7 @@
 //! - `early`: deltas that one line brings before another has brought what lies between
 //! - `witness`: whether two lines tell the same
 //! - `account`: what was expected and what came of it
-//! - `topics`, `history`: what is known of each topic, and its log
+//! - `topics`, `symbols`, `history`: what is known of each topic, and its log
 //! - `readers`, `subscribe`: who reads what
 //! - `fetches`, `snapshots`, `repair`, `missed`: what is asked of the venue's REST interface: snapshots of books,
 //!   events that were missed, and whether any were
@@ -69,6 +69,7 @@ mod service;
 mod snapshots;
 mod status;
 mod subscribe;
+mod symbols;
 mod topics;
 mod vigil;
 mod wishes;

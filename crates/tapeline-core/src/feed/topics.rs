@@ -1,6 +1,5 @@
 //! The topics of one feed: what is known of each, and how an event becomes an update of its log.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::FeedConfig;
@@ -10,7 +9,7 @@ use crate::data::event::{Book, BookState};
 use crate::data::ledger::Ledger;
 use crate::data::sequence::Sequence;
 use crate::data::topic::Topic;
-use crate::data::update::{Data, Epoch, Keyed, Kind, Level, Shared, Source, Status};
+use crate::data::update::{Data, Epoch, Kind, Level, Shared, Source, Status};
 use crate::defect::{Defect, planted};
 use crate::policy::uptime;
 use crate::time::{Mono, Time, Unix};
@@ -27,6 +26,7 @@ use super::market::Epochs;
 use super::pace::Pace;
 use super::quarantine::QUARANTINED;
 use super::readers::Readers;
+use super::symbols::Symbols;
 use super::witness::Prints;
 
 /// An event held back behind a hole in the ids, and where it came from; `None` for an id spent without an event.
@@ -44,7 +44,7 @@ pub(super) enum State {
     /// The venue's partial book.
     Depth(Option<Box<Book>>),
     /// By symbol.
-    Keyed(BTreeMap<Box<str>, Data>),
+    Keyed(Symbols),
 }
 
 /// Figures of one topic since it was made.
@@ -156,7 +156,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(topic: Topic, facts: Facts, now: Time, last: Option<u64>) -> Self {
         let state = match facts.shape {
-            _ if topic.is_all() => State::Keyed(BTreeMap::new()),
+            _ if topic.is_all() => State::Keyed(Symbols::default()),
             Shape::Event => State::Events,
             Shape::State | Shape::Candle => State::Latest(None),
             Shape::Book => match facts.book {
@@ -259,9 +259,7 @@ impl Entry {
         }
         if let (State::Keyed(map), Data::Keyed(keyed)) = (&mut self.state, &draft.data) {
             let first = self.offset == 0 && map.is_empty();
-            for (key, data) in &keyed.0 {
-                map.insert(key.clone(), data.clone());
-            }
+            map.take(draft.time, keyed);
             if first {
                 // As below: the first state is the snapshot that later ones are deltas to.
                 let at = (draft.time, draft.received.unix);
@@ -316,10 +314,7 @@ impl Entry {
                 (Data::Book(held.as_deref()?.clone()), self.last_time(), self.received(now))
             }
             State::Keyed(map) if map.is_empty() => return None,
-            State::Keyed(map) => {
-                let all = map.iter().map(|(key, data)| (key.clone(), data.clone())).collect();
-                (Data::Keyed(Box::new(Keyed(all))), self.last_time(), self.received(now))
-            }
+            State::Keyed(map) => (Data::Keyed(Box::new(map.whole())), self.last_time(), self.received(now)),
         };
         Some(unlogged(self.place(), Kind::Snapshot, self.service.source, (time, received), data))
     }

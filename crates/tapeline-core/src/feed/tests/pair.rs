@@ -42,6 +42,21 @@ fn the_first_copy_of_each_event_is_taken_whichever_line_brings_it() {
 }
 
 #[test]
+fn each_symbol_of_an_array_is_told_by_whichever_line_brings_it_first() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:mark_price:!all");
+    bench.hear(a, "k 1 X");
+    bench.hear(a, "k 3 X");
+    // The slower line brings what the faster one has brought, what that one missed, and a list that is old in part.
+    bench.hear(b, "k 1 X");
+    bench.hear(b, "k 2 Y");
+    bench.hear(b, "k 2 X Z");
+    bench.hear(b, "k 3 X");
+    bench.hear(a, "k 2 Y");
+    bench.hear(b, "k 4 X Y");
+    assert_eq!(market(&mut outbox), ["snapshot 0 x", "delta 1 x", "delta 2 y", "delta 3 z", "delta 4 x y"]);
+}
+
+#[test]
 fn a_cut_line_loses_nothing_while_the_other_stands() {
     for topic in ["toy:trade:A", "toy:quote:A", "toy:liquidation:A"] {
         let (mut bench, [a, b], _who, mut outbox) = pair(topic);
