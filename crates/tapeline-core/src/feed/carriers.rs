@@ -13,6 +13,8 @@ use super::topics::Entry;
 pub(super) struct Carriers {
     slots: [u16; Self::MOST],
     count: u8,
+    /// It is one alone, and has brought the newest of what was told: what it brings next is in order.
+    leads: bool,
 }
 
 impl Carriers {
@@ -32,6 +34,18 @@ impl Carriers {
     #[inline]
     pub(super) fn several(&self) -> bool {
         self.count > 1
+    }
+
+    /// The newest has come, from a line or not.
+    #[inline]
+    pub(super) fn lead(&mut self, by_line: bool) {
+        self.leads = by_line && !self.several();
+    }
+
+    /// Whether one line alone carries it, and no other one was ahead of that: what it brings is in order.
+    #[inline]
+    pub(super) fn leads(&self) -> bool {
+        self.leads && !self.several()
     }
 
     pub(super) fn contains(&self, slot: usize) -> bool {

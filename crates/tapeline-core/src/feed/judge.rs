@@ -20,21 +20,14 @@ const RESET_AFTER: Duration = Duration::from_secs(10);
 pub(super) fn judge(
     entry: &mut Entry,
     now: Mono,
+    from: Origin,
     id: u64,
     time: Option<Unix>,
     data: Option<&Data>,
 ) -> Verdict {
     match entry.sequencing {
         Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
-        Sequencing::Rising => {
-            let newer = match time {
-                Some(_) => time > entry.last_time(),
-                // One line delivers in order, so without a time a far regression is a reset as well. With two it may
-                // be the slower one, unless nothing else has come for long.
-                None => !entry.carriers.several() || entry.is_still(now, RESET_AFTER),
-            };
-            entry.sequence.rise(id, newer)
-        }
+        Sequencing::Rising => rise(entry, now, from, id, time),
         Sequencing::Book | Sequencing::None => {
             let heard = match (entry.shape, time, data) {
                 // What happened may come late, and be told twice.
@@ -64,6 +57,22 @@ pub(super) fn judge(
             if heard { Verdict::Duplicate } else { Verdict::Next }
         }
     }
+}
+
+/// What an id that only rises means to a topic.
+#[inline]
+pub(super) fn rise(entry: &mut Entry, now: Mono, from: Origin, id: u64, time: Option<Unix>) -> Verdict {
+    let newer = match time {
+        Some(_) => time > entry.last_time(),
+        // One line delivers in order, so without a time a far regression is a reset as well. Behind another one, which
+        // may have gone meanwhile, it may be the slower one, unless nothing else has come for long.
+        None => entry.carriers.leads() || entry.is_still(now, RESET_AFTER),
+    };
+    let verdict = entry.sequence.rise(id, newer);
+    if verdict == Verdict::Next {
+        entry.carriers.lead(from.is_line());
+    }
+    verdict
 }
 
 /// What a feed with a defect takes an event for.

@@ -142,7 +142,7 @@ impl Feed {
                 self.prove(now, slot);
                 self.in_hand = Some(topic);
                 let (bids, asks) = split(levels, &range, bids);
-                self.partial(now, topic, Source::Live, (time, last), bids, asks);
+                self.partial(now, topic, Origin::line(slot), (time, last), bids, asks);
             }
             Item::Accepted { request, handle } => self.accepted(now, slot, request, handle),
             Item::Rejected { request, fault, reason } => self.refused(now, slot, request, fault, &reason),
@@ -231,7 +231,7 @@ impl Feed {
             }
             return;
         };
-        let verdict = judge(entry, now.mono, id, time, data.as_ref());
+        let verdict = judge(entry, now.mono, from, id, time, data.as_ref());
         let verdict = mistaken(entry, from, entry.sift(verdict, time, &mut data));
         let is_new = verdict != Verdict::Duplicate;
         let seen = Seen::of(&mut entry.seen);
@@ -425,6 +425,11 @@ impl Origin {
     /// A reply of the venue's REST interface.
     pub(super) fn reply(source: Source) -> Self {
         Self { slot: None, source }
+    }
+
+    #[inline]
+    pub(super) fn is_line(self) -> bool {
+        self.slot.is_some()
     }
 
     #[inline]

@@ -14,7 +14,8 @@ use crate::venue::TopicId;
 use super::Feed;
 use super::books::{draft, joined};
 use super::history::Draft;
-use super::market::Epochs;
+use super::judge::rise;
+use super::market::{Epochs, Origin};
 use super::topics::{Entry, Seen, State};
 
 /// Levels a side, where a topic does not say.
@@ -26,22 +27,28 @@ impl Feed {
         &mut self,
         now: Time,
         id: TopicId,
-        source: Source,
+        from: Origin,
         (time, last): (Option<Unix>, u64),
         bids: &[Level],
         asks: &[Level],
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
+        let source = from.source;
         entry.polled = source == Source::Poll;
         Seen::of(&mut entry.seen).counts.received += 1;
-        match entry.sequence.rise(last, true) {
+        match rise(entry, now.mono, from, last, time) {
             Verdict::Duplicate => {
                 let seen = Seen::of(&mut entry.seen);
                 seen.counts.duplicates += 1;
                 seen.ledger.duplicate(now, 1);
                 return;
             }
-            Verdict::Reset => entry.sequence.restart(last),
+            Verdict::Reset => {
+                let cause = "the venue has started its ids over";
+                self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
+                entry.broken = true;
+                entry.sequence.restart(last);
+            }
             Verdict::Next | Verdict::Ahead => {}
         }
         entry.enter(now, source);

@@ -57,7 +57,7 @@ impl Feed {
                     if book {
                         self.polled_book(now, id, time, last, bids, asks);
                     } else if self.is_likely_top(now, id, last, bids, asks) {
-                        self.partial(now, id, Source::Poll, (time, last), bids, asks);
+                        self.partial(now, id, Origin::reply(Source::Poll), (time, last), bids, asks);
                         taken = true;
                     }
                 }

@@ -20,11 +20,13 @@ mod proof;
 mod quarantine;
 mod readers;
 mod repair;
+mod restarts;
 mod rotate;
 mod service;
 mod snapshots;
 mod tops;
 mod toy;
+mod words;
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! The top of a book as a topic of its own.
 
 use super::SECOND;
+use super::pair::pair;
 use super::poll::turn;
 use super::toy::{Bench, live, market};
-use crate::data::update::{Level, Source};
+use crate::data::update::{Data, Kind, Level, Source};
 use crate::feed::{Action, DialError, Input, Stage};
 use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::policy::fault::Fault;
@@ -101,6 +102,51 @@ fn a_top_that_is_polled_no_more_is_stale() {
     }
     assert_eq!(second(&mut bench), (Level::Critical, Source::Cache));
     assert_eq!(market(&mut tops), ["delta 1 stale 0+0"], "what was polled is old, and is told to be");
+}
+
+/// The ids of the tops that a reader got, and which of them were whole.
+fn ids(outbox: &mut Outbox) -> Vec<(u64, bool)> {
+    let mut ids = Vec::new();
+    while let Some(update) = outbox.try_next() {
+        if let Data::Book(book) = &update.data {
+            ids.extend(book.venue_id.map(|id| (id, update.kind == Kind::Snapshot)));
+        }
+    }
+    ids
+}
+
+#[test]
+fn a_top_does_not_go_back_when_the_slower_of_two_lines_is_a_thousand_ids_behind() {
+    // With the venue's time, and without.
+    for timed in [true, false] {
+        let (mut bench, [a, b], _who, mut outbox) = pair("toy:depth:A@levels=1");
+        let hear = |bench: &mut Bench, line, id: u64| {
+            let time = if timed { format!(" {id}") } else { String::new() };
+            bench.hear(line, &format!("p A {id} {} 500{time}", id / 1_000));
+        };
+        hear(&mut bench, a, 100_000);
+        for id in [102_000, 104_000, 106_000] {
+            hear(&mut bench, a, id);
+            hear(&mut bench, b, id - 2_000);
+        }
+        assert_eq!(ids(&mut outbox), [(100_000, true), (102_000, false), (104_000, false), (106_000, false)]);
+    }
+}
+
+#[test]
+fn a_top_whose_ids_start_over_begins_a_new_epoch() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:depth:A@levels=1");
+    bench.hear(a, "p A 100000 95 105 7");
+    bench.hear(b, "p A 100000 95 105 7");
+    bench.hear(a, "p A 5 96 105 8");
+    bench.hear(b, "p A 5 96 105 8");
+    bench.hear(a, "p A 6 97 105 9");
+    assert_eq!(ids(&mut outbox), [(100_000, true), (5, true), (6, false)]);
+
+    let (mut bench, line, _who, mut outbox) = live("toy:depth:A@levels=1");
+    bench.hear(line, "p A 100000 95 105");
+    bench.hear(line, "p A 5 96 105");
+    assert_eq!(ids(&mut outbox), [(100_000, true), (5, true)], "one line delivers in order");
 }
 
 #[test]

@@ -58,6 +58,7 @@ const CHANNELS: &[Promise] = &[
     promise(Channel::Book, Sequencing::Book),
     promise(Channel::Liquidation, Sequencing::None),
     promise(Channel::Candle, Sequencing::None),
+    promise(Channel::Depth, Sequencing::Rising),
     Promise { channel: Channel::MarkPrice, sequence: Sequencing::None, period: Some(SECOND) },
 ];
 
@@ -207,7 +208,7 @@ impl Venue for Toy {
                 };
                 out.items.push(Item::Market { topic, id, time, data });
             }
-            other => return Err(DecodeError::Unknown(other.to_owned())),
+            _ => return super::words::decode(text, names, out),
         }
         Ok(())
     }
