@@ -3,17 +3,49 @@
 use std::time::Duration;
 
 use crate::data::channel::Shape;
-use crate::data::sequence::Verdict;
+use crate::data::sequence::{Sequence, Verdict};
 use crate::data::update::{Data, Source};
 use crate::defect::{Defect, planted};
 use crate::time::{Mono, Unix};
 use crate::venue::Sequencing;
 
+use super::copies::REMEMBERED;
 use super::market::Origin;
 use super::topics::{Entry, Seen, State};
 
 /// Without a newer id for this long, ids far below are those of a venue that has started over.
 const RESET_AFTER: Duration = Duration::from_secs(10);
+
+/// Where the ids of a topic stood when they started over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    last: u64,
+    /// A copy from then comes no later.
+    until: Mono,
+}
+
+impl Entry {
+    /// The venue has started the ids over: the one that told of it becomes the base.
+    #[cold]
+    pub(super) fn start_over(&mut self, now: Mono) {
+        let before = self.sequence.last().map(|last| Before { last, until: now + REMEMBERED });
+        self.sequence = Sequence::default();
+        self.broken = true;
+        let seen = Seen::of(&mut self.seen);
+        seen.before = before;
+        seen.ledger.restart();
+    }
+
+    /// Whether an id is from before they started over, as a line that is behind brings them: it is much nearer to
+    /// those, so that new ones that reach them are not kept out.
+    #[inline]
+    fn is_of_before(&self, now: Mono, id: u64) -> bool {
+        let before = self.seen.as_ref().and_then(|seen| seen.before);
+        before.zip(self.sequence.last()).is_some_and(|(before, last)| {
+            now < before.until && id.abs_diff(before.last) < id.abs_diff(last) / 2
+        })
+    }
+}
 
 /// What an id (or a time, where there is none) means to a topic.
 #[inline]
@@ -26,7 +58,13 @@ pub(super) fn judge(
     data: Option<&Data>,
 ) -> Verdict {
     match entry.sequencing {
-        Sequencing::Contiguous => entry.sequence.judge(id, time > entry.last_time()),
+        Sequencing::Contiguous => {
+            let newer = time > entry.last_time();
+            match entry.sequence.judge(id, newer) {
+                Verdict::Ahead if !newer && entry.is_of_before(now, id) => Verdict::Duplicate,
+                verdict => verdict,
+            }
+        }
         Sequencing::Rising => rise(entry, now, from, id, time),
         Sequencing::Book | Sequencing::None => {
             let heard = match (entry.shape, time, data) {
@@ -68,6 +106,9 @@ pub(super) fn rise(entry: &mut Entry, now: Mono, from: Origin, id: u64, time: Op
         // may have gone meanwhile, it may be the slower one, unless nothing else has come for long.
         None => entry.carriers.leads() || entry.is_still(now, RESET_AFTER),
     };
+    if !newer && entry.is_of_before(now, id) {
+        return Verdict::Duplicate;
+    }
     let verdict = entry.sequence.rise(id, newer);
     if verdict == Verdict::Next {
         entry.carriers.lead(from.is_line());

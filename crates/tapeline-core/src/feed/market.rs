@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::data::channel::Shape;
 use crate::data::event::Level as PriceLevel;
-use crate::data::sequence::{Sequence, Verdict};
+use crate::data::sequence::Verdict;
 use crate::data::update::{Data, Epoch, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::Failures;
@@ -323,12 +323,13 @@ impl Feed {
         while self.topics.get(topic).is_some_and(|entry| entry.sequence.held() > 0) {
             self.declare(now, topic);
         }
+        // What is asked for bears the ids of before, and what is answered may.
+        self.repairs.forget(topic);
+        self.missed.interrupt(topic);
+        self.fetches.forget(topic);
         let Some(entry) = self.topics.get_mut(topic) else { return };
         self.events.record(now, entry.topic.as_str(), ("live", "live"), "the venue has started its ids over");
-        entry.broken = true;
-        // The id that told of it becomes the base.
-        entry.sequence = Sequence::default();
-        Seen::of(&mut entry.seen).ledger.restart();
+        entry.start_over(now.mono);
         self.decoded.restart(topic);
     }
 

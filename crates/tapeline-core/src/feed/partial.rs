@@ -46,7 +46,7 @@ impl Feed {
             Verdict::Reset => {
                 let cause = "the venue has started its ids over";
                 self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
-                entry.broken = true;
+                entry.start_over(now.mono);
                 entry.sequence.restart(last);
             }
             Verdict::Next | Verdict::Ahead => {}

@@ -20,6 +20,7 @@ use super::carriers::Carriers;
 use super::copies::Copies;
 use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
+use super::judge::Before;
 use super::likely::Doubt;
 use super::lines::REJECTED;
 use super::market::Epochs;
@@ -72,6 +73,8 @@ pub(super) struct Seen {
     pub(super) counts: TopicCounts,
     pub(super) last_at: Option<Time>,
     pub(super) last_time: Option<Unix>,
+    /// Where its ids stood when they last started over.
+    pub(super) before: Option<Before>,
     /// Of events without ids: what was heard lately.
     pub(super) copies: Option<Box<Copies>>,
     pub(super) pace: Pace,

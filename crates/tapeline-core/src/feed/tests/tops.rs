@@ -139,6 +139,7 @@ fn a_top_whose_ids_start_over_begins_a_new_epoch() {
     bench.hear(a, "p A 100000 95 105 7");
     bench.hear(b, "p A 100000 95 105 7");
     bench.hear(a, "p A 5 96 105 8");
+    bench.hear(b, "p A 100500 95 105 7");
     bench.hear(b, "p A 5 96 105 8");
     bench.hear(a, "p A 6 97 105 9");
     assert_eq!(ids(&mut outbox), [(100_000, true), (5, true), (6, false)]);
