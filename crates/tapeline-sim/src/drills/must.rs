@@ -1,7 +1,12 @@
 //! What must hold in a drill, and what is said where it does not.
 
+use std::collections::BTreeMap;
+
 use super::table::Entry;
 use crate::world::scene::Seen;
+
+/// Who was set aside is fully back so many seconds after their time.
+const BACK: f64 = 5.0;
 
 /// One thing that must hold. That no judge objects, that nothing is lost without a word or delivered twice, that the
 /// feed beside it notices nothing, that the fault did something and that all is well in the end must always hold.
@@ -37,6 +42,8 @@ pub(crate) enum Must {
     Resync(u64, u64),
     /// So many messages at least cannot be read, and are dropped.
     Drop(u64),
+    /// This topic, and no other, is interrupted: by one outage after the other, each of about so many seconds.
+    SetAside(&'static str, &'static [u64]),
 }
 
 impl Must {
@@ -74,8 +81,32 @@ impl Must {
             }
             Self::Resync(least, most) => count("books synchronised anew", seen.resyncs, (least, most)),
             Self::Drop(least) => count("messages that cannot be read", seen.undecodable, from(least)),
+            Self::SetAside(topic, terms) => set_aside(&seen.interrupted, topic, terms),
         }
     }
+}
+
+/// What is wrong, if `topic` was not the only one that was interrupted, or not as often and as long as it had to be.
+fn set_aside(
+    interrupted: &BTreeMap<String, Vec<Option<f64>>>,
+    topic: &str,
+    terms: &[u64],
+) -> Result<(), String> {
+    let others: Vec<&str> = interrupted.keys().map(String::as_str).filter(|name| *name != topic).collect();
+    if !others.is_empty() {
+        return Err(format!("interrupted, besides {topic}: {}", others.join(", ")));
+    }
+    let felt = interrupted.get(topic).map_or(&[][..], Vec::as_slice);
+    let fits = |(felt, term): (&Option<f64>, &u64)| {
+        let least = *term as f64;
+        felt.is_some_and(|felt| (least..=least + BACK).contains(&felt))
+    };
+    if felt.len() == terms.len() && felt.iter().zip(terms).all(fits) {
+        return Ok(());
+    }
+    let felt = felt.iter().map(|felt| felt.map_or("ever".to_owned(), |felt| format!("{felt:.3} s")));
+    let felt: Vec<String> = felt.collect();
+    Err(format!("{topic} is set aside for {felt:?}, not for {terms:?} s and at most {BACK} s more"))
 }
 
 impl Entry {

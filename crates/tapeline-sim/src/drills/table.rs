@@ -2,7 +2,7 @@
 
 use super::must::Must::{
     self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Miss, Notice, Poll, Reach, Recover, Renew, Repair,
-    Resync, Rotate,
+    Resync, Rotate, SetAside,
 };
 use crate::world::scene::Act::{self, Towards, Venue, Way};
 use crate::world::scene::{Door, Own, Setup, Side, Where};
@@ -29,6 +29,7 @@ const ONE: Setup = Setup {
     repair: true,
     login: None,
     key_life: None,
+    brittle: false,
     cut_after: None,
     told_before: None,
     replaced_after: None,
@@ -45,8 +46,13 @@ const MESSAGE: Setup = Setup { login: Some(Door::Message), ..ONE };
 /// Keys of two minutes, shown by a message.
 const ENDING: Setup = Setup { key_life: Some(120), ..MESSAGE };
 
+/// A translation that panics over fields that nobody knows.
+const BRITTLE: Setup = Setup { brittle: true, ..ONE };
+
 /// Every connection breaks: what concerns dials and snapshots needs some.
 const CUT: Act = Way(Own::AllReset, 0);
+/// What is poisoned where the translation is brittle.
+const POISONED: &str = "binance:trade:BTCUSDT";
 /// An operator forgives what only an operator can.
 const FORGIVE: Act = Way(Own::OperatorReset, 0);
 
@@ -329,4 +335,13 @@ drills! {
     "crash" ["FP7"] ONE, 120, [(0, Way(Own::Crash, 0))],
         [BeFelt, Recover(10.0), Declare(0)],
         "The feed crashes, and is rebuilt from what it remembers.";
+    "poison" ["FP7"] BRITTLE, 180, [(0, Venue("for 5s unknown-fields stream=btcusdt@trade"))],
+        [SetAside(POISONED, &[60]), Notice(1.0), Drop(3), Repair(1), Declare(0), Dial(0)],
+        "The translation of one topic's messages panics: that topic is set aside for a minute, and the others run on.";
+    "poison-again" ["FP7"] BRITTLE, 330, [
+        (0, Venue("for 5s unknown-fields stream=btcusdt@trade")),
+        (80, Venue("for 5s unknown-fields stream=btcusdt@trade")),
+    ],
+        [SetAside(POISONED, &[60, 120]), Notice(1.0), Drop(4), Repair(1), Declare(0), Dial(0)],
+        "It panics again when the topic is back: one message is enough then, and it is set aside for two minutes.";
 }

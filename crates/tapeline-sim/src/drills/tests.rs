@@ -99,6 +99,24 @@ fn what_does_not_hold_is_said() {
 }
 
 #[test]
+fn who_is_set_aside_is_so_alone_and_for_its_time() {
+    let entry = Entry { acts: &[], must: &[Must::SetAside("a", &[60, 120])], ..*entry("reset") };
+    let judge = |interrupted: &[(&str, &[Option<f64>])]| {
+        let interrupted =
+            interrupted.iter().map(|(name, seconds)| ((*name).to_owned(), seconds.to_vec())).collect();
+        entry.judge(&Seen { interrupted, ..Seen::default() }).join("; ")
+    };
+    assert_eq!(judge(&[("a", &[Some(60.2), Some(124.9)])]), "");
+    for seconds in [&[][..], &[Some(60.2)], &[Some(59.9), Some(120.1)], &[Some(60.1), Some(126.0)]] {
+        assert!(judge(&[("a", seconds)]).starts_with("a is set aside for "), "{seconds:?}");
+    }
+    let endless = judge(&[("a", &[Some(60.2), None])]);
+    assert!(endless.contains("[\"60.200 s\", \"ever\"]"), "{endless}");
+    let said = judge(&[("a", &[Some(60.2), Some(120.3)]), ("b", &[Some(1.0)])]);
+    assert_eq!(said, "interrupted, besides a: b");
+}
+
+#[test]
 fn a_fault_that_does_nothing_is_no_drill() {
     let idle = [(0, Act::Venue("for 10s drop stream=nobody@trade"))];
     let scene = Scene { acts: &idle, ..entry("duplicates").scene(1) };

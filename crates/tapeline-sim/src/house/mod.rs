@@ -30,6 +30,8 @@ pub use trouble::{BadScript, BadTrouble, Scope, Trouble, When, parse_script};
 pub use troubles::TroubleId;
 pub use wire::{Reply, Said, Say, SocketId};
 
+#[cfg(test)]
+pub(crate) use spoil::spoilt;
 pub(crate) use telling::Frame;
 pub(crate) use trouble::distance;
 

@@ -357,7 +357,7 @@ impl World {
                 }
                 self.figures.frames += 1;
                 let watcher = self.reader_of(host, Habit::Watcher);
-                let whole = is_json(&bytes);
+                let whole = !self.is_poisoned(host, &bytes) && is_json(&bytes);
                 let at = self.hosts[host].house;
                 self.oracles.heard(now, host, line, &bytes, (at, watcher, whole));
                 self.hosts[host].with(|feed| feed.handle(time, Input::Frame { line, bytes: &bytes }));

@@ -12,6 +12,7 @@ use tapeline_core::venue::Venue;
 use tapeline_venues::binance::Binance;
 
 use super::agenda::Agenda;
+use super::brittle::{Brittle, Poisoned};
 use super::clock::{Clock, MS, SEC};
 use super::guarded::{Door, Guarded};
 use super::host::Host;
@@ -170,11 +171,10 @@ impl World {
                 let (latency, jitter) = plan.ways[place];
                 let weather = Weather::new(latency, jitter, Rng::new(seed, 20 + place as u64));
                 let config = drill.plain_or(&plan.configs[place]);
-                let venue: Arc<dyn Venue> = match plan.doors[place] {
-                    Some(door) => Arc::new(Guarded::new(MARKETS[place], door)),
-                    None => Arc::new(Binance::new(MARKETS[place])),
-                };
-                Host::new(place, venue, config, seed.wrapping_add(place as u64), weather)
+                let venue = venue(&plan, place);
+                let mut host = Host::new(place, venue, config, seed.wrapping_add(place as u64), weather);
+                host.brittle = plan.brittle[place].then(Poisoned::default);
+                host
             })
             .collect();
         let habits = (0..hosts.len()).flat_map(|host| Habit::ALL.map(|habit| (host, habit)));
@@ -269,6 +269,16 @@ impl World {
                 at += 40 * MS;
             }
         }
+    }
+}
+
+/// The adapter of a market, as the plan wants it.
+fn venue(plan: &Plan, place: usize) -> Arc<dyn Venue> {
+    let market = MARKETS[place];
+    match plan.doors[place] {
+        Some(door) => Arc::new(Guarded::new(market, door)),
+        None if plan.brittle[place] => Arc::new(Brittle(Binance::new(market))),
+        None => Arc::new(Binance::new(market)),
     }
 }
 

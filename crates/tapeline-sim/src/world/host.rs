@@ -13,6 +13,7 @@ use tapeline_core::feed::{Feed, FeedStatus, Memory};
 use tapeline_core::time::Time;
 use tapeline_core::venue::{Keys, LineId, Venue};
 
+use super::brittle::Poisoned;
 use super::pipe::Pipe;
 use super::weather::Weather;
 use crate::house::{Said, Say, SocketId};
@@ -127,6 +128,8 @@ pub(crate) struct Host {
     pub(crate) deadline: u64,
     /// What it last panicked with.
     pub(crate) panic: Option<String>,
+    /// What is known of the panics of its translation, if that is a brittle one.
+    pub(crate) brittle: Option<Poisoned>,
     /// What is read by whom.
     pub(crate) wishes: BTreeMap<Topic, Wish>,
     /// When that last changed.
@@ -174,6 +177,7 @@ impl Host {
             dirty: true,
             deadline: 0,
             panic: None,
+            brittle: None,
             wishes: BTreeMap::new(),
             changed: 0,
         }

@@ -63,7 +63,8 @@ impl World {
         self.inspect_sources(host, &status);
         self.inspect_tables(host, &status);
         self.inspect_ledger(host);
-        if status.decode_panics > 0 {
+        let poisoned = self.hosts[host].brittle.as_ref().map_or(0, |poisoned| poisoned.panics);
+        if status.decode_panics > poisoned {
             self.oracles.object(Oracle::Panic, format!("host {host}: the adapter panicked"));
         }
         let undecodable: u64 = status.decode_errors.values().sum();
@@ -219,7 +220,7 @@ impl World {
         let mute_after = 2 * self.hosts[host].config.timing.mute_after.as_nanos() as u64 + 5 * SEC;
         let links = self.hosts[host].open_links().filter(|(_, link)| link.line.slot == line.id);
         let opened = links.map(|(_, link)| link.since).max().unwrap_or(now);
-        let quiet_since = data_at.max(opened).max(self.hosts[host].changed);
+        let quiet_since = data_at.max(opened).max(self.hosts[host].changed).max(self.back_at(host, topic));
         let others = self.oracles.watches[host].fresh.flows(now, line.id, quiet_since);
         if flow && others && now > quiet_since + mute_after && level == Level::Healthy {
             let seconds = (now - quiet_since) / SEC;
@@ -247,6 +248,13 @@ impl World {
             return;
         };
         self.oracles.object(Oracle::Liveness, format!("host {host}: {words}"));
+    }
+
+    /// When the time was over for which a topic had to be set aside last; 0 if it never had to be.
+    fn back_at(&self, host: usize, topic: &TopicStatus) -> u64 {
+        let route = self.hosts[host].venue.route(&topic.topic);
+        let poisoned = self.hosts[host].brittle.as_ref();
+        poisoned.zip(route.ok()).map_or(0, |(poisoned, route)| poisoned.back_at(route.stream.as_bytes()))
     }
 
     /// How long events of a topic may wait for those that were missed before: REST may not tell them now.
@@ -323,9 +331,20 @@ impl World {
         let rejected = |name: &str| {
             status.topics.iter().any(|topic| topic.topic.as_str() == name && topic.phase == "rejected")
         };
+        let poisoned = place.brittle.as_ref();
+        let aside = |at, stream: &[u8]| poisoned.is_some_and(|poisoned| poisoned.is_aside(at, stream));
         let (mut wanted, mut allowed) = (BTreeSet::new(), BTreeSet::new());
         for (topic, wish) in &place.wishes {
             let Ok(route) = place.venue.route(topic) else { continue };
+            match [now.saturating_sub(SETTLED), now].map(|at| aside(at, route.stream.as_bytes())) {
+                [false, false] => {}
+                // Whoever reads it has to wait.
+                [true, true] => continue,
+                _ => {
+                    allowed.insert(route.stream.to_string());
+                    continue;
+                }
+            }
             if !wish.readers.is_empty() && !rejected(topic.as_str()) {
                 wanted.insert(route.stream.to_string());
             } else if !wish.readers.is_empty() || now < wish.left + linger {

@@ -4,7 +4,7 @@
 //! - `agenda`, `clock`, `trace`: what happens when, and the record of it
 //! - `pipe`, `weather`, `carry`, `errand`, `edge`: the way between a process and its venue
 //! - `host`, `reader`, `reading`: a process with its feed, and those who read it
-//! - `guarded`: a venue with a login
+//! - `guarded`, `brittle`: a venue with a login, and one whose translation panics
 //! - `kinds`, `plan`, `strike`, `aim`: what goes wrong, when, and how it is done
 //! - `oracle`, `inspect`, `cover`: the judges, and when they look
 //! - `drill`: one seed from its beginning to its verdict
@@ -16,6 +16,7 @@
 
 mod agenda;
 mod aim;
+mod brittle;
 mod carry;
 mod clock;
 mod cover;

@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) configs: Vec<FeedConfig>,
     /// By host: where a key is shown, if one is wanted.
     pub(crate) doors: [Option<Door>; MARKETS.len()],
+    /// By host: whether its translation panics over fields that nobody knows.
+    pub(crate) brittle: [bool; MARKETS.len()],
 }
 
 impl Plan {
@@ -66,7 +68,8 @@ impl Plan {
         let strikes = if calm { Vec::new() } else { strikes(seed, length, &mut dice) };
         let mut dice = Rng::new(seed, 8);
         let configs = MARKETS.map(|market| settings(market, &mut dice)).to_vec();
-        Self { houses, topics, strikes, ways, configs, doors: [None; MARKETS.len()] }
+        let (doors, brittle) = ([None; MARKETS.len()], [false; MARKETS.len()]);
+        Self { houses, topics, strikes, ways, configs, doors, brittle }
     }
 
     /// The wall clock is set again and again, and all else stays as it is.

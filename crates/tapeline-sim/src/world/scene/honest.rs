@@ -3,6 +3,7 @@
 //! `docs/reliability.md`; no figure and no clock of the feed is used, of its own records only the rungs. What REST
 //! told is judged by what the venue had when it was asked, not by what it answered.
 
+mod aside;
 mod compare;
 mod rest;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tapeline_core::data::update::{Data, GapKind, Shared};
 
 use self::compare::{felt, kept};
 use self::rest::Asked;
+use super::super::brittle::is_poison;
 use super::super::carry::is_json;
 use super::super::clock::SEC;
 use super::super::oracle::{contains, number_after, stream_of};
@@ -113,6 +115,8 @@ struct Course {
     slots: BTreeSet<u32>,
     /// Connections that were asked to bring it and have said that they will: the dial, by its slot.
     agreed: BTreeMap<u32, u32>,
+    /// It has to be set aside, and no connection has said since that it will bring it.
+    aside: bool,
     readers: BTreeSet<usize>,
     book: bool,
     /// Of a book: whether it is right …
@@ -139,6 +143,8 @@ pub(super) struct Honest {
     watcher: usize,
     lines: BTreeMap<u32, Line>,
     topics: BTreeMap<Topic, Course>,
+    /// Its translation panics over fields that nobody knows.
+    brittle: bool,
     /// Data may come from a line, by the rung; changes that are still to come.
     streams: bool,
     rungs: Vec<(u64, bool)>,
@@ -156,7 +162,7 @@ impl Honest {
         };
         let topics = topics.map(course).collect();
         let (lines, rungs) = (BTreeMap::new(), Vec::new());
-        Self { host, watcher, lines, topics, streams: true, rungs, now: 0, start: 0 }
+        Self { host, watcher, lines, topics, brittle: false, streams: true, rungs, now: 0, start: 0 }
     }
 
     /// The figures are those of what comes from now on.
@@ -209,6 +215,7 @@ impl Honest {
                     self.brought(id, rest);
                 }
             }
+            ["host", host, "must", "set", "aside", rest] if host == own => self.set_aside(rest),
             ["FAULT", "feed-crash", "for", "host", host, ..] if host == own => {
                 let slots: Vec<u32> = self.lines.keys().copied().collect();
                 slots.into_iter().for_each(|slot| self.lost(slot));
@@ -264,7 +271,7 @@ impl Honest {
             // Who opens an address that names streams agrees to bring them.
             ("dials", rest) => self.named(rest).for_each(|course| {
                 course.slots.extend([slot]);
-                course.agreed.extend([(slot, dial)]);
+                course.is_promised(slot, dial);
             }),
             _ => {}
         }
@@ -281,7 +288,7 @@ impl Honest {
         let Some(line) = self.lines.get_mut(&slot).filter(|line| line.dial == Some(dial)) else { return };
         let asked = number_after(bytes, b"\"id\":").and_then(|number| line.asked.remove(&number));
         if let Some(asked) = asked.filter(|_| contains(bytes, b"\"result\":null")) {
-            self.named(&asked).for_each(|course| course.agreed.extend([(slot, dial)]));
+            self.named(&asked).for_each(|course| course.is_promised(slot, dial));
         }
     }
 
@@ -295,12 +302,7 @@ impl Honest {
                 continue;
             }
             course.asked.retain(|_, asked| asked.outlives_a_cut());
-            if let Some(ids) = &mut course.ids {
-                ids.cut |= ids.through > 0;
-                (ids.front, ids.told) = (None, None);
-            } else if course.book && !course.readers.contains(&self.watcher) {
-                (course.right, course.changed, course.based) = (false, 0, None);
-            }
+            course.cut(self.watcher);
         }
     }
 
@@ -311,7 +313,7 @@ impl Honest {
         let Some(stream) = stream_of(bytes).filter(|_| line.dial == Some(dial)) else {
             return self.answered(slot, dial, bytes);
         };
-        if !is_json(bytes) {
+        if !is_json(bytes) || self.brittle && is_poison(bytes) {
             return;
         }
         line.rhythm.pass(now - line.data);
@@ -418,6 +420,16 @@ impl Ids {
 }
 
 impl Course {
+    /// No connection brings it any more.
+    fn cut(&mut self, watcher: usize) {
+        if let Some(ids) = &mut self.ids {
+            ids.cut |= ids.through > 0;
+            (ids.front, ids.told) = (None, None);
+        } else if self.book && !self.readers.contains(&watcher) {
+            (self.right, self.changed, self.based) = (false, 0, None);
+        }
+    }
+
     /// A book that is built anew is right when its snapshot and the changes meet.
     fn rebuild(&mut self) {
         if self.based.is_some_and(|based| self.changed >= based) {
@@ -429,7 +441,7 @@ impl Course {
         let own = || self.slots.iter().filter_map(|slot| lines.get(slot));
         let served = own().any(Line::serves);
         let whole = self.right && self.ids.as_ref().is_none_or(|ids| !ids.cut);
-        let up = served && whole && streams;
+        let up = served && whole && streams && !self.aside;
         match self.up {
             _ if self.readers.is_empty() => self.leave(now),
             None if up => (self.up, self.counted) = (Some((true, now)), now),

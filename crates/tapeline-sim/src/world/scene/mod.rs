@@ -95,6 +95,8 @@ pub(crate) struct Setup {
     pub(crate) login: Option<Door>,
     /// … and how long it takes each, in seconds; those that are read are new ones then.
     pub(crate) key_life: Option<u64>,
+    /// Whether the translation panics over fields that nobody knows.
+    pub(crate) brittle: bool,
     /// The venue cuts connections of this age, in seconds …
     pub(crate) cut_after: Option<u64>,
     /// … and says so, so many seconds before.
@@ -168,6 +170,7 @@ fn plan(scene: &Scene<'_>, host: usize, seconds: u64) -> Plan {
     }
     plan.configs[host].keys = setup.login.map(|_| lasting(key(0), setup.key_life));
     plan.doors[host] = setup.login;
+    plan.brittle[host] = setup.brittle;
     if let Some(age) = setup.replaced_after {
         plan.configs[host].timing.line_lifetime = secs(age);
     }

@@ -17,7 +17,7 @@ use super::super::inspect::is_spent;
 use super::super::oracle::Oracle;
 use super::super::reader::Habit;
 use super::super::trace::Deed;
-use super::honest::{Honest, apart, differences};
+use super::honest::{Honest, Outage, apart, differences};
 
 /// How one promise was kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +58,8 @@ pub(crate) struct Seen {
     pub(crate) elsewhere: u64,
     /// Where the feed's log of transitions says something else than what the world logged.
     pub(crate) dishonest: Vec<String>,
+    /// Outages as the world logged them, by the topics that had any, in seconds; `None` was not repaired.
+    pub(crate) interrupted: BTreeMap<String, Vec<Option<f64>>>,
     /// Topics that were not fully served in the end, but for those that the venue refuses.
     pub(crate) unserved: Vec<String>,
     /// Words that records of these kinds led to.
@@ -107,12 +109,12 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn new(host: usize, world: &World) -> Self {
-        let venue = &world.hosts[host].venue;
+        let (venue, watcher) = (&world.hosts[host].venue, world.reader_of(host, Habit::Watcher));
         let routed = |topic: &Topic| Some((topic.clone(), venue.route(topic).ok()?.stream));
         let topics = world.plan.topics[host].iter().filter_map(routed);
         Self {
             host,
-            honest: Honest::new(host, world.reader_of(host, Habit::Watcher), topics),
+            honest: Honest::new(host, watcher, topics).reading(world.hosts[host].brittle.is_some()),
             ids: BTreeMap::new(),
             past: Vec::new(),
             duplicated: 0,
@@ -246,6 +248,7 @@ impl Notes {
             declared,
             repaired: self.repaired,
             elsewhere: elsewhere.map(|other| report(other).full.failures).sum(),
+            interrupted: interrupted(&outages),
             unserved,
             dishonest,
             rungs: self.rungs,
@@ -303,6 +306,13 @@ impl Notes {
         }
         (lost, declared)
     }
+}
+
+/// How long each topic that was interrupted was, each time.
+fn interrupted(outages: &BTreeMap<Topic, Vec<Outage>>) -> BTreeMap<String, Vec<Option<f64>>> {
+    let any = outages.iter().filter(|(_, outages)| !outages.is_empty());
+    any.map(|(topic, outages)| (topic.as_str().to_owned(), outages.iter().map(Outage::seconds).collect()))
+        .collect()
 }
 
 fn is_dial(host: usize, text: &str) -> bool {

@@ -14,6 +14,13 @@ const NEAR: u64 = 20 * MS;
 /// So many differences are told.
 const TOLD: usize = 6;
 
+impl Outage {
+    /// How long it was; `None` if no repair ended it.
+    pub(in super::super) fn seconds(&self) -> Option<f64> {
+        self.end.filter(|_| self.repaired).map(|end| (end - self.begin) as f64 / SEC as f64)
+    }
+}
+
 /// Those that took some time after the beginning of the record.
 pub(super) fn felt(outages: Vec<Outage>, start: u64) -> Vec<Outage> {
     outages.into_iter().filter(|one| one.end.is_none_or(|end| end > start.max(one.begin))).collect()

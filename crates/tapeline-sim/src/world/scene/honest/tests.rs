@@ -21,10 +21,11 @@ struct Log {
 }
 
 impl Log {
-    /// A line is cut at 10 s after trade 5, and back at 11 s with data of another topic; trades 6 and 7 were missed.
-    fn cut() -> Self {
+    /// A line stands, and brought trades 0 to 5 in as many seconds.
+    fn standing(brittle: bool) -> Self {
         let topics = [(TOPIC.parse().unwrap(), Box::from(STREAM))];
-        let mut log = Self { honest: Honest::new(0, 0, topics.into_iter()), now: 0 };
+        let honest = Honest::new(0, 0, topics.into_iter()).reading(brittle);
+        let mut log = Self { honest, now: 0 };
         log.honest.begin(0, |_, _| false);
         log.say("reader 0 reads binance:trade:BTCUSDT (new)");
         log.line(1);
@@ -35,6 +36,12 @@ impl Log {
             log.reader(second);
         }
         log.at(10 * SEC);
+        log
+    }
+
+    /// A line is cut at 10 s after trade 5, and back at 11 s with data of another topic; trades 6 and 7 were missed.
+    fn cut(brittle: bool) -> Self {
+        let mut log = Self::standing(brittle);
         log.say("host 0 line 0.1 closed: None Transient reset");
         log.at(11 * SEC);
         log.line(2);
@@ -103,7 +110,7 @@ impl Log {
 
 #[test]
 fn the_next_event_on_a_line_ends_an_outage_once_nothing_is_missing() {
-    let mut log = Log::cut();
+    let mut log = Log::cut(false);
     log.agree(2);
     log.at(12 * SEC);
     log.frame(2, STREAM, 8);
@@ -113,8 +120,39 @@ fn the_next_event_on_a_line_ends_an_outage_once_nothing_is_missing() {
 }
 
 #[test]
+fn who_is_set_aside_is_back_when_a_line_brings_it_again_and_nothing_is_missing() {
+    let again = format!(r#"host 0 line 0.1 > {{"method":"SUBSCRIBE","params":["{STREAM}"],"id":9}}"#);
+    let back = |promised: bool, told: bool| {
+        let mut log = Log::standing(true);
+        log.say("host 0 must set aside btcusdt@trade until 0:01:10.000000");
+        log.at(70 * SEC);
+        log.say(&again);
+        if promised {
+            log.hear(1, r#"{"result":null,"id":9}"#.to_owned());
+        }
+        log.at(71 * SEC);
+        log.frame(1, STREAM, 8);
+        log.at(72 * SEC);
+        (6..=8).filter(|id| told || *id != 7).for_each(|id| log.reader(id));
+        log.ends()
+    };
+    let ends = [back(true, true), back(true, false), back(false, true)];
+    assert_eq!(ends, [[Some(72_000)], [None], [None]]);
+}
+
+#[test]
+fn a_message_that_cannot_be_borne_tells_of_nothing() {
+    let mut log = Log::cut(true);
+    log.agree(2);
+    log.at(12 * SEC);
+    log.hear(2, format!(r#"{{"stream":"{STREAM}","data":{{"ß":"☃","e":"trade","t":8}}}}"#));
+    (6..=8).for_each(|id| log.reader(id));
+    assert_eq!(log.ends(), [None], "the line has shown nothing");
+}
+
+#[test]
 fn an_answer_ends_an_outage_if_the_reader_has_all_there_was() {
-    let mut log = Log::cut();
+    let mut log = Log::cut(false);
     log.agree(2);
     log.frame(2, "ethusdt@trade", 1);
     log.ask(12 * SEC, NEWS, 7, 6..=7);
@@ -123,7 +161,7 @@ fn an_answer_ends_an_outage_if_the_reader_has_all_there_was() {
 
 #[test]
 fn an_answer_that_leaves_something_out_ends_nothing_until_that_has_come() {
-    let mut log = Log::cut();
+    let mut log = Log::cut(false);
     log.agree(2);
     log.frame(2, "ethusdt@trade", 1);
     log.ask(12 * SEC, NEWS, 7, 6..=6);
@@ -135,15 +173,15 @@ fn an_answer_that_leaves_something_out_ends_nothing_until_that_has_come() {
 #[test]
 fn an_answer_to_what_was_asked_too_early_or_for_something_else_ends_nothing() {
     // The line has brought nothing, has not agreed, is another one by then; what fills a hole tells nothing of the rest.
-    let mut unproven = Log::cut();
+    let mut unproven = Log::cut(false);
     unproven.agree(2);
     unproven.ask(12 * SEC, NEWS, 7, 6..=7);
     unproven.frame(2, "ethusdt@trade", 1);
-    let mut unagreed = Log::cut();
+    let mut unagreed = Log::cut(false);
     unagreed.frame(2, "ethusdt@trade", 1);
     unagreed.ask(12 * SEC, NEWS, 7, 6..=7);
     unagreed.agree(2);
-    let mut again = Log::cut();
+    let mut again = Log::cut(false);
     again.agree(2);
     again.frame(2, "ethusdt@trade", 1);
     again.at(12 * SEC);
@@ -155,7 +193,7 @@ fn an_answer_to_what_was_asked_too_early_or_for_something_else_ends_nothing() {
     again.at(13 * SEC);
     again.say("host 0 fetch 9 brought 2 things, the venue was at 7");
     (6..=7).for_each(|id| again.reader(id));
-    let mut hole = Log::cut();
+    let mut hole = Log::cut(false);
     hole.agree(2);
     hole.frame(2, "ethusdt@trade", 1);
     hole.ask(12 * SEC, "Backfill { from: 6, to: 7 }", 7, 6..=7);
