@@ -96,7 +96,7 @@ pub enum Defect {
     OutageFromNotice,
     /// An outage is over when a line serves again, whatever it cost. Only drills see that as well.
     OutageToReconnect,
-    /// A topic that was set aside is never tried again. Only a test of the feed sees that: in worlds no adapter panics.
+    /// A topic that was set aside is never tried again. Only drills see that: in worlds no adapter panics.
     EndlessQuarantine,
     /// Keys are used until the venue ends them. Only drills see that: in worlds no key ends.
     NeverRenewKeys,
@@ -149,6 +149,20 @@ impl Defect {
         Self::LostUnentered,
         Self::FetchedAsReceived,
     ];
+
+    /// Those that only drills can see, in the order of their declaration.
+    pub const IN_DRILLS: [Self; 5] = [
+        Self::OutageFromNotice,
+        Self::OutageToReconnect,
+        Self::EndlessQuarantine,
+        Self::NeverRenewKeys,
+        Self::CutToRenewKeys,
+    ];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain(Self::IN_DRILLS)
+    }
 
     /// Its name on command lines and in tables.
     pub const fn name(self) -> &'static str {
@@ -204,7 +218,7 @@ impl Defect {
 
     /// The one of this name.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|defect| defect.name() == name)
+        Self::all().find(|defect| defect.name() == name)
     }
 }
 
@@ -281,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_defect_has_a_name_of_its_own() {
-        for defect in Defect::ALL {
+        for defect in Defect::all() {
             assert_eq!(Defect::by_name(defect.name()), Some(defect));
         }
         assert_eq!(Defect::by_name("none of them"), None);

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 use self::table::{DRILLS, Entry};
 use crate::house::{Trouble, distance};
+#[cfg(feature = "defects")]
+use crate::world::scene::Defect;
 use crate::world::scene::{Act, Scene, Seen, Service, play};
 
 pub use self::program::program;
@@ -165,6 +167,23 @@ pub fn check(name: &str) -> Result<(), Unknown> {
 /// [`Unknown`] if there is none of this name.
 pub fn run(name: &str, seed: u64) -> Result<Report, Unknown> {
     find(name).map(|entry| report(entry, seed, &play(&entry.scene(seed))))
+}
+
+/// The drill for a mistake that worlds do not show, and what first fails in it while that is planted, if anything does.
+#[cfg(feature = "defects")]
+pub(crate) fn failed_by(defect: Defect, seed: u64) -> Option<(&'static str, String)> {
+    let name = match defect {
+        Defect::OutageFromNotice => "stall",
+        Defect::OutageToReconnect => "fin",
+        Defect::EndlessQuarantine => "poison",
+        Defect::NeverRenewKeys => "keys-renewed",
+        Defect::CutToRenewKeys => "keys-followed-ab",
+        _ => return None,
+    };
+    let entry = find(name).ok()?;
+    let failures = entry.judge(&play(&Scene { defect: Some(defect), ..entry.scene(seed) }));
+    let words = failures.first()?.lines().next().unwrap_or_default().to_owned();
+    Some((name, words))
 }
 
 /// All reports together.

@@ -144,7 +144,6 @@ fn all_reports_together_tell_the_worst() {
 #[cfg(feature = "defects")]
 #[test]
 fn a_planted_mistake_fails_a_drill() {
-    use crate::world::scene::Defect;
     let mistakes = [
         (Defect::DeliverDuplicate, "duplicates"),
         (Defect::SkipOneId, "missing-trades"),
@@ -162,9 +161,13 @@ fn a_planted_mistake_fails_a_drill() {
         (Defect::CutToRenewKeys, "keys-followed-ab"),
         (Defect::LostUnentered, "reset-unrepaired"),
         (Defect::FetchedAsReceived, "missing-trades"),
+        (Defect::EndlessQuarantine, "poison"),
     ];
     for (defect, name) in mistakes {
         let scene = Scene { defect: Some(defect), ..entry(name).scene(1) };
         assert!(!entry(name).judge(&play(&scene)).is_empty(), "{name} does not notice {defect:?}");
+    }
+    for defect in Defect::IN_DRILLS {
+        assert!(failed_by(defect, 1).is_some(), "no drill notices {defect:?}");
     }
 }

@@ -23,11 +23,11 @@ const USAGE: &str =
   --twice    the wall clock is set all the time, and every seed runs again, and again without that: all must be equal
   --lines    how much of what happened is shown with a violation (30)
   --defect   plant this mistake (or all, one by one) and say by whom and which seed it is caught
-  --known    plant every mistake in the one world that is known to show it
+  --known    plant every mistake in the one world, or the drill, that is known to show it
   --for      go on with new seeds for this long
 ";
 
-/// Seeds of which one shows a mistake. When the feed changes, the worlds do too, and the seeds may move:
+/// Seeds of which one shows a mistake, in a world or in the drill that is known to. When the feed changes, the worlds do too, and the seeds may move:
 /// `scripts/prove defects` finds them again.
 const fn known_seeds(defect: Defect) -> Range<u64> {
     match defect {
@@ -89,10 +89,10 @@ impl Task {
                 "--for" => task.lasts = Some(Duration::from_secs(number()?)),
                 "--defect" => {
                     let name = words.next()?;
-                    let all = Defect::ALL.into_iter().filter(|known| name == "all" || known.name() == name);
+                    let all = Defect::all().filter(|known| name == "all" || known.name() == name);
                     task.defects = Some(all.collect()).filter(|found: &Vec<_>| !found.is_empty())?;
                 }
-                "--known" => (task.known, task.defects) = (true, Defect::ALL.to_vec()),
+                "--known" => (task.known, task.defects) = (true, Defect::all().collect()),
                 "--calm" => task.calm = true,
                 "--plain" => task.plain = true,
                 "--twice" => task.twice = true,
@@ -188,12 +188,10 @@ fn catch(task: &Task) -> ExitCode {
             scope.spawn(|| {
                 while let Some(defect) = task.defects.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let seeds = if task.known { known_seeds(*defect) } else { task.from..task.to };
-                    let found = seeds.clone().find_map(|seed| caught(task, *defect, seed));
+                    let found = seeds.clone().find_map(|seed| noticed(task, *defect, seed));
                     let name = defect.name();
                     match found {
-                        Some(Violation { oracle, seed, at, words, .. }) => {
-                            say(&format!("{name:28} {oracle:24} seed {seed} at {at}: {words}\n"));
-                        }
+                        Some(words) => say(&format!("{name:28} {words}\n")),
                         None => {
                             missed.fetch_add(1, Ordering::Relaxed);
                             say(&format!("{name:28} NOT CAUGHT by seeds {seeds:?}\n"));
@@ -206,6 +204,18 @@ fn catch(task: &Task) -> ExitCode {
     let (missed, all) = (missed.into_inner(), task.defects.len());
     say(&format!("{} of {all} planted mistakes caught\n", all - missed));
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Who notices a mistake with a seed, and what they say: a drill where only drills can, else a judge of a world.
+fn noticed(task: &Task, defect: Defect, seed: u64) -> Option<String> {
+    #[cfg(feature = "defects")]
+    if Defect::IN_DRILLS.contains(&defect) {
+        let (drill, words) = crate::drills::failed_by(defect, seed)?;
+        let drill = format!("the drill {drill}");
+        return Some(format!("{drill:24} seed {seed}: {words}"));
+    }
+    let Violation { oracle, at, words, .. } = caught(task, defect, seed)?;
+    Some(format!("{oracle:24} seed {seed} at {at}: {words}"))
 }
 
 fn caught(task: &Task, defect: Defect, seed: u64) -> Option<Violation> {
