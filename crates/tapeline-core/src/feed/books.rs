@@ -36,6 +36,10 @@ impl Feed {
         bids: &[Level],
         asks: &[Level],
     ) {
+        if self.topics.get(id).is_some_and(|entry| entry.doubted) {
+            // What is in doubt is settled first: this change may show that it was right, or that it was not.
+            self.trust(now, slot, id);
+        }
         let Some(entry) = self.topics.get_mut(id) else { return };
         Seen::of(&mut entry.seen).counts.received += 1;
         let State::Book(book) = &entry.state else { return };

@@ -2,7 +2,7 @@
 //! line and the one that is to follow it: the sequencer takes the first copy of everything.
 
 use crate::time::{Mono, Time};
-use crate::venue::TopicId;
+use crate::venue::{StreamName, TopicId};
 
 use super::Feed;
 use super::line::{Line, Phase};
@@ -105,15 +105,52 @@ impl Feed {
     }
 
     /// Whether a topic is carried by another line than `slot`: one that stands, is not doubted, and has been
-    /// subscribed to it. What `slot` loses comes from there.
+    /// subscribed to it for long enough. What `slot` loses comes from there.
     pub(super) fn is_covered(&self, id: TopicId, slot: usize) -> bool {
         let Some(entry) = self.topics.get(id).filter(|entry| entry.carriers.several()) else { return false };
         let Some(route) = self.route_of(id) else { return false };
-        let carries = |other: usize| {
-            let line = &self.lines[other];
-            line.is_live() && !line.is_doubted() && line.wishes.is_confirmed(&route.stream)
+        // What the venue said after the last word on the line that goes, and before the other one was subscribed, nobody
+        // has. A line that was not asked for the topic loses nothing of it.
+        let asked = self.lines[slot].wishes.is_or_was_asked(&route.stream);
+        let known = if asked { self.known_until(entry, slot) } else { Mono::NEVER };
+        let knows_all = |other: usize| {
+            let since = self.lines[other].wishes.since(&route.stream);
+            self.is_fed_by(other, &route.stream) && since.is_some_and(|since| since <= known)
         };
-        entry.carriers.iter().any(|other| other != slot && carries(other))
+        entry.carriers.iter().any(|other| other != slot && knows_all(other))
+    }
+
+    /// Whether a line stands, is not doubted, and has been subscribed to a stream.
+    fn is_fed_by(&self, slot: usize, stream: &StreamName) -> bool {
+        let line = &self.lines[slot];
+        line.is_live() && !line.is_doubted() && line.wishes.is_confirmed(stream)
+    }
+
+    /// Whether any line stands that may tell what comes of a topic from now on.
+    pub(super) fn is_fed(&self, id: TopicId) -> bool {
+        let (Some(entry), Some(route)) = (self.topics.get(id), self.route_of(id)) else { return false };
+        entry.carriers.iter().any(|slot| self.is_fed_by(slot, &route.stream))
+    }
+
+    /// Until when nothing of a topic is missing that a line carries: the last word on that line, or the newest event
+    /// that another one brought and that fitted what was there.
+    fn known_until(&self, entry: &Entry, slot: usize) -> Mono {
+        let fitted = entry.last_at().filter(|_| entry.sequence.held() == 0);
+        fitted.map_or(Mono::default(), |at| at.mono).max(self.lines[slot].heard)
+    }
+
+    /// Whether a line has carried a topic since before it came into doubt, so that it missed nothing of it; `None` if it
+    /// does not carry it.
+    pub(super) fn vouches(&self, id: TopicId, slot: usize) -> Option<bool> {
+        let (entry, route) = (self.topics.get(id)?, self.route_of(id)?);
+        let since = self.lines[slot].wishes.since(&route.stream)?;
+        let is_late = |other: usize| {
+            let line = &self.lines[other];
+            let carries =
+                line.is_live() && line.wishes.since(&route.stream).is_some_and(|begun| begun < since);
+            carries && since > self.known_until(entry, other)
+        };
+        Some(!entry.carriers.iter().any(|other| other != slot && is_late(other)))
     }
 
     /// Whether a topic that two lines are to carry has only one that stands: then its next fault will be felt.

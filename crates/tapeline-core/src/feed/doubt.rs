@@ -6,7 +6,7 @@ use crate::data::update::{Data, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::fault::Fault;
 use crate::time::Time;
-use crate::venue::LineId;
+use crate::venue::{LineId, TopicId};
 
 use super::Feed;
 use super::history::Draft;
@@ -43,31 +43,52 @@ impl Feed {
     pub(super) fn flag_topics(&mut self, now: Time, slot: usize, doubted: bool) {
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
-            if doubted && self.is_covered(id, slot) {
-                continue;
+            if !doubted {
+                self.trust(now, slot, id);
+            } else if !self.is_covered(id, slot) {
+                self.mistrust(now, id);
             }
-            let Some(entry) = self.topics.get_mut(id) else { continue };
-            if entry.doubted == doubted || planted(Defect::ServeCacheAsLive) {
-                continue;
-            }
-            entry.doubted = doubted;
-            let State::Book(book) = &entry.state else { continue };
-            let Some(venue_id) = book.last_id() else { continue };
-            if doubted {
-                let state = BookState::Stale;
-                let data =
-                    Data::Book(Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state });
-                let (kind, source) = (Kind::Delta, Source::Cache);
-                let draft = Draft { kind, source, time: None, received: now, late: false, data };
-                entry.publish(&mut self.readers, &self.config, draft);
-                continue;
-            }
-            // Whoever let go of a stale book waits for a snapshot. Ours was right all the time, so none is fetched.
-            entry.begin_epoch(Epochs(&mut self.rng).draw());
-            entry.service.source = Source::Live;
-            if let Some(snapshot) = entry.snapshot(now) {
-                entry.announce(&mut self.readers, &snapshot);
-            }
+        }
+    }
+
+    /// Nobody knows whether what is shown of a topic still holds.
+    fn mistrust(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        if entry.doubted || planted(Defect::ServeCacheAsLive) {
+            return;
+        }
+        entry.doubted = true;
+        let State::Book(book) = &entry.state else { return };
+        let Some(venue_id) = book.last_id() else { return };
+        let state = BookState::Stale;
+        let data = Data::Book(Book { levels: Box::default(), bids: 0, venue_id: Some(venue_id), state });
+        let (kind, source) = (Kind::Delta, Source::Cache);
+        let draft = Draft { kind, source, time: None, received: now, late: false, data };
+        entry.publish(&mut self.readers, &self.config, draft);
+    }
+
+    /// A line that is well carries a topic that is in doubt. If it has done so all the time, what is shown is right; a
+    /// line that has come since knows nothing of what was said before.
+    pub(super) fn trust(&mut self, now: Time, slot: usize, id: TopicId) {
+        if !self.topics.get(id).is_some_and(|entry| entry.doubted) || !self.lines[slot].serves() {
+            return;
+        }
+        let Some(vouches) = self.vouches(id, slot) else { return };
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        if let (State::Book(_), false) = (&entry.state, vouches) {
+            // It goes on with a change that begins where it stands, or with a snapshot.
+            return self.lose_track(now, id);
+        }
+        entry.doubted = false;
+        let State::Book(book) = &entry.state else { return };
+        if book.last_id().is_none() {
+            return;
+        }
+        // Whoever let go of a stale book waits for a snapshot. Ours was right all the time, so none is fetched.
+        entry.begin_epoch(Epochs(&mut self.rng).draw());
+        entry.service.source = Source::Live;
+        if let Some(snapshot) = entry.snapshot(now) {
+            entry.announce(&mut self.readers, &snapshot);
         }
     }
 

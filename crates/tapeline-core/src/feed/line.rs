@@ -213,8 +213,10 @@ pub(super) struct Line {
     pub(super) unread: Option<Mono>,
     /// Sessions in a row that were given up since nothing came on them.
     pub(super) fruitless: u8,
-    /// The last message of any kind: a sign of life.
+    /// The last message of any kind: a sign of life. While we do not read it is put forward.
     pub(super) last_frame: Mono,
+    /// The last message of any kind that was read: what the venue had said before it, we have.
+    pub(super) heard: Mono,
     /// The last market data, or when the line was opened.
     pub(super) last_data: Mono,
     /// Most streams this line may carry, learnt from the venue's refusal.
@@ -262,6 +264,7 @@ impl Line {
             unread: None,
             fruitless: 0,
             last_frame: now.mono,
+            heard: now.mono,
             last_data: now.mono,
             capacity: facts.streams_per_line,
             corrupt: (0, now.mono),

@@ -183,8 +183,7 @@ impl Feed {
             let why = line.fault.as_ref().map_or("unknown", |(fault, _)| fault.name());
             *self.counters.reconnects.entry(why).or_default() += 1;
         }
-        line.last_frame = now.mono;
-        line.last_data = now.mono;
+        (line.last_frame, line.heard, line.last_data) = (now.mono, now.mono, now.mono);
         line.unread = None;
         line.arrivals.resume(now.mono);
         line.corrupt = (0, now.mono);
@@ -427,7 +426,7 @@ impl Feed {
     }
 
     pub(super) fn accepted(&mut self, now: Time, slot: usize, request: u64, handle: Option<u64>) {
-        let topics = self.lines[slot].wishes.accepted(request);
+        let topics = self.lines[slot].wishes.accepted(now.mono, request);
         if let Phase::Live(live) = &mut self.lines[slot].phase {
             live.acknowledged.get_or_insert(now.mono);
         }
@@ -446,6 +445,7 @@ impl Feed {
                 book.opened(now.mono);
             }
             self.watch_book(id);
+            self.trust(now, slot, id);
             self.may_have_missed(now, id);
         }
         self.speak(now, slot);

@@ -19,7 +19,7 @@ use super::history::Draft;
 use super::judge::{judge, mistaken};
 use super::line::{Line, Phase};
 use super::quarantine::Over;
-use super::topics::Seen;
+use super::topics::{Seen, State};
 
 /// So many corrupt messages within [`CORRUPT_WITHIN`] are a fault of the venue's side.
 const CORRUPT_LIMIT: u32 = 5;
@@ -45,6 +45,7 @@ impl Feed {
         line.stats.frames += 1;
         line.stats.bytes += bytes.len() as u64;
         let heard = std::mem::replace(&mut line.last_frame, now.mono);
+        line.heard = now.mono;
         if line.is_doubted() {
             self.believe(now, slot, "data came");
         } else if heard + self.config.timing.silent_min <= now.mono || line.unread.is_some() {
@@ -383,21 +384,40 @@ impl Feed {
             if self.is_covered(id, slot) && !planted(Defect::BreakWhatIsCovered) {
                 continue;
             }
-            self.settle_early(now, id);
-            let Some(entry) = self.topics.get_mut(id) else { continue };
-            match entry.sequencing {
-                // The next id tells what was lost.
-                Sequencing::Contiguous => {
-                    (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
-                    self.missed.interrupt(id);
-                }
-                Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
-                Sequencing::Book => self.break_book(now, id),
-            }
-            if let Some(entry) = self.topics.get_mut(id) {
-                entry.doubted = false;
-            }
+            self.lose_track(now, id);
         }
+    }
+
+    /// Continuity of a topic is in doubt: nobody knows what the venue has said of it meanwhile.
+    pub(super) fn lose_track(&mut self, now: Time, id: TopicId) {
+        self.settle_early(now, id);
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        match entry.sequencing {
+            // The next id tells what was lost.
+            Sequencing::Contiguous => {
+                (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
+                self.missed.interrupt(id);
+            }
+            Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),
+            Sequencing::Book => self.break_book(now, id),
+        }
+        if let Some(entry) = self.topics.get_mut(id) {
+            entry.doubted = false;
+        }
+        if self.is_fed(id) {
+            self.go_on(now, id);
+        }
+    }
+
+    /// A line carries a topic of which something may be missing, and will not be subscribed to it again: what is done
+    /// when a line is, is done now.
+    fn go_on(&mut self, now: Time, id: TopicId) {
+        if let Some(State::Book(book)) = self.topics.get_mut(id).map(|entry| &mut entry.state) {
+            book.opened(now.mono);
+        }
+        self.watch_book(id);
+        self.may_have_missed(now, id);
+        self.tell_topic(now, id);
     }
 }
 

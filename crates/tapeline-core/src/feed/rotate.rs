@@ -109,7 +109,9 @@ impl Feed {
         let heirs = self.lines.iter().filter_map(|line| match line.role {
             Role::Heir { ready, .. } => {
                 let trial = line.live()?.since + TRIAL;
-                Some(ready.map_or(trial, |at| at + self.config.timing.reorder_within))
+                let ready = ready.map(|at| at + self.config.timing.reorder_within);
+                // What has been looked at in vain waits for a word of the line that is to go: any other occasion will do.
+                Some(ready.map_or(trial, |at| if at > self.ticked { at } else { Mono::NEVER }))
             }
             _ => None,
         });
@@ -172,7 +174,7 @@ impl Feed {
             // Another connection may have taken the place of the one that was ready.
             let since = ready.filter(|at| *at >= live.since).unwrap_or(now.mono);
             let beside = now.mono.since(since) >= self.config.timing.reorder_within;
-            if beside || planted(Defect::CloseWithoutOverlap) {
+            if planted(Defect::CloseWithoutOverlap) || beside && self.has_told_all(now, old, heir) {
                 return self.finish_rotation(now, old, "its follower has taken over");
             }
             self.lines[heir].role = Role::Heir { of: old, ready: Some(since) };
@@ -181,6 +183,18 @@ impl Feed {
         } else {
             self.lines[heir].role = Role::Heir { of: old, ready: None };
         }
+    }
+
+    /// Whether a line has told what was said before its follower was subscribed. One that stands still may yet bring it;
+    /// if nothing has come on it since, it is asked for a sign of life, and answers after what it still has to say.
+    fn has_told_all(&mut self, now: Time, old: usize, heir: usize) -> bool {
+        let subscribed = self.lines[heir].wishes.latest();
+        let told = subscribed.is_none_or(|at| at <= self.lines[old].heard)
+            || self.lines[old].wishes.iter().all(|(_, id)| self.is_covered(id, old));
+        if !told {
+            self.ping(now, old, self.config.timing.pong_within);
+        }
+        told
     }
 
     /// A line is left to its follower.

@@ -204,7 +204,7 @@ impl Feed {
     }
 
     /// Asks the venue for a sign of life; one that was asked before may get less time.
-    fn ping(&mut self, now: Time, slot: usize, within: Duration) {
+    pub(super) fn ping(&mut self, now: Time, slot: usize, within: Duration) {
         let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
         if let Some(ping) = &mut live.ping {
@@ -229,7 +229,7 @@ impl Feed {
         let trip = now.mono.since(ping.sent);
         line.round_trips.observe(trip);
         self.gate.streams[line.endpoint].quality.round_trip(now.mono, trip, &self.gate.scores);
-        line.last_frame = now.mono;
+        (line.last_frame, line.heard) = (now.mono, now.mono);
         if live.doubt.is_some() {
             live.check_at = now.mono + silent_after;
             self.believe(now, slot, "a pong came");

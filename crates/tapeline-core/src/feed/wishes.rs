@@ -26,6 +26,21 @@ enum Standing {
 struct Wish {
     topic: TopicId,
     standing: Standing,
+    /// When the venue confirmed it on the present connection; [`Mono::NEVER`] if it did not.
+    since: Mono,
+    /// It was asked for on the connection that ended last.
+    was_asked: bool,
+}
+
+impl Wish {
+    fn is_sent(&self) -> bool {
+        self.since != Mono::NEVER
+    }
+
+    /// Some venues send before they confirm.
+    fn may_be_sent(&self) -> bool {
+        self.is_sent() || self.standing != Standing::Wanted
+    }
 }
 
 /// A request the venue has not answered yet.
@@ -69,7 +84,8 @@ impl Wishes {
         names.insert(stream, topic);
         self.remove.remove(stream);
         if !self.wanted.contains_key(stream) {
-            self.wanted.insert(stream.clone(), Wish { topic, standing: Standing::Wanted });
+            let wish = Wish { topic, standing: Standing::Wanted, since: Mono::NEVER, was_asked: false };
+            self.wanted.insert(stream.clone(), wish);
             self.add.insert(stream.clone());
         }
     }
@@ -93,6 +109,7 @@ impl Wishes {
         self.add.clear();
         let forgotten = usize::from(planted(Defect::ForgetResubscribe));
         for (stream, wish) in self.wanted.iter_mut().skip(forgotten) {
+            (wish.was_asked, wish.since) = (wish.may_be_sent(), Mono::NEVER);
             wish.standing = Standing::Wanted;
             self.add.insert(stream.clone());
         }
@@ -115,6 +132,21 @@ impl Wishes {
     /// Whether the venue has confirmed a stream.
     pub(super) fn is_confirmed(&self, stream: &StreamName) -> bool {
         self.wanted.get(stream).is_some_and(|wish| wish.standing == Standing::Confirmed)
+    }
+
+    /// When the venue confirmed a stream on the present connection.
+    pub(super) fn since(&self, stream: &StreamName) -> Option<Mono> {
+        self.wanted.get(stream).filter(|wish| wish.is_sent()).map(|wish| wish.since)
+    }
+
+    /// Whether a stream may be sent on the present connection, or may have been on the one that has just ended.
+    pub(super) fn is_or_was_asked(&self, stream: &StreamName) -> bool {
+        self.wanted.get(stream).is_some_and(|wish| wish.may_be_sent() || wish.was_asked)
+    }
+
+    /// When the venue last confirmed a stream.
+    pub(super) fn latest(&self) -> Option<Mono> {
+        self.wanted.values().filter(|wish| wish.is_sent()).map(|wish| wish.since).max()
     }
 
     /// Wanted streams and their topics.
@@ -175,6 +207,9 @@ impl Wishes {
             self.add.remove(stream);
             if let Some(wish) = self.wanted.get_mut(stream) {
                 wish.standing = standing;
+                if standing == Standing::Confirmed {
+                    wish.since = now;
+                }
             }
         }
         for stream in &request.removed {
@@ -187,7 +222,7 @@ impl Wishes {
     }
 
     /// The venue accepted a request; the topics it confirms.
-    pub(super) fn accepted(&mut self, request: u64) -> Vec<TopicId> {
+    pub(super) fn accepted(&mut self, now: Mono, request: u64) -> Vec<TopicId> {
         let Some(pending) = self.pending.remove(&request) else { return Vec::new() };
         self.unanswered = 0;
         let mut topics = Vec::with_capacity(pending.added.len());
@@ -195,7 +230,7 @@ impl Wishes {
             if let Some(wish) = self.wanted.get_mut(stream)
                 && wish.standing == Standing::Asked(request)
             {
-                wish.standing = Standing::Confirmed;
+                (wish.standing, wish.since) = (Standing::Confirmed, now);
                 topics.push(wish.topic);
             }
         }
