@@ -5,7 +5,7 @@ use crate::data::ledger::{Counts, Ledger};
 use crate::data::topic::{Pattern, Topic};
 use crate::defect::{Defect, planted};
 use crate::outbox::Subscriber;
-use crate::time::{Mono, Time};
+use crate::time::{Mono, Time, Unix};
 use crate::venue::Sequencing;
 
 use super::Feed;
@@ -14,6 +14,7 @@ use super::gate::Gate;
 use super::kept::Kept;
 use super::quarantine::{Over, Quarantine};
 use super::service::Records;
+use super::topics::Seen;
 use crate::policy::backoff::Failures;
 use crate::policy::ladder::Ladder;
 use crate::policy::uptime::State;
@@ -23,8 +24,9 @@ use crate::policy::uptime::State;
 pub struct Memory {
     pub(super) subscriptions: Vec<(Topic, Delivery, Subscriber)>,
     pub(super) patterns: Vec<(Pattern, Option<Delivery>, Subscriber)>,
-    /// The last id of each topic with contiguous ids, so that what is lost meanwhile is seen.
-    pub(super) last: Vec<(Topic, u64)>,
+    /// The last id of each topic with contiguous ids, so that what is lost meanwhile is seen, and the venue's time of
+    /// what was told, so that a line that is behind is not taken for a venue that has started over.
+    pub(super) last: Vec<(Topic, u64, Option<Unix>)>,
     pub(super) gate: Option<Gate>,
     /// The ledgers, and what those of topics that are gone sum up to.
     pub(super) ledgers: Vec<(Topic, Ledger)>,
@@ -144,7 +146,7 @@ impl Feed {
             if entry.sequencing == Sequencing::Contiguous
                 && let Some(last) = entry.sequence.last()
             {
-                memory.last.push((entry.topic.clone(), last));
+                memory.last.push((entry.topic.clone(), last, entry.last_time()));
             }
             for (slot, how) in &entry.readers {
                 if planted(Defect::DropWantedOnRestart) {
@@ -165,11 +167,14 @@ impl Feed {
 
     pub(super) fn restore(&mut self, now: Time, memory: Memory) {
         self.old_failures = memory.failures;
-        for (topic, last) in memory.last {
+        for (topic, last, time) in memory.last {
             // Topics without a reader are not wanted back; their ids are not either.
             if memory.subscriptions.iter().any(|(wanted, ..)| *wanted == topic) {
                 // The venue offered it before; a refusal now is told when it is subscribed below.
-                let _ = self.ensure(now, &topic, Some(last));
+                let Ok(id) = self.ensure(now, &topic, Some(last)) else { continue };
+                if let Some(entry) = self.topics.get_mut(id) {
+                    Seen::of(&mut entry.seen).renew(time);
+                }
             }
         }
         for (pattern, how, who) in memory.patterns {

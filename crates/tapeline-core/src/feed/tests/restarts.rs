@@ -2,6 +2,7 @@
 
 use super::pair::pair;
 use super::toy::{Bench, SECOND, live, market};
+use crate::config::FeedConfig;
 use crate::data::update::Data;
 use crate::feed::{Action, Command};
 use crate::outbox::Outbox;
@@ -160,4 +161,28 @@ fn what_was_asked_for_before_the_ids_started_over_is_not_taken_afterwards() {
     assert_eq!((from, to), (8, 8));
     bench.give(fetch, [8]);
     assert_eq!(market(&mut outbox), ["event 4 id=8 repair", "event 5 id=9"]);
+}
+
+#[test]
+fn a_line_that_is_a_thousand_ids_behind_after_a_crash_tells_nothing_twice() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
+    for id in 10_000..12_000 {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    market(&mut outbox);
+    let now = bench.now;
+    let mut memory = bench.feed.into_memory();
+    memory.crashed(now);
+    let mut bench = Bench::with(FeedConfig::default(), memory);
+    bench.pass(SECOND);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in 10_900..12_002 {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    assert_eq!(market(&mut outbox), ["event 1 id=12000", "event 2 id=12001"]);
+
+    // What is newer, and as far behind, has started over.
+    bench.hear(line, "r A 5 20000 1");
+    assert_eq!(market(&mut outbox), ["event 1 id=5"]);
 }
