@@ -472,8 +472,7 @@ impl Feed {
         let carriers = std::mem::take(&mut entry.carriers);
         // What one line may not have the other may not have either.
         for slot in carriers.iter() {
-            let line = &mut self.lines[slot];
-            route.iter().for_each(|route| line.wishes.leave(&mut line.names, &route.stream));
+            route.iter().for_each(|route| self.uncarry(now, slot, &route.stream));
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         let reason: Box<str> = format!("refused by the venue: {reason}").into();

@@ -361,3 +361,20 @@ fn silence_of_our_own_making_is_not_blamed_on_the_venue() {
     bench.pass(SECOND);
     assert_eq!(market(&mut outbox), ["event 6001 id=6001"]);
 }
+
+#[test]
+fn a_line_of_which_everything_was_refused_is_closed_and_dialled_again_when_something_is_wanted() {
+    let mut bench = Bench::new();
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.todo.clear();
+    bench.hear(line, "no 1");
+    assert_eq!(bench.todo, [Action::Close { line, code: 1000 }]);
+    assert_eq!(bench.feed.status(bench.now).lines[0].phase, "idle");
+    bench.todo.clear();
+    bench.subscribe("toy:trade:B", &who);
+    bench.pass(SECOND);
+    let line = bench.open();
+    assert_eq!(bench.accept(line, 2), ["+t B -"]);
+}
