@@ -16,7 +16,7 @@ use crate::venue::{Group, LineId, Names, Rate};
 use super::health::Record;
 use super::keys::KeyState;
 use super::login::{Again, LoggingIn};
-use super::rotate::Role;
+use super::rotate::{Role, Spurned};
 use super::wishes::Wishes;
 
 /// What one socket is doing. Each timer lives in the phase that needs it: leaving the phase ends it.
@@ -62,6 +62,8 @@ pub(super) struct Live {
     pub(super) settle_after: Duration,
     /// When another line is to follow it.
     pub(super) replace_at: Option<Mono>,
+    /// What became of those that were to.
+    pub(super) spurned: Spurned,
     /// Whether other keys are shown on it.
     pub(super) again: Again,
 }

@@ -15,6 +15,7 @@ use super::io::{Action, Closed, DialError};
 use super::keys::KeyState;
 use super::line::{Line, Live, Phase, SETTLED_AFTER};
 use super::login::Again;
+use super::rotate::Spurned;
 use super::topics::State;
 use super::wishes::Refused;
 
@@ -50,7 +51,7 @@ impl Feed {
 
     /// A line of which nothing is wanted any more is closed.
     pub(super) fn rest_line(&mut self, now: Time, slot: usize) {
-        self.part(slot);
+        self.part(now, slot);
         self.hang_up(now, slot);
         self.lines[slot].wishes.disconnected();
         self.enter(now, slot, Phase::Idle, "nothing is wanted");
@@ -212,6 +213,7 @@ impl Feed {
             spared: None,
             settle_after: SETTLED_AFTER.min(self.config.timing.stable_after),
             replace_at,
+            spurned: Spurned::default(),
             again: Again::No,
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
@@ -464,11 +466,7 @@ impl Feed {
         let full = matches!(fault, Fault::RateLimited { .. });
         match line.wishes.refused(&mut line.names, request) {
             // No room on this line: the topic goes to another one.
-            Refused::Stream(_, id) if full => {
-                line.capacity = line.wishes.len().max(1);
-                self.give_up(now, id, slot);
-                self.place(now, id);
-            }
+            Refused::Stream(_, id) if full => self.no_room(now, slot, id),
             Refused::Stream(_, id) => self.reject(now, id, reason),
             Refused::Split => {}
             Refused::Nothing => self.counters.stray_refusals += 1,

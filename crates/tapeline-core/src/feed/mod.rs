@@ -6,6 +6,7 @@
 //! - `carriers`: which lines carry a topic
 //! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
 //!   live, and what follows when one is silent
+//! - `placing`: on which lines a topic goes
 //! - `rotate`: lines that follow others
 //! - `keys`, `login`: keys that a venue refused or that will end, and how they are shown on an open line
 //! - `lateness`: our own pauses, which are nobody else's fault
@@ -56,6 +57,7 @@ mod memory;
 mod missed;
 mod pace;
 mod partial;
+mod placing;
 #[cfg(feature = "defects")]
 mod planted;
 mod poll;

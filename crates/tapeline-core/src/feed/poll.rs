@@ -390,6 +390,10 @@ impl Feed {
     /// While an operator holds the feed on a rung without lines, none is dialled; afterwards all are.
     fn obey_pin(&mut self, now: Time) {
         let held = self.is_held();
+        if held {
+            // Afterwards one line of each side is dialled, not the one that was to follow it as well.
+            self.end_rotations(now, "an operator holds it on another source");
+        }
         for slot in 0..self.lines.len() {
             let line = &self.lines[slot];
             let was_open = line.is_live();
@@ -406,7 +410,6 @@ impl Feed {
                 Phase::Live(_) | Phase::LoggingIn(_) | Phase::Dialling { .. } | Phase::Waiting { .. }
                     if held && !waits_for_ever =>
                 {
-                    self.part(slot);
                     self.hang_up(now, slot);
                     self.lines[slot].wishes.disconnected();
                     self.enter(

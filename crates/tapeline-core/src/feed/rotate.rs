@@ -10,12 +10,14 @@ use crate::time::{Mono, Time};
 use crate::venue::{StreamName, TopicId};
 
 use super::Feed;
-use super::line::{Line, Phase};
+use super::line::{Line, Live, Phase};
 
 /// A follower that carries nothing for this long, though the line it follows does, is given up.
 const TRIAL: Duration = Duration::from_secs(30);
-/// Then the next one is tried after this long.
+/// Then the next one is tried after this long; if it is only for a better place, after twice as long each time, up to
+/// so many doublings.
 const AGAIN: Duration = Duration::from_secs(60);
+const DOUBLINGS: u32 = 6;
 
 /// What a line has to do with another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +31,21 @@ pub(super) enum Role {
     Heir { of: usize, ready: Option<Mono> },
     /// Its follower has taken over. It may be dialled again for another rotation.
     Retired,
+}
+
+/// The followers of a line that were of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Spurned {
+    times: u32,
+    /// No other one is tried before, only to be at a better place.
+    until: Mono,
+}
+
+impl Spurned {
+    fn add(&mut self, now: Mono) {
+        self.until = now + AGAIN * (1 << self.times.min(DOUBLINGS));
+        self.times += 1;
+    }
 }
 
 impl Line {
@@ -75,29 +92,30 @@ impl Feed {
         if self.stopping || self.is_rotating() {
             return;
         }
-        self.want_better_places(now);
-        let due = |line: &&Line| line.replace_at().is_some_and(|at| at <= now.mono);
-        if let Some(slot) = self.lines.iter().find(due).map(|line| line.id.slot as usize) {
+        let misplaced = self.misplaced(now);
+        let due = |line: &Line| line.replace_at().is_some_and(|at| at <= now.mono && line.role == Role::Own);
+        if let Some(slot) = self.lines.iter().position(due).or(misplaced) {
             self.begin_rotation(now, slot);
         }
     }
 
-    /// A line that stands well at another endpoint than the one that serves best is followed by one that is there.
-    fn want_better_places(&mut self, now: Time) {
-        let stable = self.config.timing.stable_after;
+    /// The first line that stands well at another endpoint than the one that serves best: one that is there is to
+    /// follow it, unless that was tried in vain a while ago.
+    fn misplaced(&mut self, now: Time) -> Option<usize> {
+        let settled_after = self.config.timing.stable_after.max(AGAIN);
+        let settled = |live: &&Live| live.proven.is_some_and(|at| now.mono.since(at) >= settled_after);
+        let mut found = None;
         for slot in 0..self.lines.len() {
             let line = &self.lines[slot];
-            let settled = |at: Mono| now.mono.since(at) >= stable.max(AGAIN);
-            if line.role != Role::Own || !line.live().and_then(|live| live.proven).is_some_and(settled) {
-                continue;
-            }
+            let Some(live) = line.live().filter(settled).filter(|_| line.role == Role::Own) else { continue };
+            let (endpoint, tried) = (line.endpoint, live.spurned.until > now.mono);
+            // Each side's choice is looked at, so that it knows for how long another place has been better.
             let best = self.gate.preferred(now.mono, line.side);
-            if best != self.lines[slot].endpoint
-                && let Phase::Live(live) = &mut self.lines[slot].phase
-            {
-                live.replace_at = Some(now.mono);
+            if best != endpoint && !tried {
+                found = found.or(Some(slot));
             }
         }
+        found
     }
 
     fn is_rotating(&self) -> bool {
@@ -115,7 +133,8 @@ impl Feed {
             }
             _ => None,
         });
-        let next = self.lines.iter().filter_map(Line::replace_at).filter(|_| !self.is_rotating());
+        let own = |line: &&Line| line.role == Role::Own && !self.is_rotating();
+        let next = self.lines.iter().filter(own).filter_map(Line::replace_at);
         heirs.chain(next).min()
     }
 
@@ -123,7 +142,8 @@ impl Feed {
         let Line { group, side, capacity, .. } = self.lines[old];
         let rhythm = self.lines[old].lend_rhythm();
         if let Phase::Live(live) = &mut self.lines[old].phase {
-            live.replace_at = None;
+            // If it is due, it is due again when this comes to nothing.
+            live.replace_at = live.replace_at.map(|at| at.max(now.mono + AGAIN));
         }
         if !self.venue.profile().groups[usize::from(group)].overlap {
             // One connection is all there may be.
@@ -139,14 +159,28 @@ impl Feed {
         line.borrow_rhythm(rhythm);
         line.role = Role::Heir { of: old, ready: None };
         self.lines[old].role = Role::Leaving { heir };
-        let cause = format!("line {heir} is to follow it");
-        self.events.record(now, &format!("line {old}"), ("live", "live"), &cause);
         let carried: Vec<(StreamName, TopicId)> =
             self.lines[old].wishes.iter().map(|(stream, id)| (stream.clone(), id)).collect();
         for (stream, id) in carried {
             self.carry(now, id, heir, &stream);
         }
+        if self.lines[heir].wishes.is_empty() {
+            // There is nothing that it could take over, and it would never be dialled.
+            self.lines[heir].role = Role::Retired;
+            return self.follow_later(now, old);
+        }
+        let cause = format!("line {heir} is to follow it");
+        self.events.record(now, &format!("line {old}"), ("live", "live"), &cause);
         self.drive_line(now, heir);
+    }
+
+    /// A line goes on by itself, and another one is to follow it later.
+    fn follow_later(&mut self, now: Time, slot: usize) {
+        self.lines[slot].role = Role::Own;
+        if let Phase::Live(live) = &mut self.lines[slot].phase {
+            live.replace_at = live.replace_at.map(|at| at.max(now.mono + AGAIN));
+            live.spurned.add(now.mono);
+        }
     }
 
     /// Looks whether a follower carries everything. What is on its way on the old line arrives within the time that
@@ -167,7 +201,7 @@ impl Feed {
         if planted(Defect::TakeHeirEarly) {
             return self.finish_rotation(now, old, "its follower has taken over");
         }
-        let complete = line.is_complete();
+        let complete = line.is_complete() && self.is_replaced(old);
         let tried = now.mono.since(live.since) >= TRIAL;
         let busy = self.lines[old].last_data > live.acknowledged.unwrap_or(live.since);
         if complete && (live.proven.is_some() || tried && !busy) {
@@ -179,7 +213,12 @@ impl Feed {
             }
             self.lines[heir].role = Role::Heir { of: old, ready: Some(since) };
         } else if tried {
-            self.give_up_heir(now, heir, "its follower carries nothing");
+            if busy && live.proven.is_none() {
+                // It is open, and brings nothing of what there is: as good as a dial that failed.
+                let (rules, place) = (&self.gate.scores, &mut self.gate.streams[line.endpoint]);
+                place.quality.dial_failed(now.mono, rules);
+            }
+            self.give_up_heir(now, heir, "its follower does not carry everything");
         } else {
             self.lines[heir].role = Role::Heir { of: old, ready: None };
         }
@@ -197,6 +236,19 @@ impl Feed {
         told
     }
 
+    /// Whether everything that a line carries comes without it: from the one that follows it, or from another one of
+    /// its side.
+    fn is_replaced(&self, old: usize) -> bool {
+        let side = self.lines[old].side;
+        self.lines[old].wishes.iter().all(|(stream, id)| {
+            let carries = |slot: usize| {
+                let line = &self.lines[slot];
+                slot != old && line.side == side && line.is_live() && line.wishes.is_confirmed(stream)
+            };
+            self.topics.get(id).is_none_or(|entry| entry.carriers.iter().any(carries))
+        })
+    }
+
     /// A line is left to its follower.
     fn finish_rotation(&mut self, now: Time, old: usize, cause: &str) {
         if let Role::Leaving { heir } = self.lines[old].role {
@@ -207,40 +259,62 @@ impl Feed {
     }
 
     /// A follower is of no use; the line goes on, and another one is tried later.
-    fn give_up_heir(&mut self, now: Time, heir: usize, cause: &str) {
+    pub(super) fn give_up_heir(&mut self, now: Time, heir: usize, cause: &str) {
         self.counters.failed_rotations += 1;
         if let Role::Heir { of: old, .. } = self.lines[heir].role {
-            self.lines[old].role = Role::Own;
+            self.follow_later(now, old);
             // Keys that are refused are refused again: then nothing is tried before there are others.
             let keys = matches!(self.lines[heir].fault, Some((Fault::Authentication, _)));
-            if let Phase::Live(live) = &mut self.lines[old].phase {
-                live.replace_at = (!keys).then(|| now.mono + AGAIN);
+            if let (true, Phase::Live(live)) = (keys, &mut self.lines[old].phase) {
+                (live.replace_at, live.spurned.until) = (None, Mono::NEVER);
             }
             self.retire(now, heir, cause);
         }
     }
 
+    /// No line follows another one any more: nobody's fault, and those that were to be followed go on.
+    pub(super) fn end_rotations(&mut self, now: Time, cause: &str) {
+        for slot in 0..self.lines.len() {
+            if let Role::Heir { of: old, .. } = self.lines[slot].role {
+                self.lines[old].role = Role::Own;
+                self.retire(now, slot, cause);
+            }
+        }
+    }
+
     /// A line carries nothing any more and is closed.
     fn retire(&mut self, now: Time, slot: usize, cause: &str) {
-        self.unload(now, slot);
+        let left = self.unload(now, slot);
         if self.lines[slot].is_engaged() {
             self.hang_up(now, slot);
         }
         self.rest_in_peace(now, slot, cause);
+        left.into_iter().for_each(|id| self.place(now, id));
     }
 
-    /// Takes everything off a line.
-    fn unload(&mut self, now: Time, slot: usize) {
+    /// Takes everything off a line; what no other one of its side carries, and so has to be placed anew.
+    fn unload(&mut self, now: Time, slot: usize) -> Vec<TopicId> {
         let carried: Vec<(StreamName, TopicId)> =
             self.lines[slot].wishes.iter().map(|(stream, id)| (stream.clone(), id)).collect();
+        let side = self.lines[slot].side;
+        let mut left = Vec::new();
         for (stream, id) in carried {
+            let covered = self.is_covered(id, slot);
             let line = &mut self.lines[slot];
             line.wishes.leave(&mut line.names, &stream);
             if let Some(entry) = self.topics.get_mut(id) {
                 entry.carriers.remove(slot);
             }
+            if self.is_placed(id, side) {
+                continue;
+            }
+            left.push(id);
+            if !covered {
+                self.disown(now, id);
+            }
         }
         self.doubt_rhythm(now, slot);
+        left
     }
 
     fn rest_in_peace(&mut self, now: Time, slot: usize, cause: &str) {
@@ -255,19 +329,20 @@ impl Feed {
         let Role::Leaving { heir } = self.lines[slot].role else { return false };
         self.interrupt(now, slot);
         self.lines[heir].role = Role::Own;
-        self.unload(now, slot);
+        let left = self.unload(now, slot);
         self.rest_in_peace(now, slot, detail);
         let wait = self.lines[slot].failures.delay(&self.backoff, self.rng.roll());
         self.lines[slot].rests_until = now.mono + wait;
         self.tell_topics(now, heir);
+        left.into_iter().for_each(|id| self.place(now, id));
         true
     }
 
     /// A line comes to rest: what it had to do with another one is over.
-    pub(super) fn part(&mut self, slot: usize) {
+    pub(super) fn part(&mut self, now: Time, slot: usize) {
         match std::mem::take(&mut self.lines[slot].role) {
             Role::Leaving { heir } => self.lines[heir].role = Role::Own,
-            Role::Heir { of, .. } => self.lines[of].role = Role::Own,
+            Role::Heir { of, .. } => self.follow_later(now, of),
             Role::Own | Role::Retired => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Who reads what: subscriptions, patterns, linger, and the placing of topics on lines.
+//! Who reads what: subscriptions, patterns, linger, and what is refused.
 
 use crate::data::book::BookSync;
 use crate::data::channel::{Delivery, Shape};
@@ -9,11 +9,9 @@ use crate::time::Time;
 use crate::venue::{Route, Sequencing, StreamName, TopicId};
 
 use super::Feed;
-use super::carriers::sides;
 use super::history::{Place, notice};
 use super::io::{Peek, Start, Subscribed};
 use super::lines::REJECTED;
-use super::rotate::Role;
 use super::topics::{Entry, Facts, Service, State};
 
 /// The phase of a topic of which a subscriber gets nothing, since it reads as many as it may.
@@ -307,42 +305,6 @@ impl Feed {
     /// The stream of a topic; asked of the adapter each time, so that no topic has to keep it.
     pub(super) fn route_of(&self, id: TopicId) -> Option<Route> {
         self.venue.route(&self.topics.get(id)?.topic).ok()
-    }
-
-    /// Puts a topic on a line of its group that has room, or on a new one; on one of each side, where two lines
-    /// are to carry everything.
-    pub(super) fn place(&mut self, now: Time, id: TopicId) {
-        if self.is_set_aside(id) {
-            return self.tell_set_aside(now, id);
-        }
-        let Some(Route { group, stream }) = self.route_of(id) else { return };
-        let overlap = self.venue.profile().groups[usize::from(group)].overlap;
-        for side in 0..sides(self.config.lines, overlap) {
-            let Some(entry) = self.topics.get(id) else { return };
-            if entry.carriers.iter().any(|slot| self.lines[slot].side == side) {
-                continue;
-            }
-            let room = |line: &super::line::Line| {
-                let open = !line.is_leaving() && line.role != Role::Retired;
-                open && line.group == group && line.side == side && line.wishes.len() < line.capacity
-            };
-            let slot = match self.lines.iter().position(room) {
-                Some(slot) => slot,
-                None => self.new_line(now, group, side),
-            };
-            self.carry(now, id, slot, &stream);
-        }
-        self.tell_topic(now, id);
-    }
-
-    /// A line is to carry a topic as `stream`.
-    pub(super) fn carry(&mut self, now: Time, id: TopicId, slot: usize, stream: &StreamName) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
-        if entry.carriers.add(slot) {
-            let line = &mut self.lines[slot];
-            line.wishes.want(&mut line.names, stream, id);
-            self.wake_line(now, slot);
-        }
     }
 
     /// A line is to carry a stream no longer; it rests if that was the last.

@@ -6,6 +6,7 @@ mod covered;
 mod doubt;
 mod fallback;
 mod findings;
+mod follower;
 mod health;
 mod kept;
 mod keys;

@@ -171,19 +171,31 @@ fn a_follower_that_carries_nothing_is_given_up_and_tried_again() {
 }
 
 #[test]
-fn what_is_wanted_meanwhile_goes_to_the_follower() {
+fn what_is_wanted_meanwhile_goes_to_both_and_stays_with_the_follower() {
     let (mut bench, old, who, mut outbox) = told_to_rotate();
     let heir = follow(&mut bench, 1);
     bench.subscribe("toy:trade:B", &who);
     bench.pass(SECOND);
-    bench.accept(heir, 2);
-    bench.hear(heir, "t B 7 1");
+    let asked: Vec<_> = bench.todo.drain(..).collect();
+    for line in [old, heir] {
+        let asks = |action: &Action| matches!(action, Action::Send { line: to, text } if *to == line && text == "+t B -");
+        assert_eq!(asked.iter().filter(|action| asks(action)).count(), 1, "{asked:?}");
+    }
+    bench.hear(old, "ok 2");
+    bench.hear(old, "t B 7 1");
     bench.hear(heir, "t A 2 1");
+    bench.pass(4 * SECOND);
+    assert_eq!(closed(&mut bench), [], "its follower does not carry it yet");
+    bench.hear(heir, "ok 2");
+    bench.hear(heir, "t B 7 1");
+    bench.hear(old, "t A 2 1");
     bench.pass(4 * SECOND);
     assert_eq!(closed(&mut bench), [old]);
     bench.hear(heir, "t B 8 1");
     let told = events(&mut outbox);
     assert_eq!(told, ["event 1 id=1", "event 1 id=7", "event 2 id=2", "event 2 id=8"]);
+    let lines: Vec<_> = bench.feed.status(bench.now).topics.iter().map(|topic| topic.lines.clone()).collect();
+    assert_eq!(lines, [[heir.slot], [heir.slot]]);
 }
 
 #[test]

@@ -149,13 +149,10 @@ impl Venue for Toy {
         let kind = words.next().unwrap_or("");
         match kind {
             "ok" => out.items.push(Item::Accepted { request: number(words.next())?, handle: None }),
-            "no" => {
+            "no" | "full" => {
                 let request = words.next().and_then(|word| word.parse().ok());
-                out.items.push(Item::Rejected {
-                    request,
-                    fault: Fault::Configuration,
-                    reason: "no such toy".into(),
-                });
+                let fault = if kind == "no" { Fault::Configuration } else { Fault::SLOWED };
+                out.items.push(Item::Rejected { request, fault, reason: "no such toy".into() });
             }
             "hello" | "in" | "out" | "busy" => out.items.push(login(kind, words.next())),
             "bye" => out.items.push(Item::Goodbye),
