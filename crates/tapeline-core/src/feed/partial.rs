@@ -36,7 +36,12 @@ impl Feed {
         let source = from.source;
         entry.polled = source == Source::Poll;
         Seen::of(&mut entry.seen).counts.received += 1;
+        // What was held before a break is told again: it still holds.
+        let old = entry.broken
+            || matches!(&entry.state, State::Depth(Some(held)) if held.state == BookState::Stale);
+        let again = old && entry.sequence.last() == Some(last);
         match rise(entry, now.mono, from, last, time) {
+            Verdict::Duplicate if again => {}
             Verdict::Duplicate => {
                 let seen = Seen::of(&mut entry.seen);
                 seen.counts.duplicates += 1;

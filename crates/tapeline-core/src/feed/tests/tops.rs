@@ -31,8 +31,8 @@ fn a_top_is_cut_from_the_book_that_runs_anyway() {
 }
 
 /// Passes half a minute without lines; every poll of the book and of its top is answered, or refused if there is no
-/// price.
-fn half_a_minute_of_polls(bench: &mut Bench, bid: Option<i64>) -> usize {
+/// answer: the venue's id, and the best bid.
+fn half_a_minute_of_polls(bench: &mut Bench, answer: Option<(u64, i64)>) -> usize {
     let mut polls = 0;
     for _ in 0..60 {
         bench.pass(SECOND / 2);
@@ -40,11 +40,9 @@ fn half_a_minute_of_polls(bench: &mut Bench, bid: Option<i64>) -> usize {
             match action {
                 Action::Fetch { id, topic, why: Fetch::Poll { .. }, .. } => {
                     polls += 1;
-                    // The venue's ids rise all the time.
-                    let last = bench.now.mono.0 / 1_000_000_000;
                     let of = TopicId(u32::from(topic.as_str().contains("depth")));
-                    match bid {
-                        Some(bid) => bench.answer_as(of, id, last, (bid, 110)),
+                    match answer {
+                        Some((last, bid)) => bench.answer_as(of, id, last, (bid, 110)),
                         None => {
                             let refusal = Refusal::new(Fault::Transient, "broken");
                             bench.input(Input::Fetched { id, result: Err(refusal) });
@@ -84,24 +82,29 @@ fn book_and_top_of_a_cut_line() -> (Bench, Outbox, (Subscriber, Outbox, Subscrib
 #[test]
 fn a_top_is_polled_as_its_book_is() {
     let (mut bench, mut tops, _readers) = book_and_top_of_a_cut_line();
-    assert!(half_a_minute_of_polls(&mut bench, Some(90)) > 4);
+    assert!(half_a_minute_of_polls(&mut bench, Some((100, 90))) > 4);
     assert_eq!(second(&mut bench), (Level::Degraded, Source::Poll));
     let told = market(&mut tops);
     assert_eq!(told, ["snapshot 0 unverified 1+1"], "it is shown, whatever the book does");
-    half_a_minute_of_polls(&mut bench, Some(91));
+    half_a_minute_of_polls(&mut bench, Some((101, 91)));
     assert_eq!(market(&mut tops), ["delta 1 unverified 2+0"]);
 }
 
 #[test]
 fn a_top_that_is_polled_no_more_is_stale() {
     let (mut bench, mut tops, _readers) = book_and_top_of_a_cut_line();
-    half_a_minute_of_polls(&mut bench, Some(90));
+    half_a_minute_of_polls(&mut bench, Some((100, 90)));
     market(&mut tops);
     for _ in 0..4 {
         half_a_minute_of_polls(&mut bench, None);
     }
     assert_eq!(second(&mut bench), (Level::Critical, Source::Cache));
     assert_eq!(market(&mut tops), ["delta 1 stale 0+0"], "what was polled is old, and is told to be");
+    for _ in 0..4 {
+        half_a_minute_of_polls(&mut bench, Some((100, 90)));
+    }
+    assert_eq!(second(&mut bench), (Level::Degraded, Source::Poll));
+    assert_eq!(market(&mut tops), ["delta 2 unverified 0+0"], "nothing has changed, and that is known again");
 }
 
 /// The ids of the tops that a reader got, and which of them were whole.
