@@ -8,17 +8,22 @@ use crate::venue::TopicId;
 
 use super::Feed;
 use super::history::Draft;
-use super::market::{Epochs, brought};
+use super::market::{Epochs, Origin, brought};
 use super::topics::Seen;
 
 impl Feed {
     /// An event is held back behind a hole in the ids.
     #[cold]
-    pub(super) fn came_early(&mut self, now: Time, topic: TopicId) {
+    pub(super) fn came_early(&mut self, now: Time, from: Origin, topic: TopicId) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        entry.shown_missing |= from.is_line();
         let Some(entry) = self.topics.get(topic) else { return };
         let full = entry.sequence.held() > self.hole_room(entry);
         let first = self.holes.insert(topic);
         self.want_repair(now, topic, first);
+        if first {
+            self.want_newest(now, topic);
+        }
         if full {
             self.declare(now, topic);
         } else if first {
@@ -41,7 +46,7 @@ impl Feed {
         if entry.sequence.held() == 0 {
             self.holes.remove(&topic);
             // What was held before a line was lost tells nothing of what is missed since.
-            if entry.carriers.iter().any(|slot| self.lines[slot].is_live()) {
+            if entry.shown_missing {
                 entry.outage = false;
             }
         }

@@ -257,7 +257,7 @@ impl Feed {
             Verdict::Ahead => {
                 let held = (from.source, data.map(|data| (time, now, data)));
                 entry.sequence.hold(now.mono, id, held);
-                return self.came_early(now, topic);
+                return self.came_early(now, from, topic);
             }
             Verdict::Reset => {
                 self.restart(now, topic);
@@ -396,6 +396,7 @@ impl Feed {
             // The next id tells what was lost.
             Sequencing::Contiguous => {
                 (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
+                entry.shown_missing = false;
                 self.missed.interrupt(id);
             }
             Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),

@@ -2,7 +2,9 @@
 //! news once a line carries it again. If there is none, the outage is over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use crate::data::topic::Topic;
 use crate::data::update::Source;
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, Fetch, Sequencing, TopicId};
@@ -11,7 +13,19 @@ use super::Feed;
 use super::fetches::NotNow;
 use super::io::FetchId;
 use super::poll::{FULL, IN_FLIGHT, is_poll};
+use super::repair::id_of;
 use super::topics::Entry;
+
+/// What REST tells of the events of a topic that are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Nothing.
+    None,
+    /// The newest ones.
+    Newest,
+    /// Those of any ids.
+    All,
+}
 
 /// Topics that may have missed something, and what is asked about it.
 #[derive(Debug, Default)]
@@ -57,6 +71,44 @@ impl Feed {
         }
     }
 
+    /// What REST tells of the past of a topic.
+    pub(super) fn past_of(&self, topic: &Topic) -> Past {
+        let tells = |why| {
+            self.gate.rest.iter().any(|endpoint| self.venue.fetch(why, &endpoint.origin, topic).is_some())
+        };
+        if tells(Fetch::Backfill { from: 1, to: 1 }) {
+            Past::All
+        } else if tells(Fetch::Poll { after: None }) {
+            Past::Newest
+        } else {
+            Past::None
+        }
+    }
+
+    /// A hole has shown in the ids of a topic whose missed events cannot be asked for by their ids: the newest ones may
+    /// tell, if they are asked for in time.
+    #[cold]
+    pub(super) fn want_newest(&mut self, now: Time, id: TopicId) {
+        let Some(entry) = self.topics.get(id).filter(|entry| self.config.limits.repair && has_hole(entry))
+        else {
+            return;
+        };
+        let wait = if entry.outage { Duration::ZERO } else { self.config.timing.repair_after };
+        let at = now.mono + wait;
+        self.missed.due.entry(id).and_modify(|due| *due = at.min(*due)).or_insert(at);
+        self.fallback.ask_soon(now.mono, id);
+    }
+
+    /// A reply tells what there is up to an id: what it does not tell of before that nobody has.
+    pub(super) fn settle_newest(&mut self, now: Time, id: TopicId, newest: Option<u64>) {
+        let hole = |feed: &Self| {
+            feed.topics.get(id).filter(|entry| has_hole(entry)).and_then(|entry| entry.sequence.hole())
+        };
+        while hole(self).zip(newest).is_some_and(|(hole, newest)| hole.to < newest) {
+            self.declare(now, id);
+        }
+    }
+
     /// Whether a line that is proven, not doubted and subscribed to it carries a topic.
     fn is_carried(&self, id: TopicId, entry: &Entry) -> bool {
         let Some(route) = self.route_of(id) else { return false };
@@ -82,7 +134,8 @@ impl Feed {
             return;
         }
         let topics = &self.topics;
-        self.missed.due.retain(|id, _| topics.get(*id).is_some_and(is_open));
+        let open = |entry: &Entry| is_open(entry) || has_hole(entry);
+        self.missed.due.retain(|id, _| topics.get(*id).is_some_and(open));
         let later = now.mono + self.config.timing.poll_every;
         while self.fetches.count(is_poll) < IN_FLIGHT {
             let next = self.missed.due.iter().filter(|(_, at)| **at <= now.mono).min_by_key(|(_, at)| **at);
@@ -94,12 +147,14 @@ impl Feed {
                 self.missed.due.remove(&id);
                 continue;
             }
-            if entry.sequence.held() > 0 || self.fallback.polls(id) || self.fetches.is_out(id, is_poll) {
+            let by_ids = entry.sequence.held() > 0 && !has_hole(entry);
+            if by_ids || self.fallback.polls(id) || self.fetches.is_out(id, is_poll) {
                 // A hole tells what to ask for, and what is polled is asked for in its turn.
                 continue;
             }
             // Holes, books and polls need the budget more.
-            let (after, left) = (entry.poll_after(), self.gate.weight.limit() / 2);
+            let left = if has_hole(entry) { self.reserve() } else { self.gate.weight.limit() / 2 };
+            let after = entry.poll_after();
             match self.send_fetch(now, id, Fetch::Poll { after }, left) {
                 Ok(fetch) => {
                     self.missed.asked.insert(fetch);
@@ -125,8 +180,9 @@ impl Feed {
 
     /// News of a topic has come, in answer to a request of its own.
     pub(super) fn missed_came(&mut self, now: Time, id: TopicId, fetch: FetchId, decoded: Decoded) {
-        let whole = decoded.items.len() < FULL;
+        let (whole, newest) = (decoded.items.len() < FULL, decoded.items.iter().filter_map(id_of).max());
         self.take_reply(now, id, Source::Repair, decoded);
+        self.settle_newest(now, id, newest);
         self.heard_of(now, id, fetch, whole);
         if !whole {
             // There is more than one reply holds.
@@ -146,6 +202,11 @@ impl Feed {
             self.note_service(now, id);
         }
     }
+}
+
+/// Whether a topic waits for missed events that cannot be asked for by their ids.
+fn has_hole(entry: &Entry) -> bool {
+    entry.past == Past::Newest && entry.sequence.held() > 0
 }
 
 /// Whether nobody has told yet what a topic missed.

@@ -13,6 +13,7 @@ use super::io::FetchId;
 use super::market::{Epochs, Origin, split};
 use super::partial::changes;
 use super::poll::FULL;
+use super::repair::id_of;
 use super::topics::{Entry, Seen, State};
 
 impl Feed {
@@ -38,7 +39,7 @@ impl Feed {
         }
         let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
         let Decoded { items, levels, .. } = decoded;
-        let whole = items.len() < FULL;
+        let (whole, newest) = (items.len() < FULL, items.iter().filter_map(id_of).max());
         if !whole {
             self.fallback.ask_soon(now.mono, id);
         }
@@ -65,12 +66,13 @@ impl Feed {
             }
         }
         if by_id {
+            self.settle_newest(now, id, newest);
             self.heard_of(now, id, fetch, whole);
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         if by_id && entry.carriers.iter().all(|slot| !self.lines[slot].is_live()) {
             // What comes from here on until a line carries it is missed.
-            entry.outage = entry.sequence.last().is_some();
+            (entry.outage, entry.shown_missing) = (entry.sequence.last().is_some(), false);
         }
         // A book is when the reply is taken.
         if !overtaken && !book {

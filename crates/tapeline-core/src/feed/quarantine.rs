@@ -180,6 +180,7 @@ impl Feed {
         if entry.sequencing == Sequencing::Contiguous {
             // The next id tells what was missed.
             (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
+            entry.shown_missing = false;
         }
         entry.doubted = false;
         let carriers = std::mem::take(&mut entry.carriers);

@@ -6,7 +6,6 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use crate::data::sequence::Missing;
-use crate::data::topic::Topic;
 use crate::data::update::Source;
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
@@ -15,6 +14,7 @@ use crate::venue::{Decoded, Fetch, Item, Refusal, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
+use super::missed::Past;
 use super::topics::{Entry, Held};
 
 /// Requests for missed events in flight at once.
@@ -79,19 +79,14 @@ impl Feed {
     }
 
     fn is_repairable(&self, entry: &Entry) -> bool {
-        entry.repairable && self.config.limits.repair
-    }
-
-    /// Whether one of the hosts tells missed events of this topic.
-    pub(super) fn has_history(&self, topic: &Topic) -> bool {
-        let any = Fetch::Backfill { from: 1, to: 1 };
-        self.gate.rest.iter().any(|endpoint| self.venue.fetch(any, &endpoint.origin, topic).is_some())
+        entry.past == Past::All && self.config.limits.repair
     }
 
     /// How long events behind a hole of this topic wait for it to be filled.
     pub(super) fn hole_patience(&self, entry: &Entry) -> Duration {
         let timing = &self.config.timing;
-        if entry.outage && self.is_repairable(entry) { timing.repair_within } else { timing.reorder_within }
+        let told = entry.past != Past::None && self.config.limits.repair;
+        if entry.outage && told { timing.repair_within } else { timing.reorder_within }
     }
 
     /// How many events of this topic may be held back.
@@ -238,7 +233,7 @@ impl Feed {
     }
 }
 
-fn id_of(item: &Item) -> Option<u64> {
+pub(super) fn id_of(item: &Item) -> Option<u64> {
     match item {
         Item::Market { id, .. } | Item::Spent { id, .. } => Some(*id),
         _ => None,

@@ -12,6 +12,7 @@ use super::Feed;
 use super::history::{Place, notice};
 use super::io::{Peek, Start, Subscribed};
 use super::lines::REJECTED;
+use super::missed::Past;
 use super::topics::{Entry, Facts, Service, State};
 
 /// The phase of a topic of which a subscriber gets nothing, since it reads as many as it may.
@@ -253,8 +254,8 @@ impl Feed {
         };
         let shape = topic.channel().shape();
         debug_assert!(book.is_none() || shape == Shape::Book);
-        let repairable = sequencing == Sequencing::Contiguous && self.has_history(topic);
-        let facts = Facts { sequencing, shape, book, epoch: self.epoch(), repairable };
+        let past = if sequencing == Sequencing::Contiguous { self.past_of(topic) } else { Past::None };
+        let facts = Facts { sequencing, shape, book, epoch: self.epoch(), past };
         let id = self.topics.insert(Entry::new(topic.clone(), facts, now, last));
         if let Some(period) = self.venue.period(topic) {
             self.expect_period(id, period);

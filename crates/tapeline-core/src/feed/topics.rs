@@ -24,6 +24,7 @@ use super::judge::Before;
 use super::likely::Doubt;
 use super::lines::REJECTED;
 use super::market::Epochs;
+use super::missed::Past;
 use super::pace::Pace;
 use super::quarantine::QUARANTINED;
 use super::readers::Readers;
@@ -150,8 +151,10 @@ pub(super) struct Entry {
     pub(super) served: uptime::State,
     pub(super) service: Service,
     pub(super) since: Unix,
-    /// One of the hosts that are configured tells missed events of it.
-    pub(super) repairable: bool,
+    /// What the hosts that are configured tell of what it missed.
+    pub(super) past: Past,
+    /// A line has shown since the outage began that something is missing.
+    pub(super) shown_missing: bool,
     /// What is wrong with it beside its line.
     pub(super) ailment: Option<Box<Ailment>>,
 }
@@ -196,7 +199,8 @@ impl Entry {
                 reason: "not yet asked for".into(),
             },
             since: now.unix,
-            repairable: facts.repairable,
+            past: facts.past,
+            shown_missing: false,
             ailment: None,
         }
     }
@@ -419,7 +423,7 @@ pub(super) struct Facts {
     pub(super) shape: Shape,
     pub(super) book: Option<BookSync>,
     pub(super) epoch: Epoch,
-    pub(super) repairable: bool,
+    pub(super) past: Past,
 }
 
 /// All topics, in slots that are reused.

@@ -13,6 +13,9 @@ use super::reader::{Habit, Reader};
 use super::trace::Deed;
 use super::{Event, World};
 
+/// So many of the newest trades a reply tells at least, with room for those that come while it is asked for.
+const NEWEST: usize = 900;
+
 impl World {
     /// The place of a host's reader of some habit.
     pub(super) fn reader_of(&self, host: usize, habit: Habit) -> usize {
@@ -158,8 +161,13 @@ impl World {
         }
         self.figures.declared += gap.to - gap.from + 1;
         let place = &self.hosts[host];
-        let ask = Fetch::Backfill { from: gap.from, to: gap.to };
-        if place.config.limits.repair && place.venue.fetch(ask, "", &update.topic).is_some() {
+        let tells = |why| place.venue.fetch(why, "", &update.topic).is_some();
+        let by_ids = tells(Fetch::Backfill { from: gap.from, to: gap.to });
+        // Those that are not too old are among the newest, which anybody may ask for.
+        let symbol = update.topic.symbol();
+        let later = || self.houses[place.house].trades(&symbol, gap.from).map_or(usize::MAX, Iterator::count);
+        let told = by_ids || tells(Fetch::Poll { after: None }) && later() < NEWEST;
+        if place.config.limits.repair && told {
             self.oracles.declared(self.now, host, &update.topic, gap);
         }
     }

@@ -215,3 +215,102 @@ fn after_a_crash_a_thin_topic_is_asked_for_too() {
     let requests = asked(&mut bench, line, 4);
     assert!(matches!(requests[..], [(_, Fetch::Poll { after: Some(1) })]), "{requests:?}");
 }
+
+/// A topic of whose past REST tells the newest events only, after a cut behind trade 3; the line is back.
+fn newest_only() -> (Bench, LineId, Subscriber, Outbox) {
+    let (mut bench, line, who, mut outbox) = live("toy:trade:N");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.cut(line);
+    dials(&mut bench, 1);
+    let line = bench.open();
+    bench.accept(line, 2);
+    market(&mut outbox);
+    (bench, line, who, outbox)
+}
+
+/// The next request for news.
+fn news(bench: &mut Bench) -> FetchId {
+    let asked = std::mem::take(&mut bench.todo).into_iter().find_map(|action| match action {
+        Action::Fetch { id, why: Fetch::Poll { after: Some(3) }, .. } => Some(id),
+        _ => None,
+    });
+    asked.expect("news are asked for")
+}
+
+#[test]
+fn what_cannot_be_asked_for_by_its_ids_is_looked_for_among_the_newest() {
+    let (mut bench, line, _who, mut outbox) = newest_only();
+    bench.hear(line, "t N 7 1");
+    bench.pass(SECOND / 100);
+    let fetch = news(&mut bench);
+    for _ in 0..50 {
+        bench.pass(SECOND / 10);
+    }
+    assert!(market(&mut outbox).is_empty(), "an outage is waited for longer than a reordering");
+    bench.give(fetch, 1..=7);
+    let told: Vec<_> = (4..=6).map(|id| format!("event {id} id={id} repair")).collect();
+    assert_eq!(market(&mut outbox), [&told[..], &["event 7 id=7".into()]].concat());
+    bench.hear(line, "t N 8 1");
+    assert_eq!(market(&mut outbox), ["event 8 id=8"]);
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.lost, 0);
+}
+
+#[test]
+fn what_is_not_among_the_newest_either_is_declared_at_once() {
+    let (mut bench, line, _who, mut outbox) = newest_only();
+    bench.hear(line, "t N 7 1");
+    bench.pass(SECOND / 100);
+    let fetch = news(&mut bench);
+    // The list begins behind the first ones that were missed.
+    bench.give(fetch, 6..=8);
+    let told = market(&mut outbox);
+    assert!(told[0].starts_with("gap") && told[0].contains("4-5"), "{told:?}");
+    assert_eq!(told[1..], ["event 5 id=6 repair", "event 6 id=7", "event 7 id=8 repair"]);
+}
+
+#[test]
+fn a_reply_that_is_older_than_the_hole_is_not_the_last_word() {
+    let (mut bench, line, _who, mut outbox) = newest_only();
+    bench.hear(line, "t N 7 1");
+    bench.pass(SECOND / 100);
+    let fetch = news(&mut bench);
+    bench.give(fetch, 1..=5);
+    assert_eq!(
+        market(&mut outbox),
+        ["event 4 id=4 repair", "event 5 id=5 repair"],
+        "the rest may still come"
+    );
+}
+
+#[test]
+fn what_was_filled_before_a_line_carried_it_again_does_not_end_an_outage() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t R {id} 1")));
+    bench.hear(line, "t R 5 1");
+    bench.cut(line);
+    bench.pass(SECOND / 2);
+    let asked = std::mem::take(&mut bench.todo);
+    let mut fetch = None;
+    for action in asked {
+        match action {
+            Action::Fetch { id, .. } => fetch = Some(id),
+            other => bench.todo.push_back(other),
+        }
+    }
+    dials(&mut bench, 1);
+    let line = bench.open();
+    // The reply comes while the line is open, and nothing is confirmed on it yet.
+    bench.give(fetch.expect("trade 4 is asked for"), [4]);
+    bench.accept(line, 2);
+    market(&mut outbox);
+    bench.todo.clear();
+    bench.hear(line, "t R 9 1");
+    let (fetch, from, to) = bench.backfill();
+    assert_eq!((from, to), (6, 8), "at once: an outage it is still");
+    for _ in 0..40 {
+        bench.pass(SECOND / 10);
+    }
+    bench.give(fetch, 6..=8);
+    let told = market(&mut outbox);
+    assert_eq!((told.len(), &*told[3]), (4, "event 9 id=9"), "{told:?}");
+}

@@ -214,7 +214,8 @@ impl Venue for Toy {
     fn fetch(&self, why: Fetch, origin: &str, topic: &Topic) -> Option<HttpRequest> {
         assert!(why != Fetch::Snapshot || topic.raw_symbol() != "X", "a toy breaks over a book");
         let history = topic.raw_symbol().starts_with('R') && !origin.ends_with("without");
-        if why != Fetch::Snapshot && !history {
+        let news = topic.raw_symbol().starts_with('N') && matches!(why, Fetch::Poll { .. });
+        if why != Fetch::Snapshot && !history && !news {
             return None;
         }
         let url = format!("{origin}/{}", topic.symbol());
