@@ -225,7 +225,8 @@ pub(crate) async fn events(
     let after = after.map(|after| if other { 0 } else { after });
     let mut records = face.hub.events(after.unwrap_or(0), if after.is_some() { limit } else { RECORDS });
     records.drain(..records.len().saturating_sub(limit));
-    let next = records.last().map_or(after.unwrap_or(0), |record| record.seq);
+    // Whoever wants none of the latest goes on behind them all.
+    let next = records.last().map_or(after.unwrap_or(newest), |record| record.seq);
     let theirs = records.iter().map(|record| (record.wall_ns, event_item(record)));
     // What happened to the gateway itself has numbers of its own, and is told with the latest.
     let own = face.journal.records().into_iter().filter(|_| after.is_none()).map(|record| {

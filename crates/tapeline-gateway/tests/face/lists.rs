@@ -211,6 +211,23 @@ async fn whoever_comes_from_another_run_is_told_so_and_gets_everything_of_this_o
 }
 
 #[tokio::test]
+async fn whoever_asks_for_none_of_the_events_goes_on_behind_the_newest() {
+    let bench = Bench::new().await;
+    let _reader = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    soon(async { while bench.hub.newest_event() < 2 {} }).await;
+    let events = async |query: &str| bench.get(&format!("/api/v1/events?{query}")).await.json();
+    let none = events("limit=0").await;
+    let next = none["next"].as_u64().unwrap();
+    assert!(none["items"].as_array().is_some_and(Vec::is_empty) && next >= 2, "{none}");
+    assert_eq!(none["newest"], next, "{none}");
+    bench.act("reset", "").await;
+    let news = events(&format!("after={next}")).await;
+    assert_eq!(news["items"][0]["seq"], next + 1, "{news}");
+    let still = events("after=1&limit=0").await;
+    assert_eq!(still["next"], 1, "nothing was given of what comes behind: {still}");
+}
+
+#[tokio::test]
 async fn a_query_that_cannot_be_read_is_refused_like_anything_else() {
     let bench = Bench::new().await;
     for path in [
