@@ -69,6 +69,7 @@ impl From<&SubscribeError> for Code {
         match error {
             SubscribeError::Topic(error) => error.into(),
             SubscribeError::Timeout(_) => Self::Timeout,
+            SubscribeError::NotRunning { .. } => Self::NotFound,
             _ => Self::Unavailable,
         }
     }

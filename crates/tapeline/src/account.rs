@@ -25,7 +25,8 @@ impl Hub {
     /// total comes with it), or of all that runs (an empty text).
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue named does not run; [`SubscribeError::Topic`] if it is none.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`] if the venue named has no feed yet, or none any
+    /// more; [`SubscribeError::Topic`] if the text is no topic.
     pub async fn ledger(&self, of: &str) -> Result<Ledger, SubscribeError> {
         let topic = of.contains(':').then(|| Topic::parse(of)).transpose()?;
         let venues = match of.split(':').next() {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::join_all;
 use serde::Serialize;
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::{Topic, TopicError};
@@ -193,7 +193,7 @@ impl Hub {
     /// A topic as a new reader would find it; `None` if it does not run. Nothing is subscribed.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn peek(&self, topic: &Topic) -> Result<Option<Peek>, SubscribeError> {
         self.ask(topic.venue(), |reply| Order::Peek { topic: topic.clone(), reply }).await
     }
@@ -201,7 +201,7 @@ impl Hub {
     /// Ends every subscription to any topic of a symbol, whoever holds it; how many there were.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed is not there.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn unsubscribe_symbol(&self, venue: &str, symbol: &str) -> Result<usize, SubscribeError> {
         let symbol = symbol.to_owned();
         self.ask(venue, |reply| Order::UnsubscribeSymbol { symbol, reply }).await
@@ -210,7 +210,7 @@ impl Hub {
     /// Speaks to a venue's feed as its operator; how many things that touched.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn command(&self, venue: &str, command: Command) -> Result<usize, SubscribeError> {
         self.ask(venue, |reply| Order::Command { command, reply }).await
     }
@@ -307,8 +307,9 @@ impl Hub {
         venue: &str,
         order: impl FnOnce(oneshot::Sender<T>) -> Order,
     ) -> Result<T, SubscribeError> {
-        let answer = OptionFuture::from(self.asking(venue, order)).await.flatten();
-        answer.ok_or_else(|| SubscribeError::Unavailable { venue: venue.to_owned() })
+        let asked = self.asking(venue, order);
+        let answer = asked.ok_or_else(|| SubscribeError::NotRunning { venue: venue.to_owned() })?;
+        answer.await.ok_or_else(|| SubscribeError::Unavailable { venue: venue.to_owned() })
     }
 
     /// Asks a venue's feed, if it runs. The answer does not keep the hub alive; `None` if there will be none.

@@ -77,13 +77,14 @@ pub fn recovery(text: &str) -> Option<Recovery> {
     }
 }
 
-/// Every command fails only with [`SubscribeError::Unavailable`]: a venue that was named does not run.
+/// Every command fails only with [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: a venue that was
+/// named has no feed yet, or none any more.
 impl Hub {
     /// Puts lines that wait or are halted, topics that were refused, and a venue that crashed too often on their way
     /// again.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn recover(&self, target: &Target, how: Recovery) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |slot| Command::Recover { slot, how }).await
     }
@@ -91,7 +92,7 @@ impl Hub {
     /// Closes and redials lines.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn reconnect(&self, target: &Target) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |slot| Command::Reconnect { slot }).await
     }
@@ -99,7 +100,7 @@ impl Hub {
     /// Lets another line follow one, or each of them in turn, without a break.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn rotate(&self, target: &Target) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |slot| Command::Rotate { slot }).await
     }
@@ -107,7 +108,7 @@ impl Hub {
     /// Serves from a rung of the fallback ladder now; from there on the rules decide.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn fallback(&self, target: &Target, rung: Rung) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |_| Command::Fallback { rung }).await
     }
@@ -115,7 +116,7 @@ impl Hub {
     /// Serves from a rung of the fallback ladder until [`Hub::unpin`].
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn pin(&self, target: &Target, rung: Rung) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |_| Command::Pin { rung }).await
     }
@@ -123,7 +124,7 @@ impl Hub {
     /// Lets the rules decide again where data comes from.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn unpin(&self, target: &Target) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |_| Command::Unpin).await
     }
@@ -131,7 +132,7 @@ impl Hub {
     /// Closes every breaker, lifts every hold and forgets every failure.
     ///
     /// # Errors
-    /// [`SubscribeError::Unavailable`] if the venue's feed does not run.
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn reset(&self, target: &Target) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |_| Command::Reset).await
     }

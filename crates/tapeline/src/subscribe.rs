@@ -24,6 +24,12 @@ pub enum SubscribeError {
     /// A topic is malformed, unknown, or refused by its venue's adapter.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// The venue has no feed yet, since nothing was ever subscribed to.
+    #[error("{venue} does not run: nobody has asked for anything of it")]
+    NotRunning {
+        /// The venue's id.
+        venue: String,
+    },
     /// The venue's feed has failed for good, or is being shut down.
     #[error("{venue} is not available: its feed is halted or shut down")]
     Unavailable {

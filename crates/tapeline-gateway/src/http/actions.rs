@@ -45,7 +45,7 @@ pub(crate) struct Order {
         (status = 400, description = "the order is not understood", body = ErrorBody),
         (status = 401, description = "the admin token is missing or wrong", body = ErrorBody),
         (status = 403, description = "no admin token is set, so nothing may be ordered", body = ErrorBody),
-        (status = 404, description = "no such action, venue, line or topic", body = ErrorBody),
+        (status = 404, description = "no such action, venue, line or topic, or the venue does not run", body = ErrorBody),
         (status = 422, description = "the configuration is wrong; the one before stays in use", body = ErrorBody),
         (status = 500, description = "it was tried and failed", body = ErrorBody),
         (status = 501, description = "this gateway cannot do that yet", body = ErrorBody),

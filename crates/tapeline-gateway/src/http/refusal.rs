@@ -107,6 +107,7 @@ impl From<SubscribeError> for Refusal {
             SubscribeError::Timeout(_) => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, code, format!("{error}; try again, or stream it"))
             }
+            SubscribeError::NotRunning { .. } => Self::missing(error.to_string()),
             error => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()),
         }
     }

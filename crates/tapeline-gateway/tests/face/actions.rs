@@ -165,12 +165,32 @@ async fn what_cannot_be_done_is_told() {
     check("dance", "", 404, "not_found").await;
     check("reconnect", r#"{"target":"nowhere"}"#, 404, "not_found").await;
     check("reconnect", r#"{"target":"binance/x"}"#, 400, "bad_request").await;
-    check("reconnect", r#"{"target":"binance"}"#, 503, "unavailable").await;
+    check("reconnect", r#"{"target":"binance"}"#, 404, "not_found").await;
     check("reset", r#"{"target":"binance/0"}"#, 400, "bad_request").await;
     check("sweep", r#"{"mode":"hard"}"#, 400, "bad_request").await;
     check("sweep", r#"{"tarmac":"x"}"#, 400, "bad_request").await;
     check("sweep", "not json", 400, "bad_request").await;
     check("sweep", &" ".repeat(17 << 10), 413, "too_large").await;
+}
+
+#[tokio::test]
+async fn a_venue_of_which_nobody_has_asked_for_anything_is_said_not_to_run() {
+    let bench = Bench::new().await;
+    let check = async |action: &str, body: serde_json::Value| {
+        let answer = bench.act(action, &body.to_string()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{action}: {answer:?}");
+        let why = "binance does not run: nobody has asked for anything of it";
+        assert!(answer.body.contains(why), "{action}: {answer:?}");
+    };
+    for action in ["recover", "reconnect", "rotate", "unpin", "reset", "sweep"] {
+        check(action, json!({"target": "binance"})).await;
+    }
+    for action in ["recover", "reconnect", "rotate"] {
+        check(action, json!({"target": "binance/0"})).await;
+    }
+    for action in ["fallback", "pin"] {
+        check(action, json!({"target": "binance", "mode": "poll"})).await;
+    }
 }
 
 /// Keeps what is logged.
