@@ -172,6 +172,8 @@ pub(crate) struct Keeper {
     venue: String,
     /// What is to be written, and how often there was something to write.
     newest: Mutex<(Option<Kept>, u64)>,
+    /// What was to be kept last, written or not.
+    last: Mutex<Option<Kept>>,
     news: Notify,
     /// Up to which of these it is written, or could not be.
     written: watch::Sender<u64>,
@@ -180,11 +182,12 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(state: Arc<StateDir>, venue: &str) -> Self {
         let (newest, written) = (Mutex::default(), watch::Sender::new(0));
-        Self { state, venue: venue.to_owned(), newest, news: Notify::new(), written }
+        Self { state, venue: venue.to_owned(), newest, last: Mutex::default(), news: Notify::new(), written }
     }
 
     /// This is to be kept; what was to be before it is not any more.
     pub(crate) fn keep(&self, kept: Kept) {
+        *self.last() = Some(kept.clone());
         let mut newest = self.lock();
         *newest = (Some(kept), newest.1 + 1);
         self.news.notify_one();
@@ -200,9 +203,14 @@ impl Keeper {
         }
     }
 
-    /// What a process before this one has left.
+    /// What was to be kept last, or what a process before this one has left.
     pub(crate) fn memory(&self) -> Memory {
-        self.state.memory(&self.venue)
+        let last = self.last().clone();
+        last.map_or_else(|| self.state.memory(&self.venue), Memory::of_kept)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, (Option<Kept>, u64)> {

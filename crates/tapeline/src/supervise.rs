@@ -41,7 +41,7 @@ async fn supervise(venue: &Arc<dyn Venue>, config: &FeedConfig, seed: u64, wirin
     let id = venue.profile().id;
     let mut dice = Rng::new(seed);
     let mut restarts = Restarts::new(Rule::FEED);
-    let mut memory = wiring.keeper.as_ref().map(|keeper| keeper.memory()).unwrap_or_default();
+    let mut memory = kept(wiring);
     loop {
         let Some(left) = live(venue, config, memory, &mut dice, wiring).await else { return };
         memory = left;
@@ -100,12 +100,18 @@ async fn live(
         Err(_) => None,
     };
     wiring.restarts += 1;
-    // What panicked once may panic again; then even the wishes are lost, and their readers see the end.
+    // What panicked once may panic again; then even the wishes are lost, and their readers see the end. What is kept for
+    // the next process still tells what the venue's limits allow.
     Some(remembered.unwrap_or_else(|| {
         // Its successor counts its records from the first again.
         wiring.told = 0;
-        Memory::default()
+        kept(wiring)
     }))
+}
+
+/// What is kept of the venue's limits, if anything is.
+fn kept(wiring: &Wiring) -> Memory {
+    wiring.keeper.as_ref().map(|keeper| keeper.memory()).unwrap_or_default()
 }
 
 /// What the crash changed is part of the record.

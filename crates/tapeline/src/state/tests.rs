@@ -53,6 +53,27 @@ async fn the_newest_is_kept_also_at_the_end() {
 }
 
 #[tokio::test]
+async fn what_is_not_written_yet_is_remembered_before_what_is() {
+    let folder = folder("unwritten");
+    let state = StateDir::open(&folder, false).unwrap();
+    let remembered = |keeper: &Keeper| format!("{:?}", keeper.memory());
+    let of = |kept: Kept| format!("{:?}", Memory::of_kept(kept));
+    let keeper = Arc::new(Keeper::new(Arc::clone(&state), "venue"));
+    state.write("venue", &kept()).unwrap();
+    assert_eq!(remembered(&keeper), of(kept()), "of the process before");
+    let newer = Kept { weight: 8, ..kept() };
+    keeper.keep(newer.clone());
+    assert_eq!(remembered(&keeper), of(newer.clone()), "nobody has written it");
+    let stop = CancellationToken::new();
+    stop.cancel();
+    Arc::clone(&keeper).run(stop).await;
+    // A disk that lost it has not made us forget.
+    fs::remove_file(folder.join("venues").join("venue.json")).unwrap();
+    assert_eq!(remembered(&keeper), of(newer));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
 async fn who_waits_for_a_write_finds_it_on_the_disk() {
     let folder = folder("written");
     let state = StateDir::open(&folder, false).unwrap();

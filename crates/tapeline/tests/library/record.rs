@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tapeline::core::policy::uptime::{Transition, figures};
@@ -19,8 +20,12 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn hub_on(exchange: &Exchange, state: Arc<StateDir>) -> Hub {
+    hub_of(Arc::default(), exchange, state)
+}
+
+fn hub_of(venue: Arc<Plain>, exchange: &Exchange, state: Arc<StateDir>) -> Hub {
     let mut config = HubConfig { state: Some(state), seed: Some(7), ..HubConfig::default() };
-    config.adapters.insert("plain".to_owned(), Arc::new(Plain::default()));
+    config.adapters.insert("plain".to_owned(), venue);
     config.venues.insert("plain".to_owned(), settings(&exchange.url));
     Hub::new(config)
 }
@@ -106,7 +111,7 @@ async fn an_operator_orders_everything_a_venue_or_a_line() {
     exchange.hears("trade.BTC").await;
     assert_eq!(hub.rotate(&"plain/7".parse().unwrap()).await.unwrap()[0].touched, 0);
     let unknown = hub.reset(&Target::Venue("nobody".to_owned())).await.unwrap_err();
-    assert_eq!(unknown, SubscribeError::Unavailable { venue: "nobody".to_owned() });
+    assert_eq!(unknown, SubscribeError::NotRunning { venue: "nobody".to_owned() });
     let orders: Vec<_> = hub.events(0, 10_000).into_iter().filter(|event| event.kind == "order").collect();
     let names: Vec<&str> = orders.iter().map(|order| order.to).collect();
     assert_eq!(names, ["pin", "unpin", "unpin", "reconnect", "rotate"]);
@@ -144,4 +149,27 @@ async fn an_application_reports_errors_of_its_own() {
     assert!(!hub.history().minutes.is_empty());
     assert!(hub.report("strategy", Level::Healthy, ""));
     assert!(!hub.report("strategy", Level::Healthy, ""));
+}
+
+#[tokio::test]
+async fn a_feed_that_crashes_again_while_it_is_rebuilt_still_knows_what_was_used_up_of_the_limits() {
+    let mut exchange = Exchange::open().await;
+    let folder = folder("again");
+    let venue = Arc::new(Plain::default());
+    let hub = hub_of(Arc::clone(&venue), &exchange, StateDir::open(&folder, false).unwrap());
+    let mut trades = hub.trades("plain", "A").await.unwrap();
+    exchange.hears("trade.A").await;
+    let left = dials_left(&hub).await;
+    assert_eq!(left, 999, "one was dialled");
+    venue.crash.store(true, Ordering::SeqCst);
+    venue.again.store(true, Ordering::SeqCst);
+    let _more = trades.add("plain:trade:B").await;
+    until(async || {
+        let venue = hub.status().await.venues.remove(0);
+        venue.restarts == 2 && venue.feed.is_some()
+    })
+    .await;
+    assert_eq!(dials_left(&hub).await, left);
+    hub.shutdown().await;
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -18,6 +18,9 @@ use tapeline::{Channel, Data, Topic, TopicError, Venue};
 pub(crate) struct Plain {
     /// Making a request panics while this is set, outside of what a feed guards itself.
     pub(crate) crash: AtomicBool,
+    /// Then so does the next look at the profile, in the midst of the restart, if this is set.
+    pub(crate) again: AtomicBool,
+    armed: AtomicBool,
     /// The word `hang` in a frame waits for this.
     pub(crate) gate: Mutex<()>,
 }
@@ -51,6 +54,7 @@ static PROFILE: Profile = Profile {
 
 impl Venue for Plain {
     fn profile(&self) -> &Profile {
+        assert!(!self.armed.swap(false, Ordering::SeqCst), "the second fuse is set");
         &PROFILE
     }
 
@@ -83,7 +87,9 @@ impl Venue for Plain {
     }
 
     fn requests(&self, change: &Change<'_>, out: &mut Vec<Request>) {
-        assert!(!self.crash.load(Ordering::SeqCst), "the fuse is set");
+        let crash = self.crash.load(Ordering::SeqCst);
+        self.armed.store(crash && self.again.load(Ordering::SeqCst), Ordering::SeqCst);
+        assert!(!crash, "the fuse is set");
         let words = [("sub", change.added), ("unsub", change.removed)];
         let said = words.into_iter().filter(|(_, streams)| !streams.is_empty());
         for ((word, streams), id) in said.zip(change.first_id..) {
