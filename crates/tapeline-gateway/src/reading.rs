@@ -8,7 +8,7 @@ use serde::Serialize;
 use tapeline::{Hub, Level, ProcessStatus, Status, VenueStatus};
 use tapeline_core::feed::{EndpointStatus, TopicStatus};
 use tapeline_core::outbox::SubscriberId;
-use tapeline_core::policy::health::of_parts;
+use tapeline_core::policy::health::of_all;
 use tapeline_core::time::Unix;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -126,10 +126,8 @@ impl Whole {
         let parts = topics.map(|topic| (inside(topic) + audience.of(&topic.topic), topic.level));
         let worst = status.venues.iter().map(venue_level).max().unwrap_or_default();
         let process = &status.process;
-        let mut level = of_parts(parts).max(worst.min(Level::Warning)).max(process.level);
-        if status.venues.iter().any(is_down) {
-            level = Level::Critical;
-        }
+        let down = status.venues.iter().any(is_down);
+        let level = of_all(parts, [worst], down).max(process.level);
         let worst = worst.max(process.level);
         let venues = status.venues.iter().filter(|venue| venue_level(venue) == worst).filter_map(venue_since);
         let own = (process.level == worst && worst > Level::Healthy).then_some(process.since);

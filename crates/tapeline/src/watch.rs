@@ -16,7 +16,7 @@ use serde::Serialize;
 use tapeline_core::data::update::Level;
 use tapeline_core::feed::{Findings, TALLY_WITHIN, Tally};
 use tapeline_core::policy::alert::{Alert, Alerts, Notification, Rule, Rules, Subject, Why};
-use tapeline_core::policy::health::of_parts;
+use tapeline_core::policy::health::of_all;
 use tapeline_core::time::{Mono, Time};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -68,6 +68,8 @@ struct Look {
     mute: bool,
     /// It has not answered yet: how well it did before.
     kept: Option<Level>,
+    /// Its topics, each with how many read it, as it last told them.
+    topics: Vec<(usize, Level)>,
     restarts: u64,
     halted: bool,
 }
@@ -276,8 +278,10 @@ fn level_of(look: &Look) -> Level {
     look.kept.or(said).unwrap_or(Level::Critical)
 }
 
+/// How well all venues do together.
 fn system(looks: &[Look]) -> Level {
-    of_parts(looks.iter().map(|look| (1, level_of(look))))
+    let topics = looks.iter().flat_map(|look| look.topics.iter().copied());
+    of_all(topics, looks.iter().map(level_of), looks.iter().any(|look| look.halted || look.mute))
 }
 
 impl Hub {

@@ -14,6 +14,7 @@ use crate::venue::redacted;
 
 use super::Feed;
 use super::line::{Line, Phase};
+use super::lines::REJECTED;
 use super::rotate::Role;
 use super::topics;
 
@@ -28,6 +29,9 @@ pub struct Findings {
     pub local: bool,
     /// Whether anything is wanted.
     pub wanted: bool,
+    /// How many read each topic, and how it does; but for those that the venue refused, which is the affair of those
+    /// who asked for them.
+    pub topics: Vec<(usize, Level)>,
     /// What only a rise of tells something.
     pub counts: Tally,
 }
@@ -73,6 +77,8 @@ impl Feed {
             !line.is_live() && matches!(line.fault, Some((Fault::Local, _)))
         };
         found.local = found.wanted && lines.iter().all(local);
+        let weighed = self.topics.iter().filter(|(_, entry)| entry.service.phase != REJECTED);
+        found.topics = weighed.map(|(_, entry)| (entry.readers.len(), entry.service.level)).collect();
         self.find_in_ladder(&mut found.all);
         self.find_in_gate(now, &mut found.all);
         for slot in lines {

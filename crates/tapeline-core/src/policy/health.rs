@@ -281,6 +281,20 @@ pub fn of_parts(parts: impl IntoIterator<Item = (usize, Level)>) -> Level {
     Steps(SHARES).reached(&(unhealthy.saturating_mul(100) / all.max(1)))
 }
 
+/// The level of everything, from the topics, each with how many read it, and the venues. A venue that is `down` has no
+/// feed; what another suffers that its topics do not show is a warning.
+pub fn of_all(
+    topics: impl IntoIterator<Item = (usize, Level)>,
+    venues: impl IntoIterator<Item = Level>,
+    down: bool,
+) -> Level {
+    if down {
+        return Level::Critical;
+    }
+    let worst = venues.into_iter().max().unwrap_or_default();
+    of_parts(topics).max(worst.min(Level::Warning))
+}
+
 /// Percent of the whole that must be unhealthy; anything that is not healthy is a warning at least.
 const SHARES: [usize; 4] = [0, 5, 20, 50];
 

@@ -21,12 +21,12 @@ const ROUND: Duration = Duration::from_millis(500);
 type Said = Option<(Option<Findings>, u64)>;
 type Answer = Pin<Box<dyn Future<Output = (String, Said)> + Send>>;
 
-/// What has been asked and is not answered, and how each venue did when it last answered.
+/// What has been asked and is not answered, and how each venue and its topics did when it last answered.
 #[derive(Default)]
 pub(super) struct Asking {
     out: FuturesUnordered<Answer>,
     since: BTreeMap<String, Instant>,
-    last: BTreeMap<String, Level>,
+    last: BTreeMap<String, (Level, Vec<(usize, Level)>)>,
 }
 
 impl Asking {
@@ -51,22 +51,25 @@ impl Asking {
         let mut looks = Vec::new();
         while let Ok(Some((venue, said))) = timeout_at(now + ROUND, self.out.next()).await {
             self.since.remove(&venue);
-            let Some((findings, restarts)) = said else { continue };
+            let Some((mut findings, restarts)) = said else { continue };
+            let topics = findings.as_mut().map(|found| std::mem::take(&mut found.topics)).unwrap_or_default();
             let look = Look {
                 venue: venue.clone(),
                 halted: findings.is_none(),
                 findings,
                 restarts,
+                topics,
                 ..Look::default()
             };
-            self.last.insert(venue, level_of(&look));
+            self.last.insert(venue, (level_of(&look), look.topics.clone()));
             looks.push(look);
         }
         for (venue, since) in &self.since {
             // For a while it is as it was.
             let mute = since.elapsed() >= ANSWER_WITHIN;
-            let kept = (!mute).then(|| self.last.get(venue).copied().unwrap_or_default());
-            looks.push(Look { venue: venue.clone(), mute, kept, ..Look::default() });
+            let (level, topics) = self.last.get(venue).cloned().unwrap_or_default();
+            let kept = (!mute).then_some(level);
+            looks.push(Look { venue: venue.clone(), mute, kept, topics, ..Look::default() });
         }
         looks.sort_by(|a, b| a.venue.cmp(&b.venue));
         looks

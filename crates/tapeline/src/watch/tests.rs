@@ -186,6 +186,39 @@ fn a_machine_without_a_network_explains_all_venues() {
 }
 
 #[test]
+fn a_venue_weighs_in_the_history_as_much_as_is_read_of_it() {
+    let of = |venue: &str, level, topics: &[(usize, Level)]| Look {
+        venue: venue.into(),
+        findings: Some(Findings { level, wanted: true, ..Findings::default() }),
+        topics: topics.to_vec(),
+        ..Look::default()
+    };
+    let well = of("one", Level::Healthy, &[(60, Level::Healthy), (39, Level::Healthy)]);
+    let level = |other: Look| {
+        let watch = Watch::default();
+        watch.look(
+            at(0),
+            &[Look { findings: well.findings.clone(), ..of("one", Level::Healthy, &well.topics) }, other],
+        );
+        let history = watch.desk().past.read();
+        history.minutes[0].system
+    };
+    assert_eq!(level(of("two", Level::Critical, &[(1, Level::Critical)])), Level::Warning);
+    assert_eq!(level(of("two", Level::Critical, &[(99, Level::Critical)])), Level::Critical);
+    assert_eq!(level(of("two", Level::Critical, &[(11, Level::Unhealthy)])), Level::Degraded);
+    assert_eq!(level(of("two", Level::Warning, &[])), Level::Warning, "what no topic shows");
+    let halted = Look { venue: "two".into(), halted: true, ..Look::default() };
+    assert_eq!(level(halted), Level::Critical, "a feed is down");
+    // One that has not answered yet weighs what it weighed before.
+    let late = Look {
+        kept: Some(Level::Critical),
+        findings: None,
+        ..of("two", Level::Critical, &[(99, Level::Critical)])
+    };
+    assert_eq!(level(late), Level::Critical);
+}
+
+#[test]
 fn a_day_is_kept_and_what_comes_at_a_steady_pace_is_named() {
     let watch = Watch::default();
     for second in (0..90_000).step_by(10) {

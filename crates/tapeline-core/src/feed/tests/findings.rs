@@ -26,6 +26,7 @@ fn nothing_is_wrong_with_a_feed_that_serves() {
     assert_eq!(found(&mut bench), []);
     let findings = bench.feed.findings(bench.now);
     assert!(findings.wanted && !findings.local);
+    assert_eq!(findings.topics, [(1, Level::Healthy)], "one reads it");
 }
 
 #[test]

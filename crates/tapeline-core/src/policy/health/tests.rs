@@ -73,6 +73,16 @@ fn the_whole_is_judged_by_the_share_that_is_unhealthy() {
 }
 
 #[test]
+fn everything_is_as_well_as_what_is_read_unless_a_venue_is_down() {
+    let (read, bad) = ([(99, Healthy), (1, Critical)], [Healthy, Critical]);
+    assert_eq!(of_all(read, bad, false), Warning);
+    assert_eq!(of_all(read, bad, true), Critical);
+    assert_eq!(of_all([(1, Healthy)], bad, false), Warning, "what no topic shows");
+    assert_eq!(of_all([(1, Critical)], [Healthy], false), Critical);
+    assert_eq!(of_all([], [], false), Healthy);
+}
+
+#[test]
 fn undecodable_frames_are_judged_by_their_share() {
     for (undecodable, frames, expected) in [
         (0, 10_000, Healthy),
