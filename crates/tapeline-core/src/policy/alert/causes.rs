@@ -70,7 +70,7 @@ macro_rules! causes {
 
 causes! {
     LocalNetwork "local_network" Connection All false
-    "This machine has no network: no route, no resolver, or every venue failed at the same moment."
+    "This machine has no network: every line of every venue failed on this side, for want of a route, a resolver or descriptors."
     "Check the machine's link, route and DNS; `tapeline doctor` tells which step fails. All venues come back by themselves."
     VenueDown "venue_down" Connection Venue false
     "Neither a line nor REST brings this venue's data, or an operator lets neither; the last known values are served with their age."
