@@ -237,7 +237,7 @@ pub struct Update {
     pub kind: Kind,
     /// Where it came from.
     pub source: Source,
-    /// It fills a gap that had been declared.
+    /// It fills a gap that had been declared, or is a candle that has closed before the one that is shown.
     pub late: bool,
     /// How many updates this one stands for, if more than itself.
     pub merged: u32,

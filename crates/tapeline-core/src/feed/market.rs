@@ -299,6 +299,9 @@ impl Feed {
         data: Option<Data>,
     ) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
+        if from.is_line() && data.as_ref().is_some_and(|data| entry.is_closed_late(data)) {
+            return self.close_late(now, from, topic, time, data);
+        }
         let Seen { counts, ledger, .. } = Seen::of(&mut entry.seen);
         if entry.sequencing != Sequencing::Contiguous || !self.decoded.take_late(topic, id) {
             ledger.duplicate(now, 1);
@@ -455,7 +458,7 @@ impl Origin {
     }
 
     #[inline]
-    fn line_of(self, lines: &mut [Line]) -> Option<&mut Line> {
+    pub(super) fn line_of(self, lines: &mut [Line]) -> Option<&mut Line> {
         lines.get_mut(self.slot? as usize)
     }
 }

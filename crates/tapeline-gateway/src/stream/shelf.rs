@@ -203,7 +203,8 @@ impl Shelf {
             Kind::Status => {
                 (self.status, self.told) = (Some(Shared::clone(update)), Some(update.offset));
             }
-            Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() => {
+            // A candle that is told late is older than what is shown.
+            Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() && !update.late => {
                 self.latest = Some(Shared::clone(update));
             }
             _ => {}
@@ -385,6 +386,23 @@ mod tests {
         }
         slow.next_batch(&mut got).await;
         got
+    }
+
+    #[test]
+    fn who_comes_after_a_late_candle_is_shown_the_newer_one_at_its_place() {
+        let topic = Topic::parse("binance:candle:BTCUSDT@interval=1m").unwrap();
+        let mut shelf = Shelf::new(topic.clone(), Step::Calm);
+        for (kind, offset, late) in
+            [(Kind::Snapshot, 0, false), (Kind::Delta, 1, false), (Kind::Event, 2, true)]
+        {
+            let at = Position { epoch: Epoch::new(7), offset };
+            let mut update = Update::new(topic.clone(), at, kind, Unix::default(), Data::Empty {});
+            update.late = late;
+            shelf.take(Instant::now(), &Shared::new(update));
+        }
+        let (shown, offset, _) = shelf.state().unwrap();
+        assert_eq!(offset, 2);
+        assert!(!String::from_utf8_lossy(&shown.unwrap()).contains("late"));
     }
 
     #[tokio::test]

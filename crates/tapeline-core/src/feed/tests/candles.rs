@@ -1,10 +1,11 @@
 //! Candles that close while nothing is streamed: they are asked for from the last one that is known to be closed.
 
+use super::pair::pair;
 use super::poll::{back, turn};
 use super::toy::{Bench, SECOND, candle, live, market};
 use crate::data::update::Epoch;
 use crate::feed::{FetchId, Input};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Overflow};
 use crate::venue::{Decoded, Fetch, TopicId};
 
 /// Answers with the candles of these seconds, of which the last is open.
@@ -92,4 +93,55 @@ fn a_line_that_comes_too_late_for_a_candle_begins_a_new_epoch_once() {
     bench.hear(line, "c R 13 open");
     assert_eq!(market(&mut outbox), ["event 2 12 closed", "delta 3 13 open"], "none was missed");
     assert_eq!(epoch(&mut bench), before);
+}
+
+#[test]
+fn a_candle_whose_end_only_the_slower_of_two_lines_tells_is_told_late() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:candle:A");
+    for line in [a, b] {
+        bench.hear(line, "c A 1 open");
+    }
+    // The first line has lost the end of it.
+    bench.hear(a, "c A 2 open");
+    bench.hear(b, "c A 1 closed");
+    let told = market(&mut outbox);
+    assert_eq!(told, ["snapshot 0 1 open", "delta 1 2 open", "event 2 1 closed late"]);
+    let (late, mut second) = Bench::reader(2, Overflow::Gap);
+    bench.subscribe("toy:candle:A", &late);
+    assert_eq!(market(&mut second), ["snapshot 2 2 open"], "what is shown does not go back");
+
+    bench.hear(b, "c A 2 open");
+    bench.hear(b, "c A 1 closed");
+    bench.hear(a, "c A 1 closed");
+    assert!(market(&mut outbox).is_empty(), "copies");
+    bench.hear(a, "c A 2 closed");
+    bench.hear(a, "c A 3 open");
+    bench.hear(b, "c A 2 closed");
+    bench.hear(a, "c A 4 open");
+    bench.hear(b, "c A 3 open");
+    bench.hear(b, "c A 3 closed");
+    let told = market(&mut outbox);
+    assert_eq!(told, ["event 3 2 closed", "delta 4 3 open", "delta 5 4 open", "event 6 3 closed late"]);
+    let counts = bench.feed.status(bench.now).topics[0].counts;
+    assert_eq!((counts.received, counts.duplicates), (13, 6));
+}
+
+#[test]
+fn candles_that_closed_before_the_first_that_was_told_are_not() {
+    let (mut bench, [a, b], _who, mut outbox) = pair("toy:candle:A");
+    bench.hear(a, "c A 9 open");
+    bench.hear(b, "c A 6 closed");
+    bench.hear(b, "c A 7 open");
+    assert_eq!(market(&mut outbox), ["snapshot 0 9 open"]);
+
+    // Nor are those of before a cut, told after it.
+    bench.hear(a, "c A 9 closed");
+    bench.hear(a, "c A 11 open");
+    market(&mut outbox);
+    bench.cut(a);
+    bench.cut(b);
+    let line = back(&mut bench);
+    bench.hear(line, "c A 10 closed");
+    bench.hear(line, "c A 12 open");
+    assert_eq!(market(&mut outbox), ["snapshot 0 12 open"]);
 }
