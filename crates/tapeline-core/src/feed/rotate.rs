@@ -268,7 +268,12 @@ impl Feed {
             if let (true, Phase::Live(live)) = (keys, &mut self.lines[old].phase) {
                 (live.replace_at, live.spurned.until) = (None, Mono::NEVER);
             }
+            if self.lines[heir].is_live() {
+                // The line may be in doubt, or not be subscribed yet to what came meanwhile.
+                self.interrupt(now, heir);
+            }
             self.retire(now, heir, cause);
+            self.tell_topics(now, old);
         }
     }
 

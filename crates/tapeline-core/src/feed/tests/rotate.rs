@@ -251,3 +251,30 @@ fn a_follower_whose_connection_is_replaced_meanwhile_stands_beside_the_old_line_
     play(&mut bench, 20, &[old, other]);
     assert_eq!(closed(&mut bench), [old]);
 }
+
+#[test]
+fn what_only_a_follower_brought_is_in_doubt_when_that_is_given_up() {
+    let (mut bench, old, who, mut outbox) = told_to_rotate();
+    let heir = follow(&mut bench, 1);
+    for topic in ["toy:quote:B", "toy:trade:C"] {
+        bench.subscribe(topic, &who);
+    }
+    bench.hear(heir, "ok 2");
+    bench.hear(heir, "q B 5 10");
+    bench.hear(heir, "t A 2 1");
+    events(&mut outbox);
+    let epochs = |bench: &mut Bench| {
+        let topics = bench.feed.status(bench.now).topics;
+        [0, 1].map(|topic: usize| topics[topic].position.epoch)
+    };
+    let before = epochs(&mut bench);
+    bench.hear(heir, "full 3");
+    assert_eq!(closed(&mut bench), [heir]);
+    // The line that goes on was subscribed later: nobody knows what came between.
+    bench.hear(old, "ok 2");
+    bench.hear(old, "q B 9 11");
+    bench.hear(old, "t A 3 1");
+    let after = epochs(&mut bench);
+    assert!(before[0] == after[0] && before[1] != after[1], "what both had goes on");
+    assert_eq!(events(&mut outbox), ["snapshot 0 bid=11", "event 3 id=3"]);
+}
