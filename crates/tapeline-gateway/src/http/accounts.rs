@@ -229,7 +229,7 @@ pub(crate) async fn events(
     let next = records.last().map_or(after.unwrap_or(newest), |record| record.seq);
     let theirs = records.iter().map(|record| (record.wall_ns, event_item(record)));
     // What happened to the gateway itself has numbers of its own, and is told with the latest.
-    let own = face.journal.records().into_iter().filter(|_| after.is_none()).map(|record| {
+    let own = face.journal.records().into_iter().filter(|_| after.is_none() && limit > 0).map(|record| {
         let mut item = plain(&record);
         merge(&mut item, json!({"id": format!("gateway/{}", record.seq), "since": record.wall}));
         (record.wall, item)

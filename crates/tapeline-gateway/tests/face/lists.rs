@@ -214,8 +214,9 @@ async fn whoever_comes_from_another_run_is_told_so_and_gets_everything_of_this_o
 async fn whoever_asks_for_none_of_the_events_goes_on_behind_the_newest() {
     let bench = Bench::new().await;
     let _reader = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
-    soon(async { while bench.hub.newest_event() < 2 {} }).await;
+    bench.act("sweep", "").await;
     let events = async |query: &str| bench.get(&format!("/api/v1/events?{query}")).await.json();
+    soon(async { while events("after=0").await["newest"].as_u64() < Some(2) {} }).await;
     let none = events("limit=0").await;
     let next = none["next"].as_u64().unwrap();
     assert!(none["items"].as_array().is_some_and(Vec::is_empty) && next >= 2, "{none}");
