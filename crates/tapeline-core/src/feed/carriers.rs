@@ -121,7 +121,7 @@ impl Feed {
     }
 
     /// Whether a line stands, is not doubted, and has been subscribed to a stream.
-    fn is_fed_by(&self, slot: usize, stream: &StreamName) -> bool {
+    pub(super) fn is_fed_by(&self, slot: usize, stream: &StreamName) -> bool {
         let line = &self.lines[slot];
         line.is_live() && !line.is_doubted() && line.wishes.is_confirmed(stream)
     }
@@ -154,7 +154,7 @@ impl Feed {
     }
 
     /// Whether a topic that two lines are to carry has only one that stands: then its next fault will be felt.
-    pub(super) fn has_lost_its_second(&self, entry: &Entry) -> bool {
+    pub(super) fn has_lost_its_second(&self, id: TopicId, entry: &Entry) -> bool {
         let stands = |slot: usize| self.lines[slot].is_live() && !self.lines[slot].is_doubted();
         let side = |slot: usize| u32::from(self.lines[slot].side);
         let (mut wanted, mut standing) = (0_u32, 0_u32);
@@ -162,7 +162,7 @@ impl Feed {
             wanted |= 1 << side(slot);
             standing |= u32::from(stands(slot)) << side(slot);
         }
-        standing != 0 && standing != wanted
+        standing != 0 && (standing != wanted || self.refusals.holds(id))
     }
 
     /// A copy of the newest event of a topic has come on `slot`: how far it is behind the line that was first.

@@ -175,6 +175,7 @@ impl Feed {
         for id in rejected {
             self.place(now, id);
         }
+        self.ask_again(now, true);
         touched
     }
 

@@ -265,7 +265,7 @@ impl Feed {
     fn examine_topic(&mut self, now: Time, id: TopicId) {
         let Some(entry) = self.topics.get(id) else { return };
         let mute = entry.ailment.as_ref().is_some_and(|ailment| ailment.mute);
-        let single = self.has_lost_its_second(entry);
+        let single = self.has_lost_its_second(id, entry);
         let hurt =
             mute || single || matches!(state_of(entry), Some(BookState::Stale | BookState::Unverified));
         let sample = self.topic_sample(now, id, entry);
@@ -411,7 +411,7 @@ impl Feed {
             "nothing comes, though it always should"
         } else if sample.gaps > 0 {
             "events are missing"
-        } else if self.has_lost_its_second(entry) {
+        } else if self.has_lost_its_second(id, entry) {
             "one of two lines is down"
         } else if shown > Level::Healthy {
             "recovering"

@@ -448,6 +448,7 @@ impl Feed {
             }
             self.watch_book(id);
             self.trust(now, slot, id);
+            self.refusals.accepted(id);
             self.may_have_missed(now, id);
         }
         self.speak(now, slot);
@@ -467,7 +468,7 @@ impl Feed {
         match line.wishes.refused(&mut line.names, request) {
             // No room on this line: the topic goes to another one.
             Refused::Stream(_, id) if full => self.no_room(now, slot, id),
-            Refused::Stream(_, id) => self.reject(now, id, reason),
+            Refused::Stream(_, id) => self.refused_on(now, slot, id, reason),
             Refused::Split => {}
             Refused::Nothing => self.counters.stray_refusals += 1,
         }

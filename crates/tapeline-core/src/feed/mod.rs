@@ -22,6 +22,7 @@
 //!   events that were missed, and whether any were
 //! - `service`: how each topic is served, for the figures of reliability
 //! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
+//! - `refusals`: streams that one side of two has to go without
 //! - `quarantine`: topics over which we panic, set aside for a while
 //! - `health`, `pace`: how well everything is served, and topics that fall mute alone
 //! - `pressure`: what is given up when memory runs short
@@ -65,6 +66,7 @@ mod polled;
 mod pressure;
 mod quarantine;
 mod readers;
+mod refusals;
 mod repair;
 mod rotate;
 mod service;
@@ -121,6 +123,7 @@ use self::poll::Fallback;
 use self::pressure::Squeeze;
 use self::quarantine::Quarantine;
 use self::readers::Readers;
+use self::refusals::Refusals;
 use self::repair::Repairs;
 use self::service::Unserved;
 use self::snapshots::Snapshots;
@@ -148,6 +151,7 @@ pub struct Feed {
     missed: Missed,
     /// Topics over which we panicked.
     quarantine: Quarantine,
+    refusals: Refusals,
     /// The topic of which something is being handled: if we panic, that is why.
     in_hand: Option<TopicId>,
     /// No request for missed events before.
@@ -256,6 +260,7 @@ impl Feed {
             repairs: Repairs::default(),
             missed: Missed::default(),
             quarantine: std::mem::take(&mut memory.quarantine),
+            refusals: Refusals::default(),
             in_hand: None,
             repair_at: Mono::default(),
             rest_endpoint: 0,
@@ -385,6 +390,7 @@ impl Feed {
         }
         self.expel_gone(now);
         self.end_quarantines(now);
+        self.ask_again(now, false);
         self.renew_keys(now);
         self.rotate(now);
         self.climb(now);
@@ -431,6 +437,7 @@ impl Feed {
             self.repair_deadline(),
             self.missed_deadline(),
             self.quarantine_deadline(),
+            self.refusals_deadline(),
             self.rotate_deadline(),
             self.renewal.deadline(),
             self.climb_deadline(),

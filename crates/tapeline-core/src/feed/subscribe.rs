@@ -349,6 +349,7 @@ impl Feed {
         self.holes.remove(&id);
         self.early.remove(&id);
         self.forget_cuts(id);
+        self.refusals.forget(id);
         self.repairs.forget(id);
         self.missed.forget(id);
         self.fetches.forget(id);

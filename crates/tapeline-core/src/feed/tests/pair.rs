@@ -3,7 +3,7 @@
 use super::toy::{Bench, SECOND, market, read};
 use crate::config::FeedConfig;
 use crate::data::update::Level;
-use crate::feed::{Action, Memory};
+use crate::feed::{Action, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::venue::LineId;
 
@@ -190,19 +190,107 @@ fn two_lines_that_disagree_are_found_out_and_the_first_is_kept() {
 }
 
 #[test]
-fn a_stream_that_one_line_may_not_have_the_other_leaves() {
+fn a_stream_that_no_line_has_when_it_is_refused_both_leave() {
     let mut bench = Bench::with(FeedConfig { lines: 2, ..FeedConfig::default() }, Memory::default());
     let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
     bench.subscribe("toy:trade:A", &who);
     let a = bench.open();
     let b = bench.dial();
-    bench.accept(a, 1);
-    bench.input(crate::feed::Input::Opened { line: b });
-    bench.hear(b, "no 1");
+    bench.input(Input::Opened { line: b });
+    bench.hear(a, "no 1");
     let status = bench.feed.status(bench.now);
     assert_eq!((status.topics[0].phase, status.topics[0].lines.len()), ("rejected", 0));
-    assert_eq!(status.lines[0].wanted, 0);
+    assert_eq!(status.lines[1].wanted, 0);
     assert!(read(&mut outbox).iter().any(|line| line.contains("rejected")));
+}
+
+/// Two lines with two topics, of which B is cut and is refused the first one when it is back; the new line.
+fn refused_on_b() -> (Bench, LineId, LineId, Subscriber, Outbox) {
+    let (mut bench, [a, b], who, mut outbox) = pair("toy:trade:A");
+    bench.subscribe("toy:trade:B", &who);
+    for line in [a, b] {
+        bench.hear(line, "ok 2");
+        bench.hear(line, "t A 1 1");
+    }
+    bench.cut(b);
+    bench.todo.clear();
+    bench.pass(2 * SECOND);
+    let again = bench.open();
+    bench.todo.clear();
+    // Of what is refused together each is asked for alone, the first one first.
+    bench.hear(again, "no 3");
+    bench.hear(again, "no 4");
+    bench.hear(again, "ok 5");
+    bench.todo.clear();
+    market(&mut outbox);
+    (bench, a, again, who, outbox)
+}
+
+/// Lets time pass while A brings trades; what is asked for meanwhile.
+fn asked(bench: &mut Bench, a: LineId, seconds: u64, id: &mut u64) -> Vec<String> {
+    let mut asked = Vec::new();
+    for _ in 0..seconds {
+        *id += 1;
+        bench.hear(a, &format!("t A {id} 1"));
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { line, payload } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Send { text, .. } => asked.push(text),
+                _ => {}
+            }
+        }
+    }
+    asked
+}
+
+#[test]
+fn a_stream_that_is_refused_on_one_line_stays_on_the_other_that_brings_it() {
+    let (mut bench, a, b, _who, mut outbox) = refused_on_b();
+    let mut id = 1;
+    assert_eq!(asked(&mut bench, a, 40, &mut id), [""; 0]);
+    assert_eq!(market(&mut outbox).len(), 40);
+    let status = bench.feed.status(bench.now);
+    assert_eq!((&*status.topics[0].lines, status.topics[0].level), (&[a.slot][..], Level::Warning));
+    assert_eq!((status.topics[1].lines.len(), status.topics[1].phase), (2, "live"));
+    // After a minute it is asked for again, and after two if it is refused again.
+    assert_eq!(asked(&mut bench, a, 25, &mut id), ["+t A -"]);
+    bench.hear(b, "no 6");
+    assert_eq!(asked(&mut bench, a, 110, &mut id), [""; 0]);
+    assert_eq!(asked(&mut bench, a, 15, &mut id), ["+t A -"]);
+    bench.hear(b, "ok 7");
+    assert_eq!(bench.feed.status(bench.now).topics[0].lines.len(), 2);
+    asked(&mut bench, a, 60, &mut id);
+    assert_eq!(level(&mut bench), Level::Healthy);
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.gaps, 0);
+}
+
+#[test]
+fn what_one_side_was_refused_is_rejected_once_the_other_side_is_refused_it_too() {
+    let (mut bench, a, _b, _who, _outbox) = refused_on_b();
+    bench.cut(a);
+    bench.todo.clear();
+    bench.pass(2 * SECOND);
+    let again = bench.open();
+    bench.todo.clear();
+    bench.hear(again, "no 3");
+    bench.hear(again, "no 4");
+    assert_eq!(bench.feed.status(bench.now).topics[0].phase, "rejected");
+    assert!(!bench.feed.is_refused_on_one_side(), "nothing is asked again before an operator speaks");
+}
+
+#[test]
+fn an_operator_has_what_one_side_was_refused_asked_for_again_at_once() {
+    let (mut bench, _a, _b, who, _outbox) = refused_on_b();
+    bench.feed.command(bench.now, crate::feed::Command::Reset);
+    bench.pass(2 * SECOND);
+    assert!(bench.todo.iter().any(|action| matches!(action, Action::Send { text, .. } if text == "+t A -")));
+    // What nobody reads any more is forgotten.
+    let (mut bench, _a, _b, other, _outbox) = refused_on_b();
+    bench.feed.leave(bench.now, other.id());
+    bench.feed.command(bench.now, crate::feed::Command::Sweep);
+    assert!(!bench.feed.is_refused_on_one_side());
+    drop(who);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! A stream that the venue refuses on one line while another one brings it: that side goes without it, and asks again
+//! later. What the venue sends on one line it does not deny.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::time::{Mono, Time};
+use crate::venue::TopicId;
+
+use super::Feed;
+
+/// After the first refusal it is asked again after this long, then after twice as long each time …
+const FIRST: Duration = Duration::from_secs(60);
+/// … but no longer than this.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// What one side was refused.
+#[derive(Debug, Default)]
+struct Refusal {
+    /// Refusals in a row.
+    times: u32,
+    /// When it is asked again; `None` once it has been.
+    due: Option<Mono>,
+}
+
+/// The topics that one side has to go without.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(BTreeMap<TopicId, Refusal>);
+
+impl Refusals {
+    /// Forgets a topic.
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.0.remove(&topic);
+    }
+
+    /// The venue has accepted the stream of a topic: if that was asked again, all is well.
+    pub(super) fn accepted(&mut self, topic: TopicId) {
+        if self.0.get(&topic).is_some_and(|refusal| refusal.due.is_none()) {
+            self.0.remove(&topic);
+        }
+    }
+
+    /// Whether one side goes without a topic.
+    pub(super) fn holds(&self, topic: TopicId) -> bool {
+        self.0.get(&topic).is_some_and(|refusal| refusal.due.is_some())
+    }
+
+    fn add(&mut self, now: Mono, topic: TopicId) {
+        let refusal = self.0.entry(topic).or_default();
+        let wait = FIRST.saturating_mul(1 << refusal.times.min(8)).min(LONGEST);
+        (refusal.times, refusal.due) = (refusal.times.saturating_add(1), Some(now + wait));
+    }
+
+    /// Those whose time has come, or all of them.
+    fn take_due(&mut self, now: Mono, all: bool) -> Vec<TopicId> {
+        let due = self.0.iter_mut().filter(|(_, refusal)| refusal.due.is_some_and(|at| all || at <= now));
+        due.map(|(id, refusal)| {
+            refusal.due = None;
+            *id
+        })
+        .collect()
+    }
+}
+
+impl Feed {
+    /// The venue has refused a stream on a line. If it brings it on the other side, only this side goes without it.
+    pub(super) fn refused_on(&mut self, now: Time, slot: usize, id: TopicId, reason: &str) {
+        let (Some(route), Some(entry)) = (self.route_of(id), self.topics.get(id)) else { return };
+        let side = self.lines[slot].side;
+        // A line and the one that is to follow it are one side: what the follower may not have is lost with the line.
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            entry.carriers.iter().partition(|carrier| self.lines[*carrier].side == side);
+        if !others.into_iter().any(|other| self.is_fed_by(other, &route.stream)) {
+            self.refusals.forget(id);
+            return self.reject(now, id, reason);
+        }
+        let cause = format!("refused by the venue on line {slot}, which goes without it: {reason}");
+        let phase = entry.service.phase;
+        self.events.record(now, entry.topic.as_str(), (phase, phase), &cause);
+        self.refusals.add(now.mono, id);
+        for carrier in own {
+            self.give_up(now, id, carrier);
+            self.uncarry(now, carrier, &route.stream);
+        }
+        self.tell_topic(now, id);
+    }
+
+    /// Asks again for what one side was refused, where it is time, or for all of it.
+    pub(super) fn ask_again(&mut self, now: Time, all: bool) {
+        for id in self.refusals.take_due(now.mono, all) {
+            self.place(now, id);
+        }
+    }
+
+    /// When something is asked for again.
+    pub(super) fn refusals_deadline(&self) -> Option<Mono> {
+        self.refusals.0.values().filter_map(|refusal| refusal.due).min().filter(|_| !self.stopping)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_refused_on_one_side(&self) -> bool {
+        !self.refusals.0.is_empty()
+    }
+}
