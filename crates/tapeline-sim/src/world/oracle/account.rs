@@ -56,6 +56,11 @@ impl Account {
         self.last.is_some_and(|last| id <= last)
     }
 
+    /// Whether something was told that has not been delivered.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.whole.iter().any(|id| !self.is_behind(*id))
+    }
+
     /// A message with an id was put into the feed, spoilt or `whole`.
     pub(crate) fn heard(&mut self, id: u64, whole: bool) {
         if whole && !self.spoilt.is_empty() {

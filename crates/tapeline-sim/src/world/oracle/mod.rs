@@ -260,7 +260,9 @@ impl Oracles {
             }
             Action::Fetch { request, why, topic, .. } => {
                 let url = &request.url;
-                if matches!(why, Fetch::Poll { .. }) {
+                // What a line has told may be held back behind what only the newest events show.
+                let mut sights = self.sights.iter().filter_map(|sights| sights.get(topic));
+                if matches!(why, Fetch::Poll { .. }) && !sights.any(|sight| sight.account.holds_back()) {
                     watch.rungs.asked(now, topic.as_str());
                 }
                 watch.pace.fetched(now, *why, weight::of(url), weight::borne(url))
