@@ -18,6 +18,8 @@ use super::quarantine::Over;
 use super::snapshots::Urgency;
 use super::topics::{Entry, State};
 
+/// How long a request that goes alone is waited for before others go, too.
+const ALONE: Duration = Duration::from_secs(1);
 /// Refusals of our keys in a row after which only an operator can help.
 const KEY_TRIES: u32 = 4;
 /// What requests for books that nobody waits for leave of the REST budget: the tenth part, or as much as those
@@ -89,6 +91,11 @@ impl Feed {
         left: u32,
     ) -> Result<FetchId, NotNow> {
         let Some(entry) = self.topics.get(id) else { return Err(NotNow::Never) };
+        let alone =
+            self.fetches.out.values().map(|out| out.sent + ALONE).max().filter(|until| *until > now.mono);
+        if let Some(until) = alone.filter(|_| self.gate.careful) {
+            return Err(NotNow::Until(until));
+        }
         let before = self.in_hand.replace(id);
         let (venue, rest) = (&self.venue, &self.gate.rest);
         // Not every host has everything.
@@ -201,6 +208,7 @@ impl Feed {
             Ok(decoded) => {
                 self.gate.rest[out.endpoint].breaker.success();
                 self.fallback.answered(now.mono);
+                self.gate.careful = false;
                 for item in &decoded.items {
                     if let Item::Weight { used } = item {
                         self.gate.weight.observe(now.mono, *used);

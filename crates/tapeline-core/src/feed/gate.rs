@@ -51,6 +51,9 @@ pub(super) struct Gate {
     pub(super) dial_hold: Hold,
     /// No REST request before.
     pub(super) rest_hold: Hold,
+    /// REST has held us off, or will be asked for much at once: one request goes alone until REST has answered. Several
+    /// would all be refused, and all but the first of them would be too many.
+    pub(super) careful: bool,
     /// Which endpoint each side takes, and the rules of that choice.
     choosers: [Chooser; 2],
     pub(super) scores: score::Rules,
@@ -81,6 +84,7 @@ impl Gate {
             weight: WeightWindow::new(profile.rest_limit, config.limits.weight_percent),
             dial_hold: Hold::default(),
             rest_hold: Hold::default(),
+            careful: false,
             choosers: Default::default(),
             scores: score::Rules::default(),
         }
@@ -180,12 +184,13 @@ impl Gate {
     pub(super) fn hold_dials(&mut self, now: Mono, wait: Duration, why: Fault) {
         self.dial_hold.extend(now, now + wait, why);
         if matches!(why, Fault::RateLimited { banned: true, .. }) {
-            self.rest_hold.extend(now, now + wait, why);
+            self.hold_rest(now, wait, why);
         }
     }
 
     /// No REST request for `wait`.
     pub(super) fn hold_rest(&mut self, now: Mono, wait: Duration, why: Fault) {
+        self.careful = true;
         self.rest_hold.extend(now, now + wait, why);
     }
 

@@ -30,7 +30,7 @@ impl Entry {
     pub(super) fn start_over(&mut self, now: Mono) {
         let before = self.sequence.last().map(|last| Before { last, until: now + REMEMBERED });
         self.sequence = Sequence::default();
-        self.broken = true;
+        (self.broken, self.shown_missing) = (true, false);
         let seen = Seen::of(&mut self.seen);
         seen.before = before;
         seen.ledger.restart();

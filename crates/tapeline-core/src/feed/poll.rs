@@ -276,6 +276,7 @@ impl Feed {
         self.events.record(now, "venue", (from.name(), to.name()), reason.text());
         self.counters.rung_changes += 1;
         if self.fallback.polls_now() {
+            self.gate.careful |= from.streams();
             self.plan_polls(now);
         } else if !planted(Defect::PollOn) {
             self.fallback.polls.clear();
@@ -379,6 +380,7 @@ impl Feed {
         self.fallback.topics_changed();
         if self.fallback.is_silenced() && self.fallback.ladder.rung() == Rung::Cache {
             self.fallback.polls.clear();
+            self.let_polled_go(now);
         }
         self.climb(now);
         // The reason is another one, also where a line has no other phase.

@@ -2,6 +2,7 @@
 
 mod account;
 mod candles;
+mod careful;
 mod covered;
 mod doubt;
 mod fallback;
