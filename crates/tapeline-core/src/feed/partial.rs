@@ -180,6 +180,9 @@ impl Feed {
             let levels = levels.unwrap_or(LEVELS);
             let bids: Vec<Level> = book.bids().iter().take(levels).collect();
             let asks: Vec<Level> = book.asks().iter().take(levels).collect();
+            if let Some(entry) = self.topics.get_mut(top) {
+                entry.polled = false;
+            }
             self.show_top(now, top, Source::Live, (time, last, state), &bids, &asks);
         }
     }

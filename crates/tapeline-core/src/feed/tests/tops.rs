@@ -2,7 +2,7 @@
 
 use super::SECOND;
 use super::pair::pair;
-use super::poll::turn;
+use super::poll::{back, turn};
 use super::toy::{Bench, live, market};
 use crate::data::update::{Data, Kind, Level, Source};
 use crate::feed::{Action, DialError, Input, Stage};
@@ -88,6 +88,20 @@ fn a_top_is_polled_as_its_book_is() {
     assert_eq!(told, ["snapshot 0 unverified 1+1"], "it is shown, whatever the book does");
     half_a_minute_of_polls(&mut bench, Some((101, 91)));
     assert_eq!(market(&mut tops), ["delta 1 unverified 2+0"]);
+}
+
+#[test]
+fn a_top_that_is_cut_from_its_book_again_is_not_called_polled_when_the_line_goes() {
+    let (mut bench, _tops, _readers) = book_and_top_of_a_cut_line();
+    half_a_minute_of_polls(&mut bench, Some((100, 90)));
+    let line = back(&mut bench);
+    bench.hear(line, "d R 200 201 95 1");
+    for (id, _) in turn(&mut bench, false) {
+        bench.answer(id, 200);
+    }
+    bench.hear(line, "d R 202 202 95 2");
+    bench.cut(line);
+    assert_eq!(second(&mut bench).1, Source::Cache);
 }
 
 #[test]
