@@ -22,7 +22,7 @@ use super::topics::{Entry, Seen, State};
 const LEVELS: usize = 20;
 
 impl Feed {
-    /// The venue's own top of the book, whole each time: published as what changed.
+    /// The venue's own top of the book, whole each time: published as what changed. Whether it is what is shown now.
     pub(super) fn partial(
         &mut self,
         now: Time,
@@ -31,10 +31,11 @@ impl Feed {
         (time, last): (Option<Unix>, u64),
         bids: &[Level],
         asks: &[Level],
-    ) {
-        let Some(entry) = self.topics.get_mut(id) else { return };
+    ) -> bool {
+        let cut = self.is_cut(id);
+        let Some(entry) = self.topics.get_mut(id) else { return false };
         let source = from.source;
-        entry.polled = source == Source::Poll;
+        entry.polled = source == Source::Poll && !cut;
         Seen::of(&mut entry.seen).counts.received += 1;
         // What was held before a break is told again: it still holds.
         let old = entry.broken
@@ -46,7 +47,7 @@ impl Feed {
                 let seen = Seen::of(&mut entry.seen);
                 seen.counts.duplicates += 1;
                 seen.ledger.duplicate(now, 1);
-                return;
+                return !cut;
             }
             Verdict::Reset => {
                 let cause = "the venue has started its ids over";
@@ -57,14 +58,15 @@ impl Feed {
             Verdict::Next | Verdict::Ahead => {}
         }
         entry.enter(now, source);
-        if self.is_cut(id) {
+        if cut {
             // The verified book says it better.
             if let Some(entry) = self.topics.get_mut(id) {
                 Seen::of(&mut entry.seen).last_at = Some(now);
             }
-            return;
+            return false;
         }
         self.show_top(now, id, source, (time, last, BookState::Unverified), bids, asks);
+        true
     }
 
     /// Shows the top of a book, whole, as what changed.

@@ -58,8 +58,8 @@ impl Feed {
                     if book {
                         self.polled_book(now, id, time, last, bids, asks);
                     } else if self.is_likely_top(now, id, last, bids, asks) {
-                        self.partial(now, id, Origin::reply(Source::Poll), (time, last), bids, asks);
-                        taken = true;
+                        let from = Origin::reply(Source::Poll);
+                        taken |= self.partial(now, id, from, (time, last), bids, asks);
                     }
                 }
                 _ => {}

@@ -99,7 +99,21 @@ fn a_top_that_is_cut_from_its_book_again_is_not_called_polled_when_the_line_goes
     for (id, _) in turn(&mut bench, false) {
         bench.answer(id, 200);
     }
-    bench.hear(line, "d R 202 202 95 2");
+    // It is polled on until the line has held for a while: what REST tells meanwhile is not what is shown.
+    let mut polls = 0;
+    for id in 202..208 {
+        bench.hear(line, &format!("d R {id} {id} 95 {id}"));
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            if let Action::Fetch { id: fetch, topic, why: Fetch::Poll { .. }, .. } = action
+                && topic.as_str().contains("depth")
+            {
+                polls += 1;
+                bench.answer_as(TopicId(1), fetch, id, (90, 110));
+            }
+        }
+    }
+    assert!(polls > 0);
     bench.cut(line);
     assert_eq!(second(&mut bench).1, Source::Cache);
 }

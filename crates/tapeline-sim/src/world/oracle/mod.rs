@@ -29,6 +29,7 @@ pub(crate) use self::tally::Tally;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Level, Position, Source};
 use tapeline_core::feed::{Action, Subscribed};
@@ -439,6 +440,12 @@ impl Oracles {
 
     /// The feed crashed: what it knew of its lines is gone.
     pub(crate) fn crashed(&mut self, now: u64, host: usize, watcher: usize) {
+        // Of candles it begins with those that are closed, whatever was told of the one that is open.
+        let venue = self.sights[watcher].keys().next().map(|topic| topic.venue().to_owned());
+        let told = self.sights.iter_mut().flatten().filter(|(topic, _)| {
+            topic.channel() == Channel::Candle && Some(topic.venue()) == venue.as_deref()
+        });
+        told.for_each(|(_, sight)| sight.streamed = Streamed::default());
         // So is what it knew of the paces of topics.
         self.sights[watcher].values_mut().for_each(|sight| sight.flow = Flow::default());
         let watch = &mut self.watches[host];
