@@ -182,10 +182,11 @@ impl Feed {
             let levels = levels.unwrap_or(LEVELS);
             let bids: Vec<Level> = book.bids().iter().take(levels).collect();
             let asks: Vec<Level> = book.asks().iter().take(levels).collect();
-            if let Some(entry) = self.topics.get_mut(top) {
-                entry.polled = false;
-            }
             self.show_top(now, top, Source::Live, (time, last, state), &bids, &asks);
+            let entry = self.topics.get_mut(top);
+            if entry.is_some_and(|entry| std::mem::take(&mut entry.polled)) {
+                self.tell_topic(now, top);
+            }
         }
     }
 
@@ -199,7 +200,7 @@ impl Feed {
         held.state = BookState::Stale;
         let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
         entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
-        self.note_service(now, id);
+        self.tell_topic(now, id);
     }
 }
 

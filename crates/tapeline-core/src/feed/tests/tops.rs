@@ -114,6 +114,7 @@ fn a_top_that_is_cut_from_its_book_again_is_not_called_polled_when_the_line_goes
         }
     }
     assert!(polls > 0);
+    assert_eq!(second(&mut bench).1, Source::Live, "as it is shown");
     bench.cut(line);
     assert_eq!(second(&mut bench).1, Source::Cache);
 }
