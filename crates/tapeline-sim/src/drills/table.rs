@@ -273,7 +273,7 @@ drills! {
         [BeUnfelt, Declare(0), Dial(0)],
         "One of two lines is half a second late.";
     "endpoint-down" ["FU40"] ONE, 240, [(0, Way(Own::OneRefused, 90))],
-        [BeFelt, Recover(15.0), Declare(0)],
+        [BeFelt, Recover(20.0), Declare(0)],
         "One of two endpoints refuses connections for 90 s.";
     "endpoint-down-ab" ["FU40"] TWO, 300, [
         (0, Venue("for 90s refuse code=0 host=stream.binance.com:9443")), (0, Towards(Side::A, "reset")),
