@@ -23,11 +23,9 @@ pub struct Rules {
     pub holds: [Duration; 4],
     /// How long it must be clear before it is resolved; and how long it explains others after that.
     pub clear: Duration,
-    /// How long what began while another alert explained it is not told after that: longer than gaps speak, which
-    /// only tell of what was.
+    /// How long what began while another alert explained it is not told after that: longer than gaps speak.
     pub heal: Duration,
-    /// What fires within this after a message about the same venue waits for the next one, unless it is the first
-    /// that is critical.
+    /// What fires within this after a message about its venue waits for the next, unless it is the first critical one.
     pub gather: Duration,
     /// What still fires is told again after this if some of it is critical …
     pub repeat_critical: Duration,
@@ -204,9 +202,7 @@ impl Alerts {
 
     /// Clears everything about a part that is gone.
     pub fn forget(&mut self, now: Time, subject: Subject<'_>) {
-        for row in TABLE {
-            self.clear(now, row.rule, subject);
-        }
+        TABLE.iter().for_each(|row| self.clear(now, row.rule, subject));
     }
 
     /// Does what time does; what is to be told, in order.
@@ -302,6 +298,9 @@ impl Alerts {
             }
             self.count += 1;
             let group = self.groups.entry(subject.venue.into()).or_default();
+            // What begins while all is explained is so, although nobody may look before that is over.
+            let all = self.mute_until.filter(|until| *until == Mono::NEVER && !subject.venue.is_empty());
+            group.mute_until = group.mute_until.max(all);
             group.parts.entry(subject.part.into()).or_default().push(Item::new(now, rule));
         }
         let items = self.groups.get_mut(subject.venue)?.parts.get_mut(subject.part)?;

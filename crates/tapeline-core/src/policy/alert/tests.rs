@@ -422,6 +422,16 @@ fn played(steps: &Steps, eager: bool) -> Desk {
     desk
 }
 
+#[test]
+fn what_begins_while_all_is_explained_is_so_although_nobody_looks_before_that_is_over() {
+    let steps = vec![(2, 2, 0, true, 125), (0, 0, 0, false, 175), (2, 2, 0, false, 150), (4, 0, 0, true, 0)];
+    for eager in [false, true] {
+        let desk = played(&steps, eager);
+        let gaps = desk.told.iter().find(|told| told.2 == "gaps").map(|told| told.0);
+        assert_eq!(gaps, Some(420.0), "{eager}: {:?}", desk.told);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
