@@ -142,7 +142,8 @@ impl Feed {
             let Some(id) = next.map(|(id, _)| *id) else { return };
             self.missed.due.insert(id, later);
             let Some(entry) = self.topics.get(id) else { continue };
-            if !entry.is_wanted() || !self.is_carried(id, entry) {
+            // What fills a hole is there whether or not a line is.
+            if !entry.is_wanted() || !has_hole(entry) && !self.is_carried(id, entry) {
                 // When that changes it is looked at again.
                 self.missed.due.remove(&id);
                 continue;

@@ -256,6 +256,20 @@ fn what_cannot_be_asked_for_by_its_ids_is_looked_for_among_the_newest() {
 }
 
 #[test]
+fn the_newest_are_asked_for_although_the_line_that_showed_the_hole_has_gone() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.hear(line, "t N 5 1");
+    bench.cut(line);
+    market(&mut outbox);
+    bench.todo.clear();
+    bench.pass(SECOND / 2);
+    let fetch = news(&mut bench);
+    bench.give(fetch, 1..=6);
+    assert_eq!(market(&mut outbox), ["event 4 id=4 repair", "event 5 id=5", "event 6 id=6 repair"]);
+}
+
+#[test]
 fn what_is_not_among_the_newest_either_is_declared_at_once() {
     let (mut bench, line, _who, mut outbox) = newest_only();
     bench.hear(line, "t N 7 1");
