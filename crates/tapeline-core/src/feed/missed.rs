@@ -129,8 +129,7 @@ impl Feed {
 
     /// Sends what is due.
     pub(super) fn missed_due(&mut self, now: Time) {
-        let is_due = |missed: &Missed| missed.due.values().any(|at| *at <= now.mono);
-        if self.missed.not_before > now.mono || !is_due(&self.missed) {
+        if !self.missed.due.values().any(|at| *at <= now.mono) {
             return;
         }
         let topics = &self.topics;
@@ -138,8 +137,13 @@ impl Feed {
         self.missed.due.retain(|id, _| topics.get(*id).is_some_and(open));
         let later = now.mono + self.config.timing.poll_every;
         while self.fetches.count(is_poll) < IN_FLIGHT {
-            let next = self.missed.due.iter().filter(|(_, at)| **at <= now.mono).min_by_key(|(_, at)| **at);
-            let Some(id) = next.map(|(id, _)| *id) else { return };
+            // What readers wait for comes first, and what keeps the others back does not concern it.
+            let waits = |id: TopicId| self.topics.get(id).is_some_and(has_hole);
+            let all = self.missed.due.iter().map(|(id, at)| (!waits(*id), *at, *id));
+            let may = |(quiet, at, _): &(bool, Mono, TopicId)| {
+                *at <= now.mono && !(*quiet && self.missed.not_before > now.mono)
+            };
+            let Some((quiet, _, id)) = all.filter(may).min() else { return };
             self.missed.due.insert(id, later);
             let Some(entry) = self.topics.get(id) else { continue };
             // What fills a hole is there whether or not a line is.
@@ -162,6 +166,7 @@ impl Feed {
                     self.expect_word(id, fetch);
                 }
                 Err(NotNow::Never) => drop(self.missed.due.remove(&id)),
+                Err(NotNow::Until(until)) if !quiet => drop(self.missed.due.insert(id, until.min(later))),
                 Err(NotNow::Until(until)) => {
                     self.missed.due.insert(id, now.mono);
                     // Looked at again soon: it may be lifted by hand.
@@ -175,8 +180,10 @@ impl Feed {
     /// When the next one is due.
     pub(super) fn missed_deadline(&self) -> Option<Mono> {
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
-        let at = self.missed.due.values().min().filter(|_| !full && !self.stopping)?;
-        Some((*at).max(self.missed.not_before))
+        let waits = |id: TopicId| self.topics.get(id).is_some_and(has_hole);
+        let held_off = |id| if waits(id) { Mono::default() } else { self.missed.not_before };
+        let all = self.missed.due.iter().map(|(id, at)| (*at).max(held_off(*id)));
+        all.min().filter(|_| !full && !self.stopping)
     }
 
     /// News of a topic has come, in answer to a request of its own.

@@ -2,7 +2,7 @@
 //! hour away.
 
 use super::toy::{Bench, SECOND, live, market, read};
-use crate::config::FeedConfig;
+use crate::config::{FeedConfig, Limits};
 use crate::data::update::Level;
 use crate::feed::{Action, FetchId, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
@@ -267,6 +267,39 @@ fn the_newest_are_asked_for_although_the_line_that_showed_the_hole_has_gone() {
     let fetch = news(&mut bench);
     bench.give(fetch, 1..=6);
     assert_eq!(market(&mut outbox), ["event 4 id=4 repair", "event 5 id=5", "event 6 id=6 repair"]);
+}
+
+#[test]
+fn what_may_not_even_have_been_missed_keeps_no_hole_from_being_filled() {
+    let limits = Limits { weight_percent: 20, ..Limits::default() };
+    let mut bench = Bench::with(FeedConfig { limits, ..FeedConfig::default() }, Memory::default());
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    ["R", "N"].iter().for_each(|symbol| drop(bench.subscribe(&format!("toy:trade:{symbol}"), &who)));
+    let line = bench.open();
+    bench.accept(line, 1);
+    bench.hear(line, "t R 1 1");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.cut(line);
+    dials(&mut bench, 1);
+    let line = bench.open();
+    bench.accept(line, 2);
+    // A book takes half of the budget: what is left is not enough to ask in vain.
+    bench.subscribe("toy:book:B", &who);
+    bench.accept(line, 3);
+    bench.hear(line, "d B 10 10 95 1");
+    for _ in 0..30 {
+        bench.pass(SECOND / 10);
+    }
+    let asked = |bench: &mut Bench| {
+        let fetches = std::mem::take(&mut bench.todo).into_iter();
+        fetches
+            .filter_map(|action| if let Action::Fetch { why, .. } = action { Some(why) } else { None })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&mut bench), [Fetch::Snapshot]);
+    bench.hear(line, "t N 7 1");
+    bench.pass(SECOND / 100);
+    assert_eq!(asked(&mut bench), [Fetch::Poll { after: Some(3) }]);
 }
 
 #[test]
