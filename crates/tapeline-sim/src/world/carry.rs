@@ -135,7 +135,8 @@ impl World {
             Ok(socket) => {
                 link.open = true;
                 self.trace.tell(now, format!("host {host} line {line} open as socket {}", socket.number()));
-                self.oracles.opened(now, host, line);
+                let beside = self.hosts[host].beside(line).is_some();
+                self.oracles.opened(now, host, line, beside);
                 self.hosts[host].with(|feed| feed.handle(time, Input::Opened { line }));
                 self.arm(host, number);
             }
@@ -144,7 +145,7 @@ impl World {
                 place.tidy(number);
                 self.trace
                     .tell(now, format!("host {host} line {line} failed: {:?} {}", why.fault, why.detail));
-                let beside = self.hosts[host].has_beside(line);
+                let beside = self.hosts[host].beside(line).is_some();
                 self.oracles.ended(now, host, line, why.fault, beside);
                 self.oracles.disturb(host, now);
                 self.hosts[host].with(|feed| feed.handle(time, Input::Failed { line, why }));
@@ -391,7 +392,7 @@ impl World {
             now,
             format!("host {host} line {line} closed: {:?} {:?} {}", why.code, why.fault, why.detail),
         );
-        let beside = self.hosts[host].has_beside(line);
+        let beside = self.hosts[host].beside(line).is_some();
         let covered = self.covered(host, line.slot);
         self.oracles.ended(now, host, line, why.fault, beside);
         self.oracles.disturb(host, now + LOST);

@@ -256,9 +256,10 @@ impl Host {
         self.links.iter().filter(|(_, link)| link.open && link.wanted).map(|(number, link)| (*number, link))
     }
 
-    /// Whether another link of a slot is open.
-    pub(crate) fn has_beside(&self, line: LineId) -> bool {
-        self.open_links().any(|(_, link)| link.line.slot == line.slot && link.line != line)
+    /// Another link of a slot that is open.
+    pub(crate) fn beside(&self, line: LineId) -> Option<LineId> {
+        let other = |link: &Link| link.line.slot == line.slot && link.line != line;
+        self.open_links().map(|(_, link)| link).find(|link| other(link)).map(|link| link.line)
     }
 
     /// The link of a socket of the house.

@@ -251,8 +251,10 @@ impl Oracles {
             }
             Action::Close { line, .. } => {
                 // A dial beside the line may be given up while the line goes on.
-                if !host.has_beside(*line) {
-                    watch.pace.let_go(now, line.slot);
+                match host.beside(*line) {
+                    None => watch.pace.let_go(now, line.slot),
+                    Some(heir) if heir.dial > line.dial => watch.pace.opened(now, heir),
+                    Some(_) => {}
                 }
                 watch.pace.forget(*line);
                 watch.proven.remove(line);
@@ -274,9 +276,9 @@ impl Oracles {
     }
 
     /// A line opened.
-    pub(crate) fn opened(&mut self, now: u64, host: usize, line: LineId) {
+    pub(crate) fn opened(&mut self, now: u64, host: usize, line: LineId, beside: bool) {
         let watch = &mut self.watches[host];
-        watch.pace.opened(now, line);
+        (!beside).then(|| watch.pace.opened(now, line));
         watch.fresh.opened(now, line.slot);
         watch.pairs.opened(now, line.slot);
     }
@@ -475,10 +477,10 @@ mod tests {
         let mut oracles = Oracles::new(1, 1, &[], &[]);
         oracles.streams.push(Streams::new());
         let (line, beside) = (LineId { slot: 0, dial: 5 }, LineId { slot: 0, dial: 6 });
-        oracles.opened(1, 0, line);
+        oracles.opened(1, 0, line, false);
         assert!(oracles.watches[0].proven.is_empty());
         oracles.heard(2, 0, line, br#"{"stream":"a@kline_1m","data":{}}"#, (0, 0, true));
-        oracles.opened(3, 0, beside);
+        oracles.opened(3, 0, beside, true);
         let proven = &oracles.watches[0].proven;
         assert!(proven.contains(&line) && !proven.contains(&beside));
         oracles.ended(4, 0, line, Fault::Transient, true);
