@@ -186,8 +186,7 @@ impl Feed {
         *self.counters.resyncs.entry(why.name()).or_default() += 1;
         self.events.record(now, entry.topic.as_str(), ("live", "stale"), &cause);
         if !entry.doubted {
-            let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-            entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+            entry.publish(&mut self.readers, &self.config, stale(now));
         }
         self.tell_topic(now, id);
         self.cut_tops(now, id, None);
@@ -325,6 +324,11 @@ pub(super) fn draft(now: Time, time: Option<Unix>, book: Book) -> Draft {
     let source = if broken { Source::Cache } else { Source::Live };
     let (kind, received, data) = (Kind::Delta, now, Data::Book(book));
     Draft { kind, source, time, received, late: false, data }
+}
+
+/// That nobody knows whether a book still holds.
+pub(super) fn stale(now: Time) -> Draft {
+    draft(now, None, Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale })
 }
 
 /// Bids and asks in one allocation.

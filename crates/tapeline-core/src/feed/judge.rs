@@ -74,17 +74,14 @@ pub(super) fn judge(
                     copies.get_or_insert_default().heard(now, time, data)
                 }
                 (Shape::Event, ..) => false,
-                // Symbols share a topic, but not an order: what is old is known of each alone, and of two lines both
-                // bring the same, once each.
-                _ if matches!(entry.state, State::Keyed(_)) => match (time, data) {
-                    (Some(time), Some(data)) if entry.carriers.several() => {
-                        let copies = &mut Seen::of(&mut entry.seen).copies;
-                        copies.get_or_insert_default().heard(now, time, data)
-                    }
-                    _ => false,
-                },
-                // State that is older than what we show is of no use.
-                (_, Some(time), _) if entry.last_time().is_some_and(|last| time < last) => true,
+                // State that is older than what we show is of no use. Symbols share a topic, but not an order: of them
+                // that is known of each alone.
+                (_, Some(time), _)
+                    if !matches!(entry.state, State::Keyed(_))
+                        && entry.last_time().is_some_and(|last| time < last) =>
+                {
+                    true
+                }
                 // Of the same time two lines bring the same, once each.
                 (_, Some(time), Some(data)) if entry.carriers.several() => {
                     let copies = &mut Seen::of(&mut entry.seen).copies;

@@ -398,8 +398,7 @@ impl Feed {
         match entry.sequencing {
             // The next id tells what was lost.
             Sequencing::Contiguous => {
-                (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
-                entry.shown_missing = false;
+                entry.begin_outage();
                 self.missed.interrupt(id);
             }
             Sequencing::Rising | Sequencing::None => entry.broken = entry.last_at().is_some(),

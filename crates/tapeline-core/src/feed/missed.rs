@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::data::topic::Topic;
 use crate::data::update::Source;
 use crate::time::{Mono, Time};
-use crate::venue::{Decoded, Fetch, Sequencing, TopicId};
+use crate::venue::{Decoded, Fetch, Item, Sequencing, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
@@ -25,6 +25,21 @@ pub(super) enum Past {
     Newest,
     /// Those of any ids.
     All,
+}
+
+/// How much a reply tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// It is not one of several.
+    pub(super) whole: bool,
+    /// The newest id in it.
+    newest: Option<u64>,
+}
+
+impl Reach {
+    pub(super) fn of(items: &[Item]) -> Self {
+        Self { whole: items.len() < FULL, newest: items.iter().filter_map(id_of).max() }
+    }
 }
 
 /// Topics that may have missed something, and what is asked about it.
@@ -99,8 +114,13 @@ impl Feed {
         self.fallback.ask_soon(now.mono, id);
     }
 
+    /// Whether readers wait for what the newest events may tell.
+    fn is_waited_for(&self, id: TopicId) -> bool {
+        self.topics.get(id).is_some_and(has_hole)
+    }
+
     /// A reply tells what there is up to an id: what it does not tell of before that nobody has.
-    pub(super) fn settle_newest(&mut self, now: Time, id: TopicId, newest: Option<u64>) {
+    fn settle_newest(&mut self, now: Time, id: TopicId, newest: Option<u64>) {
         let hole = |feed: &Self| {
             feed.topics.get(id).filter(|entry| has_hole(entry)).and_then(|entry| entry.sequence.hole())
         };
@@ -138,8 +158,7 @@ impl Feed {
         let later = now.mono + self.config.timing.poll_every;
         while self.fetches.count(is_poll) < IN_FLIGHT {
             // What readers wait for comes first, and what keeps the others back does not concern it.
-            let waits = |id: TopicId| self.topics.get(id).is_some_and(has_hole);
-            let all = self.missed.due.iter().map(|(id, at)| (!waits(*id), *at, *id));
+            let all = self.missed.due.iter().map(|(id, at)| (!self.is_waited_for(*id), *at, *id));
             let may = |(quiet, at, _): &(bool, Mono, TopicId)| {
                 *at <= now.mono && !(*quiet && self.missed.not_before > now.mono)
             };
@@ -180,31 +199,30 @@ impl Feed {
     /// When the next one is due.
     pub(super) fn missed_deadline(&self) -> Option<Mono> {
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
-        let waits = |id: TopicId| self.topics.get(id).is_some_and(has_hole);
-        let held_off = |id| if waits(id) { Mono::default() } else { self.missed.not_before };
+        let held_off = |id| if self.is_waited_for(id) { Mono::default() } else { self.missed.not_before };
         let all = self.missed.due.iter().map(|(id, at)| (*at).max(held_off(*id)));
         all.min().filter(|_| !full && !self.stopping)
     }
 
     /// News of a topic has come, in answer to a request of its own.
     pub(super) fn missed_came(&mut self, now: Time, id: TopicId, fetch: FetchId, decoded: Decoded) {
-        let (whole, newest) = (decoded.items.len() < FULL, decoded.items.iter().filter_map(id_of).max());
+        let reach = Reach::of(&decoded.items);
         self.take_reply(now, id, Source::Repair, decoded);
-        self.settle_newest(now, id, newest);
-        self.heard_of(now, id, fetch, whole);
-        if !whole {
+        self.heard_of(now, id, fetch, reach);
+        if !reach.whole {
             // There is more than one reply holds.
             self.missed.due.entry(id).and_modify(|at| *at = now.mono);
         }
     }
 
-    /// An answer has come that tells, if it is `whole`, all there was to be missed.
-    pub(super) fn heard_of(&mut self, now: Time, id: TopicId, fetch: FetchId, whole: bool) {
+    /// An answer has come that tells, if it is whole, all there was to be missed.
+    pub(super) fn heard_of(&mut self, now: Time, id: TopicId, fetch: FetchId, reach: Reach) {
+        self.settle_newest(now, id, reach.newest);
         if self.missed.telling.get(&id) != Some(&fetch) {
             return;
         }
         self.missed.telling.remove(&id);
-        if let Some(entry) = self.topics.get_mut(id).filter(|_| whole) {
+        if let Some(entry) = self.topics.get_mut(id).filter(|_| reach.whole) {
             entry.caught_up = true;
             self.missed.due.remove(&id);
             self.note_service(now, id);

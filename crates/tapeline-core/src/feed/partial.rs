@@ -12,7 +12,7 @@ use crate::time::{Time, Unix};
 use crate::venue::TopicId;
 
 use super::Feed;
-use super::books::{draft, joined};
+use super::books::{draft, joined, stale};
 use super::history::Draft;
 use super::judge::rise;
 use super::market::{Epochs, Origin};
@@ -198,8 +198,7 @@ impl Feed {
             return;
         }
         held.state = BookState::Stale;
-        let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-        entry.publish(&mut self.readers, &self.config, draft(now, None, stale));
+        entry.publish(&mut self.readers, &self.config, stale(now));
         self.tell_topic(now, id);
     }
 }

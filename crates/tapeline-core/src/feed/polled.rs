@@ -7,13 +7,12 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{Decoded, Item, Refusal, Sequencing, TopicId};
 
 use super::Feed;
-use super::books::{draft, joined};
+use super::books::{draft, joined, stale};
 use super::history::Draft;
 use super::io::FetchId;
 use super::market::{Epochs, Origin, split};
+use super::missed::Reach;
 use super::partial::changes;
-use super::poll::FULL;
-use super::repair::id_of;
 use super::topics::{Entry, Seen, State};
 
 impl Feed {
@@ -39,8 +38,8 @@ impl Feed {
         }
         let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
         let Decoded { items, levels, .. } = decoded;
-        let (whole, newest) = (items.len() < FULL, items.iter().filter_map(id_of).max());
-        if !whole {
+        let reach = Reach::of(&items);
+        if !reach.whole {
             self.fallback.ask_soon(now.mono, id);
         }
         // Ids tell what is new, also if that is nothing; what has none is taken if it can be true.
@@ -66,8 +65,7 @@ impl Feed {
             }
         }
         if by_id {
-            self.settle_newest(now, id, newest);
-            self.heard_of(now, id, fetch, whole);
+            self.heard_of(now, id, fetch, reach);
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         if by_id && entry.carriers.iter().all(|slot| !self.lines[slot].is_live()) {
@@ -214,9 +212,7 @@ impl Feed {
         }
         if let Some(shown) = shown {
             shown.state = BookState::Stale;
-            let stale = Book { levels: Box::default(), bids: 0, venue_id: None, state: BookState::Stale };
-            let draft = Draft { source: Source::Cache, ..draft(now, None, stale) };
-            entry.publish(&mut self.readers, &self.config, draft);
+            entry.publish(&mut self.readers, &self.config, stale(now));
         }
         if std::mem::take(&mut entry.polled) {
             // Of a top nothing but the venue's word was shown.

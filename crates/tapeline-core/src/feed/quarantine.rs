@@ -179,8 +179,7 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(id) else { return };
         if entry.sequencing == Sequencing::Contiguous {
             // The next id tells what was missed.
-            (entry.outage, entry.caught_up) = (entry.sequence.last().is_some(), false);
-            entry.shown_missing = false;
+            entry.begin_outage();
         }
         entry.doubted = false;
         let carriers = std::mem::take(&mut entry.carriers);

@@ -205,6 +205,12 @@ impl Entry {
         }
     }
 
+    /// No line carries it any more: what comes of it from now on is missed, and nobody has told what.
+    pub(super) fn begin_outage(&mut self) {
+        self.outage = self.sequence.last().is_some();
+        (self.caught_up, self.shown_missing) = (false, false);
+    }
+
     /// Whether the log of this topic is that of events (time and bytes) or of state (its own size).
     fn bound(&self, config: &FeedConfig) -> Bound {
         let bytes = match &self.state {
