@@ -221,6 +221,7 @@ impl Desk {
             self.raise(now, held, (venue, &found.part, found.rule), found.level, || found.evidence.clone());
         }
         let counts = look.findings.as_ref().map_or_else(Tally::default, |findings| findings.counts);
+        let mismatch = look.findings.as_ref().map_or("", |findings| &findings.mismatch);
         let Tally { mismatches, crossed, failed_rotations, pauses, panics } = counts;
         // What is counted, how often it may rise within ten minutes, and how bad it is then.
         let table = [
@@ -237,7 +238,10 @@ impl Desk {
             let known = look.findings.is_some() || rule == Rule::Restarts;
             let times = rises.look(now.mono, if known { value } else { rises.last }, TALLY_WITHIN);
             if times >= least && !(rule == Rule::Restarts && look.halted) {
-                self.raise(now, held, (venue, "", rule), level, || format!("{value} in all, {times} lately"));
+                let last = if rule == Rule::LineMismatch { mismatch } else { "" };
+                let last = if last.is_empty() { String::new() } else { format!("; {last}") };
+                let evidence = || format!("{value} in all, {times} lately{last}");
+                self.raise(now, held, (venue, "", rule), level, evidence);
             }
         }
         if look.halted {

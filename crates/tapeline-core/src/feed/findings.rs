@@ -34,6 +34,8 @@ pub struct Findings {
     pub topics: Vec<(usize, Level)>,
     /// What only a rise of tells something.
     pub counts: Tally,
+    /// The last event of which two lines told different things, and both of those.
+    pub mismatch: Box<str>,
 }
 
 /// One thing that is wrong.
@@ -68,7 +70,8 @@ impl Feed {
     /// What is wrong now.
     pub fn findings(&mut self, now: Time) -> Findings {
         let (level, ..) = self.verdict(now);
-        let mut found = Findings { level, counts: self.tally(), ..Findings::default() };
+        let mismatch = self.counters.mismatch.clone();
+        let mut found = Findings { level, counts: self.tally(), mismatch, ..Findings::default() };
         let wanted = |line: &&Line| !line.wishes.is_empty() && line.role == Role::Own;
         let lines: Vec<usize> = self.lines.iter().filter(wanted).map(|line| line.id.slot as usize).collect();
         found.wanted = !lines.is_empty();

@@ -239,8 +239,9 @@ struct Counters {
     pauses: u64,
     /// Changes of the rung.
     rung_changes: u64,
-    /// Events of which two lines told otherwise.
+    /// Events of which two lines told otherwise, and what they told of the last one.
     mismatches: u64,
+    mismatch: Box<str>,
 }
 
 impl Feed {

@@ -19,6 +19,8 @@ use super::topics::{Entry, Seen};
 /// Fingerprints of the latest events of one topic; of the second line's copies that are further behind nothing is
 /// concluded.
 const KEPT: usize = 256;
+/// Bytes that are told of each of two contents.
+const SHOWN: usize = 200;
 
 /// What the first copy of each of the latest events looked like.
 #[derive(Debug)]
@@ -89,9 +91,18 @@ impl Feed {
         }
         self.counters.mismatches += 1;
         self.lines[slot].stats.mismatches += 1;
-        let cause = format!("line {slot} tells otherwise of {id} than the line that was first");
+        let contents = format!("first {}, then from line {slot} {}", shown(&first.data), shown(second));
+        let cause = format!("two lines tell otherwise of {id}: {contents}");
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);
+        self.counters.mismatch = format!("{} {id}: {contents}", entry.topic.as_str()).into();
     }
+}
+
+/// A content in our own form, as much of it as a report needs.
+fn shown(data: &Data) -> String {
+    let mut text = serde_json::to_string(data).unwrap_or_default();
+    text.truncate(text.floor_char_boundary(SHOWN));
+    text
 }
 
 /// The id of an event that has one of its own.

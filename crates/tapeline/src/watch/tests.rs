@@ -90,6 +90,24 @@ fn what_is_counted_tells_something_when_it_rises() {
 }
 
 #[test]
+fn what_two_lines_told_of_one_event_is_the_evidence() {
+    let watch = Watch::default();
+    let (content, topic) = ("x".repeat(200), "one:agg_trade:1000000MOGUSDT");
+    let told = format!("{topic} 18446744073709551615: first {content}, then from line 1 {content}.");
+    let disagreed = |second| {
+        let mut look = look(&[]);
+        if let Some(findings) = look.findings.as_mut().filter(|_| second > 0) {
+            (findings.counts.mismatches, findings.mismatch) = (1, told.clone().into());
+        }
+        look
+    };
+    run(&watch, 0..30, disagreed);
+    let list = watch.desk().alerts.list(at(30).mono);
+    let evidence: Vec<&str> = list.iter().map(|alert| &*alert.evidence).collect();
+    assert_eq!(evidence, [format!("1 in all, 1 lately; {told}")], "nothing is cut off");
+}
+
+#[test]
 fn messages_that_make_the_adapter_panic_are_told() {
     let watch = Watch::default();
     let told = run(&watch, 0..30, |second| {

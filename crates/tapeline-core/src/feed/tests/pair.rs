@@ -187,6 +187,16 @@ fn two_lines_that_disagree_are_found_out_and_the_first_is_kept() {
         (3, 0, 3)
     );
     assert_eq!(market(&mut outbox).len(), 300);
+    let trade = |price| format!(r#"{{"id":"300","price":"{price}","size":"1","side":"buy"}}"#);
+    let told = format!("300: first {}, then from line 1 {}", trade(1), trade(2));
+    let kept = bench
+        .feed
+        .records_after(0)
+        .last()
+        .map(|record| (record.entity.to_string(), record.cause.to_string()));
+    assert_eq!(kept, Some(("toy:trade:A".to_owned(), format!("two lines tell otherwise of {told}"))));
+    let found = bench.feed.findings(bench.now);
+    assert_eq!((found.counts.mismatches, &*found.mismatch), (3, &*format!("toy:trade:A {told}")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::told::EVIDENCE;
 use super::*;
 use crate::rng::Rng;
 
@@ -280,7 +281,7 @@ fn what_heals_is_not_told_when_its_explanation_ends_and_is_when_it_breaks_again(
 #[test]
 fn evidence_and_what_to_do_come_with_each() {
     let mut alerts = Alerts::new(Rules::default());
-    let long = "ä".repeat(300);
+    let long = "ä".repeat(EVIDENCE);
     alerts.raise(at(0.0), Rule::Banned, VENUE, Level::Critical, || long.clone());
     let told = alerts.tick(at(0.0)).remove(0);
     let json = serde_json::to_value(&told).unwrap();
@@ -290,7 +291,7 @@ fn evidence_and_what_to_do_come_with_each() {
     );
     let alert = &json["alerts"][0];
     assert_eq!((&alert["rule"], &alert["kind"]), (&"banned".into(), &"connection".into()));
-    assert_eq!(alert["evidence"], "ä".repeat(200));
+    assert_eq!(alert["evidence"], "ä".repeat(EVIDENCE / 2));
     assert_eq!(alert["action"], Rule::Banned.entry().action);
 }
 

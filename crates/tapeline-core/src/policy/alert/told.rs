@@ -105,8 +105,8 @@ impl Notification {
     pub const LISTED: usize = 10;
 }
 
-/// Bytes of evidence.
-const EVIDENCE: usize = 400;
+/// Bytes of evidence: two contents of one event, and of which one, fit in.
+pub(super) const EVIDENCE: usize = 600;
 
 /// Evidence, at most so long.
 pub(super) fn shortened(mut evidence: String) -> Box<str> {
