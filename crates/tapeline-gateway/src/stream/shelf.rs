@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tapeline::{Peek, Step, SubscribeError};
+use tapeline::{Peek, Source, Step, SubscribeError};
 use tapeline_core::data::channel::Shape;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, Epoch, GapKind, Kind, Position, Shared, Update};
@@ -52,10 +52,15 @@ pub(super) struct Shelf {
     told: Option<u64>,
     /// The newest state, where one update is the whole of it.
     latest: Option<Shared>,
+    /// Where it comes from by the latest word on that: its own, or the status behind it, which may say that it is only
+    /// remembered.
+    source: Source,
     /// A look at the whole state, for those who come.
     pub(super) look: Option<Look>,
     /// A look is on its way.
     pub(super) looking: bool,
+    /// How it is served has changed since the look was begun: what it finds may say what is true no more.
+    pub(super) overtaken: bool,
     /// Those who read every update.
     pub(super) readers: Vec<Reader>,
     /// Those who read conflated ones, by interval.
@@ -150,8 +155,10 @@ impl Shelf {
             status: None,
             told: None,
             latest: None,
+            source: Source::Live,
             look: None,
             looking: false,
+            overtaken: false,
             readers: Vec::new(),
             classes: Vec::new(),
             waiting: Vec::new(),
@@ -202,10 +209,12 @@ impl Shelf {
         match update.kind {
             Kind::Status => {
                 (self.status, self.told) = (Some(Shared::clone(update)), Some(update.offset));
+                // What is held of the state says where it came from when it was looked for.
+                (self.source, self.look, self.overtaken) = (update.source, None, self.looking);
             }
             // A candle that is told late is older than what is shown.
             Kind::Snapshot | Kind::Delta | Kind::Event if self.is_whole() && !update.late => {
-                self.latest = Some(Shared::clone(update));
+                (self.latest, self.source) = (Some(Shared::clone(update)), update.source);
             }
             _ => {}
         }
@@ -270,7 +279,11 @@ impl Shelf {
     /// The frame is absent where there is no state yet.
     pub(super) fn state(&self) -> Option<(Option<Bytes>, u64, u64)> {
         if self.is_whole() {
-            let told = self.latest.as_ref().map(|latest| frame(&latest.restated(Kind::Snapshot, self.head)));
+            let told = self.latest.as_ref().map(|latest| {
+                let mut told = latest.restated(Kind::Snapshot, self.head);
+                told.source = self.source;
+                frame(&told)
+            });
             return Some((told, self.head, self.log.next()));
         }
         let look = self.look.as_ref().filter(|look| look.position.epoch == self.epoch)?;
@@ -403,6 +416,33 @@ mod tests {
         let (shown, offset, _) = shelf.state().unwrap();
         assert_eq!(offset, 2);
         assert!(!String::from_utf8_lossy(&shown.unwrap()).contains("late"));
+    }
+
+    /// How a topic is served at an offset.
+    fn served(topic: &Topic, offset: u64, source: Source) -> Shared {
+        let (level, phase, reason) = (tapeline::Level::Healthy, "live", "".into());
+        let status =
+            tapeline_core::data::update::Status { level, phase, source, reason, since: Unix::default() };
+        let at = Position { epoch: Epoch::new(7), offset };
+        let data = Data::Status(Box::new(status));
+        let mut update = Update::new(topic.clone(), at, Kind::Status, Unix::default(), data);
+        update.source = source;
+        Shared::new(update)
+    }
+
+    #[test]
+    fn what_was_looked_for_before_it_was_only_remembered_is_looked_for_once_more() {
+        let topic = Topic::parse("binance:depth:BTCUSDT@levels=5").unwrap();
+        let mut shelf = Shelf::new(topic.clone(), Step::Calm);
+        let position = Position { epoch: Epoch::new(7), offset: 3 };
+        shelf.take(Instant::now(), &served(&topic, 3, Source::Live));
+        shelf.look = Some(Look { position, frame: Some(Bytes::new()) });
+        assert!(shelf.state().is_some());
+        shelf.take(Instant::now(), &served(&topic, 3, Source::Cache));
+        assert!(shelf.state().is_none() && !shelf.overtaken);
+        shelf.looking = true;
+        shelf.take(Instant::now(), &served(&topic, 3, Source::Live));
+        assert!(shelf.overtaken, "what is on its way is older");
     }
 
     #[tokio::test]

@@ -159,6 +159,8 @@ impl Shard {
             let Some(shelf) = state.shelves.get_mut(key).filter(|shelf| shelf.topic == topic) else { return };
             shelf.looking = false;
             match peek {
+                // Those who wait have it looked for once more.
+                Some(_) if std::mem::take(&mut shelf.overtaken) => {}
                 Some(peek) => shelf.look = Some(Look::new(&peek)),
                 // The feed is not there; it will be asked when it has news.
                 None => return,

@@ -7,6 +7,7 @@ mod broken;
 mod figures;
 mod limits;
 mod memory;
+mod remembered;
 mod resume;
 mod sharing;
 mod slow;
