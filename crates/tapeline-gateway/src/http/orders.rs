@@ -47,8 +47,12 @@ pub(super) async fn obey(face: &Face, action: &str, order: &Order) -> Answer {
         "unpin" => touched("unpinned", &hub.unpin(&whole(about)?).await?),
         "reset" => reset(face, whole(about)?).await,
         "sweep" => sweep(face, whole(about)?).await,
-        "reload" => ask_process("reload", face.about.reload.clone()).await,
+        "reload" => {
+            everything(action, &about)?;
+            ask_process("reload", face.about.reload.clone()).await
+        }
         _ => {
+            everything("drain", &about)?;
             face.journal.ordered("drain", "everything");
             ask_process("drain", face.about.drain.clone()).await
         }
@@ -101,6 +105,14 @@ fn whole(about: About) -> Result<Target, Refusal> {
             let venue = topic.venue();
             Err(Refusal::bad(format!("this concerns a whole venue, not a topic: name `{venue}`")))
         }
+    }
+}
+
+/// What the whole process does cannot be done to a part of it.
+fn everything(action: &str, about: &About) -> Result<(), Refusal> {
+    match about {
+        About::Part(Target::All) => Ok(()),
+        _ => Err(Refusal::bad(format!("{action} concerns the whole process; leave the target out"))),
     }
 }
 

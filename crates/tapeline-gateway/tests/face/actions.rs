@@ -131,6 +131,15 @@ async fn the_process_is_asked_for_what_only_it_can_do() {
         ..about()
     };
     let bench = Bench::with(usual(), about).await;
+    let mut trades = bench.hub.trades("binance", "BTCUSDT").await.unwrap();
+    data(&mut trades).await;
+    for part in ["binance", "binance/0", "binance:trade:BTCUSDT"] {
+        for action in ["drain", "reload"] {
+            let answer = bench.act(action, &json!({"target": part}).to_string()).await;
+            assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"), "{action} {part}");
+        }
+    }
+    assert_eq!(drained.load(Ordering::SeqCst), 0, "a part was named, and the whole was drained");
     assert_eq!(bench.act("drain", "").await.json(), json!({"ok": true, "result": {"calls": 1}}));
     assert_eq!(drained.load(Ordering::SeqCst), 1);
     let answer = bench.act("reload", "").await;
