@@ -1,11 +1,12 @@
 //! Logs: to stderr, or, while a view holds the terminal, kept for it to show. As text or as JSON lines; the
-//! same is told a few times per interval and then counted.
+//! same is told a few times per interval and then counted. Nobody who tells something waits for those who read it.
 
 mod limit;
 mod line;
+mod outlet;
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -44,6 +45,7 @@ pub(crate) struct Manner {
 pub(crate) fn start(louder: i16, json: bool, colour: bool) {
     let colour = colour && io::stderr().is_terminal();
     *manner_lock() = Manner { level: level(LevelFilter::WARN, louder), json, colour, repeats: 5 };
+    outlet::take_panics();
     // Fails only if there is a logger already, which is then as good.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Log));
 }
@@ -120,18 +122,46 @@ impl<S: Subscriber> Layer<S> for Log {
         } else {
             fields.text(metadata, manner.level >= LevelFilter::DEBUG, manner.colour)
         };
-        let _ = Stderr.write_all(format!("{line}\n").as_bytes());
+        tell(line);
     }
+}
+
+/// What says that so many lines were dropped.
+fn of_dropped(count: u64) -> String {
+    const WHY: &str = "lines of the log were dropped: they could not be written to stderr";
+    let manner = *manner_lock();
+    line::warning(WHY, count, manner.json, manner.colour)
 }
 
 /// Says something to the person in front of the terminal.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(Stderr, "tapeline: {text}");
+    tell(format!("tapeline: {text}"));
+}
+
+/// Tells a line as it is.
+pub(crate) fn tell(line: String) {
+    // A redirected stderr does not disturb the view.
+    if let Some(kept) = lock().as_mut().filter(|_| io::stderr().is_terminal()) {
+        if kept.len() >= MOST {
+            kept.pop_front();
+        }
+        kept.push_back(line.trim_end().to_owned());
+        return;
+    }
+    outlet::put(line);
+}
+
+/// Writes what is kept, and waits, for at most a second, until all is written. The last thing the program does.
+pub(crate) fn finish() {
+    release();
+    outlet::finish();
 }
 
 /// Keeps lines from now on instead of writing them.
 pub(crate) fn keep() {
     *lock() = Some(VecDeque::new());
+    // What was told before must not end up in the middle of the view.
+    outlet::settle();
 }
 
 /// The lines kept since the last call.
@@ -142,32 +172,9 @@ pub(crate) fn taken() -> Vec<String> {
 /// Writes what is kept, and everything from now on.
 pub(crate) fn release() {
     let kept = lock().take();
-    for line in kept.into_iter().flatten() {
-        let _ = writeln!(io::stderr(), "{line}");
-    }
+    kept.into_iter().flatten().for_each(outlet::put);
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Option<VecDeque<String>>> {
+fn lock() -> MutexGuard<'static, Option<VecDeque<String>>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Stderr;
-
-impl Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A redirected stderr does not disturb the view.
-        if let Some(kept) = lock().as_mut().filter(|_| io::stderr().is_terminal()) {
-            if kept.len() >= MOST {
-                kept.pop_front();
-            }
-            kept.push_back(String::from_utf8_lossy(bytes).trim_end().to_owned());
-            return Ok(bytes.len());
-        }
-        io::stderr().write_all(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }

@@ -10,7 +10,6 @@ mod stop;
 mod trouble;
 mod view;
 
-use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,17 +37,16 @@ fn main() -> ExitCode {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(cli)));
     let outcome =
         outcome.unwrap_or_else(|_| Err(Failed::new(Exit::Internal, "a fault of the program; see above")));
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failed) => {
-            let _ = match failed.exit {
-                // Each line begins with its place.
-                Exit::Configuration => writeln!(std::io::stderr(), "{failed}"),
-                _ => writeln!(std::io::stderr(), "tapeline: {failed}"),
-            };
-            failed.exit.into()
-        }
-    }
+    let exit = outcome.unwrap_or_else(|failed| {
+        log::tell(match failed.exit {
+            // Each line begins with its place.
+            Exit::Configuration => failed.to_string(),
+            _ => format!("tapeline: {failed}"),
+        });
+        failed.exit
+    });
+    log::finish();
+    exit.into()
 }
 
 fn run(cli: Cli) -> Result<Exit, Failed> {

@@ -52,16 +52,7 @@ impl Fields {
 
     /// A line for people.
     pub(crate) fn text(&self, metadata: &Metadata<'_>, target: bool, colour: bool) -> String {
-        let level = metadata.level();
-        let code = match *level {
-            Level::ERROR => "31",
-            Level::WARN => "33",
-            Level::INFO => "32",
-            _ => "2",
-        };
-        let mut line = time();
-        let _ =
-            if colour { write!(line, " \x1b[{code}m{level:>5}\x1b[0m") } else { write!(line, " {level:>5}") };
+        let mut line = begun(*metadata.level(), colour);
         if target {
             let _ = write!(line, " {}:", metadata.target());
         }
@@ -74,11 +65,7 @@ impl Fields {
 
     /// A line for programs.
     pub(crate) fn json(&self, metadata: &Metadata<'_>) -> String {
-        let mut object = Map::new();
-        object.insert("time".to_owned(), time().into());
-        object.insert("level".to_owned(), metadata.level().as_str().to_lowercase().into());
-        object.insert("target".to_owned(), metadata.target().into());
-        object.insert("message".to_owned(), self.message.as_str().into());
+        let mut object = object(*metadata.level(), metadata.target(), &self.message);
         for (name, value) in &self.rest {
             object.entry((*name).to_owned()).or_insert_with(|| value.clone());
         }
@@ -110,6 +97,40 @@ impl Visit for Fields {
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.push(field.name(), value);
     }
+}
+
+/// A warning that is no event, with a count: what is wrong with the log cannot be told through it.
+pub(crate) fn warning(message: &str, count: u64, json: bool, colour: bool) -> String {
+    if json {
+        let mut object = object(Level::WARN, module_path!(), message);
+        object.insert("count".to_owned(), count.into());
+        return Value::Object(object).to_string();
+    }
+    format!("{} {message} count={count}", begun(Level::WARN, colour))
+}
+
+/// How each line for people begins.
+fn begun(level: Level, colour: bool) -> String {
+    let code = match level {
+        Level::ERROR => "31",
+        Level::WARN => "33",
+        Level::INFO => "32",
+        _ => "2",
+    };
+    let mut line = time();
+    // Writing to a String cannot fail.
+    let _ = if colour { write!(line, " \x1b[{code}m{level:>5}\x1b[0m") } else { write!(line, " {level:>5}") };
+    line
+}
+
+/// What each line for programs has.
+fn object(level: Level, target: &str, message: &str) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("time".to_owned(), time().into());
+    object.insert("level".to_owned(), level.as_str().to_lowercase().into());
+    object.insert("target".to_owned(), target.into());
+    object.insert("message".to_owned(), message.into());
+    object
 }
 
 /// A value without the quotes that JSON puts around texts, unless it has blanks in it.

@@ -9,5 +9,6 @@ mod process;
 mod refused;
 mod serve;
 mod simulate;
+mod stuck;
 mod usage;
 mod watch;

@@ -89,23 +89,32 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (lines, stdout) = channel();
-        let reader = BufReader::new(child.stdout.take().unwrap());
-        // Ends, and with it closes the pipe, as soon as the test wants no more lines.
-        std::thread::spawn(move || {
-            reader.lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
-        });
+        let mut running = Self::start_with(command, Stdio::piped());
         let (told, stderr_lines) = channel();
-        let stderr = Arc::new(Mutex::new(String::new()));
-        let (all, reader) = (Arc::clone(&stderr), BufReader::new(child.stderr.take().unwrap()));
+        running.stderr_lines = stderr_lines;
+        let (all, reader) =
+            (Arc::clone(&running.stderr), BufReader::new(running.child.stderr.take().unwrap()));
         std::thread::spawn(move || {
             for line in reader.lines().map_while(Result::ok) {
                 all.lock().unwrap().push_str(&format!("{line}\n"));
                 let _ = told.send(line);
             }
         });
-        Self { child, lines: Some(stdout), stderr, stderr_lines }
+        running
+    }
+
+    /// The same, but its stderr goes there and is not read.
+    pub(crate) fn start_with(command: &mut Command, stderr: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        // The command would keep its end of the pipe open.
+        command.stderr(Stdio::null());
+        let (lines, stdout) = channel();
+        let reader = BufReader::new(child.stdout.take().unwrap());
+        // Ends, and with it closes the pipe, as soon as the test wants no more lines.
+        std::thread::spawn(move || {
+            reader.lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
+        });
+        Self { child, lines: Some(stdout), stderr: Arc::default(), stderr_lines: channel().1 }
     }
 
     /// The next line of stdout.

@@ -351,6 +351,8 @@ faults! {
         "crates/tapeline/src/memory/tests.rs::resident_memory_counts_and_cuts_at_most_once_a_second",
     ];
     "FO13" "Nobody takes the logs." [
+        "crates/tapeline-cli/tests/cli/stuck.rs::a_stderr_that_nobody_reads_stops_neither_the_service_nor_its_end",
+        "crates/tapeline-cli/tests/cli/stuck.rs::whoever_reads_stderr_again_is_told_how_much_is_missing",
         "crates/tapeline-cli/src/log/limit.rs::a_flood_of_different_things_shares_one_count",
     ];
     "FO14" "Clocks and surroundings are odd." [
