@@ -1,6 +1,10 @@
 //! Which lines carry a topic. Two lines of one group (A and B) carry the same topics, and so does, for a while, a
 //! line and the one that is to follow it: the sequencer takes the first copy of everything.
 
+use std::cmp::Reverse;
+
+use crate::data::update::Level;
+use crate::policy::health::LevelFilter;
 use crate::time::{Mono, Time};
 use crate::venue::{StreamName, TopicId};
 
@@ -22,7 +26,7 @@ impl Carriers {
     const MOST: usize = 4;
 
     /// In the order in which they took it up.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
         self.slots.into_iter().take(usize::from(self.count)).map(usize::from)
     }
 
@@ -78,11 +82,10 @@ pub(super) fn sides(wanted: u8, overlap: bool) -> u8 {
     if overlap { wanted.clamp(1, 2) } else { 1 }
 }
 
-/// How well a line can speak for its topics; the highest one does.
+/// How much a line has to say of its topics when none serves them better.
 fn standing(line: &Line) -> u8 {
     match &line.phase {
         Phase::Live(live) if live.doubt.is_some() => 4,
-        Phase::Live(live) if live.proven.is_some() => 6,
         Phase::Live(_) => 5,
         Phase::Dialling { .. } | Phase::LoggingIn(_) => 3,
         Phase::Waiting { .. } => 2,
@@ -92,16 +95,42 @@ fn standing(line: &Line) -> u8 {
 }
 
 impl Feed {
-    /// The line that speaks for a topic: the one that stands best.
+    /// The line that speaks for a topic: one that serves it, and of several the one that is shown as the best. A line
+    /// that was away while another one served would have its readers told of troubles that they never had, and one
+    /// that never carried anything knows nothing of theirs.
     pub(super) fn speaker(&self, entry: &Entry) -> Option<usize> {
-        let mut best: Option<(u8, usize)> = None;
-        for slot in entry.carriers.iter() {
-            let standing = standing(&self.lines[slot]);
-            if best.is_none_or(|(held, _)| standing > held) {
-                best = Some((standing, slot));
-            }
+        self.best_of(entry.carriers.iter())
+    }
+
+    fn best_of(&self, slots: impl DoubleEndedIterator<Item = usize>) -> Option<usize> {
+        let rank = |slot: usize| {
+            let line = &self.lines[slot];
+            let shown = line.health.carried().map_or(Level::Critical, |carried| carried.level());
+            (line.serves(), Reverse(shown), standing(line))
+        };
+        // Of equal ones the one that has carried it for longer.
+        slots.rev().max_by_key(|slot| rank(*slot))
+    }
+
+    /// A line has shown that it serves, for the first time or again: it speaks for its topics from where the others
+    /// left them, and has at most to prove itself.
+    pub(super) fn line_serves(&mut self, now: Mono, slot: usize) {
+        let beside = self.shown_beside(slot);
+        self.lines[slot].health.serves(now, beside);
+    }
+
+    /// How everything that a line carries is shown by the others, the worst of it; `None` if something of it is not.
+    fn shown_beside(&self, slot: usize) -> Option<LevelFilter> {
+        let best = |id: TopicId| {
+            let others = self.topics.get(id)?.carriers.iter().filter(|other| *other != slot);
+            self.lines[self.best_of(others)?].health.carried()
+        };
+        let mut worst: Option<LevelFilter> = None;
+        for (_, id) in self.lines[slot].wishes.iter() {
+            let found = best(id)?;
+            worst = worst.filter(|worst| worst.level() >= found.level()).or(Some(found));
         }
-        best.map(|(_, slot)| slot)
+        worst
     }
 
     /// Whether a topic is carried by another line than `slot`: one that stands, is not doubted, and has been

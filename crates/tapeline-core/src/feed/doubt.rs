@@ -34,6 +34,9 @@ impl Feed {
         }
         let Phase::Live(live) = &mut self.lines[slot].phase else { return };
         live.doubt = None;
+        if self.lines[slot].serves() {
+            self.line_serves(now.mono, slot);
+        }
         self.events.record(now, &format!("line {slot}"), ("live", "live"), why);
         self.flag_topics(now, slot, false);
         self.tell_topics(now, slot);

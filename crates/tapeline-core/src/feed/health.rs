@@ -7,7 +7,7 @@ use crate::data::event::BookState;
 use crate::data::update::{Level, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::health::{
-    Breakers, LevelFilter, NOTHING_YET, Reason, Rules, Sample, Silence, level, of_parts, reasons,
+    Breakers, Dimension, LevelFilter, NOTHING_YET, Reason, Rules, Sample, Silence, level, of_parts, reasons,
 };
 use crate::time::{Dated, Mono, Time, Unix};
 use crate::venue::TopicId;
@@ -18,6 +18,8 @@ use super::line::{Line, Phase};
 use super::lines::REJECTED;
 use super::topics::{Entry, Service, State};
 
+/// What is said of a topic that two lines are to carry and one does.
+const ONE_LEFT: &str = "one of two lines is down";
 /// How often levels are looked at when nothing happens.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a declared gap speaks against its topic.
@@ -75,9 +77,22 @@ impl Record {
         self.reconnects.add(now);
     }
 
-    /// The line has shown that it carries data.
-    pub(super) fn proven(&mut self, now: Mono) {
-        self.carried.get_or_insert(LevelFilter::new(Level::Healthy, now));
+    /// How well its topics are carried, as it is shown; nothing before they first were.
+    pub(super) const fn carried(&self) -> Option<LevelFilter> {
+        self.carried
+    }
+
+    /// The line has shown that it serves; `beside` is how its topics are shown by the others that carry them.
+    pub(super) fn serves(&mut self, now: Mono, beside: Option<LevelFilter>) {
+        let healthy = LevelFilter::new(Level::Healthy, now);
+        self.carried = match (self.carried, beside) {
+            (None, beside) => Some(beside.unwrap_or(healthy)),
+            (Some(own), Some(beside)) if own.level() > beside.level().max(Level::Warning) => {
+                let proving = LevelFilter::new(Level::Warning, now);
+                Some(if beside.level() > Level::Warning { beside } else { proving })
+            }
+            (own, _) => own,
+        };
     }
 
     /// Nothing is wanted of the line: what comes after is a new beginning.
@@ -204,7 +219,11 @@ impl Feed {
             sample.reconnects = sample.reconnects.saturating_add(line.reconnects);
         }
         let wanted = |line: &&Line| line.phase != Phase::Idle;
-        sample.down = self.lines.iter().any(|line| wanted(&line)) && !self.lines.iter().any(Line::is_live);
+        let any = self.lines.iter().any(|line| wanted(&line));
+        sample.down = any && !self.lines.iter().any(Line::is_live);
+        let (ladder, level) = (&self.fallback.ladder, self.rung_level());
+        let fallen = any && level > Level::Healthy;
+        sample.fallen = fallen.then(|| (level, ladder.rung().name(), ladder.reason().text()));
         sample.gaps = self.gaps.count(now.mono, GAPS_WITHIN);
         let breakers = self.gate.streams.iter().map(|endpoint| &endpoint.breaker);
         sample.breakers =
@@ -412,7 +431,7 @@ impl Feed {
         } else if sample.gaps > 0 {
             "events are missing"
         } else if self.has_lost_its_second(id, entry) {
-            "one of two lines is down"
+            ONE_LEFT
         } else if shown > Level::Healthy {
             "recovering"
         } else {
@@ -465,6 +484,10 @@ impl Feed {
         });
         let mut all = reasons(&line.unwrap_or_default(), rules, now.mono);
         all.extend(reasons(&self.topic_sample(now, id, entry), rules, now.mono));
+        if self.has_lost_its_second(id, entry) {
+            let (dimension, level) = (Dimension::Connection, Level::Warning);
+            all.push(Reason { dimension, level, detail: ONE_LEFT.into() });
+        }
         all
     }
 }

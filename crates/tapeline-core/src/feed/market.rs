@@ -203,9 +203,9 @@ impl Feed {
             }
             line.fault = None;
             line.fruitless = 0;
-            line.health.proven(now.mono);
             let (took, rules) = (live.since.since(line.dialled), &self.gate.scores);
             self.gate.streams[line.endpoint].quality.proven(now.mono, took, rules);
+            self.line_serves(now.mono, slot);
             // Another line may have let its topics down meanwhile.
             self.flag_topics(now, slot, false);
             self.tell_topics(now, slot);

@@ -95,6 +95,89 @@ fn a_line_that_comes_back_is_the_second_again() {
     assert_eq!(market(&mut outbox), ["event 1 id=1", "event 2 id=2", "event 3 id=3", "event 4 id=4"]);
 }
 
+/// Seconds of trades on the lines that stand, with pongs for their pings; each level that was shown, and from when on.
+fn levels(bench: &mut Bench, lines: &[LineId], seconds: u64, id: &mut u64) -> Vec<(u64, Level)> {
+    let mut seen: Vec<(u64, Level)> = Vec::new();
+    for second in 0..seconds {
+        *id += 1;
+        lines.iter().for_each(|line| bench.hear(*line, &format!("t A {id} 1")));
+        let now = level(bench);
+        if seen.last().is_none_or(|(_, held)| *held != now) {
+            seen.push((second, now));
+        }
+        bench.pass(SECOND);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { line, payload } => bench.input(Input::Pong { line, payload: &payload }),
+                other => bench.todo.push_back(other),
+            }
+        }
+    }
+    seen
+}
+
+/// The next dial, opened and subscribed. The other lines bring trades meanwhile.
+fn redial(bench: &mut Bench, others: &[LineId], id: &mut u64) -> LineId {
+    for _ in 0..100 {
+        for action in std::mem::take(&mut bench.todo) {
+            if let Action::Dial { line, .. } = action {
+                bench.input(Input::Opened { line });
+                bench.accept(line, 2);
+                return line;
+            }
+        }
+        levels(bench, others, 1, id);
+    }
+    panic!("nothing is dialled");
+}
+
+#[test]
+fn a_line_that_comes_back_makes_nothing_worse_that_the_other_carried_meanwhile() {
+    let (mut bench, [a, b], _who, _outbox) = pair("toy:trade:A");
+    let mut id = 0;
+    levels(&mut bench, &[a, b], 30, &mut id);
+    bench.cut(a);
+    let away = levels(&mut bench, &[b], 8, &mut id);
+    assert_eq!(away, [(0, Level::Warning)], "one of two is away");
+    assert_eq!(bench.feed.status(bench.now).lines[0].level, Level::Degraded, "the line itself does badly");
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.fallback.rung, status.level), ("alternate", Level::Warning));
+    assert_eq!(status.topics[0].reasons[0].detail, "one of two lines is down");
+    let again = redial(&mut bench, &[b], &mut id);
+    let back = levels(&mut bench, &[again, b], 30, &mut id);
+    assert_eq!(back, [(0, Level::Warning), (10, Level::Healthy)]);
+    let status = bench.feed.status(bench.now);
+    assert_eq!((status.fallback.rung, status.level), ("primary", Level::Healthy));
+}
+
+#[test]
+fn what_is_left_to_a_line_that_has_just_come_back_is_a_warning() {
+    let (mut bench, [a, b], _who, _outbox) = pair("toy:trade:A");
+    let mut id = 0;
+    levels(&mut bench, &[a, b], 30, &mut id);
+    bench.cut(a);
+    levels(&mut bench, &[b], 8, &mut id);
+    let again = redial(&mut bench, &[b], &mut id);
+    levels(&mut bench, &[again, b], 2, &mut id);
+    bench.cut(b);
+    assert_eq!(levels(&mut bench, &[again], 2, &mut id), [(0, Level::Warning)], "nothing was ever missed");
+}
+
+#[test]
+fn the_line_that_was_heard_last_speaks_when_both_are_away() {
+    let (mut bench, [a, b], _who, _outbox) = pair("toy:trade:A");
+    let mut id = 0;
+    levels(&mut bench, &[a, b], 30, &mut id);
+    bench.cut(a);
+    levels(&mut bench, &[b], 60, &mut id);
+    bench.todo.clear();
+    bench.cut(b);
+    assert_eq!(level(&mut bench), Level::Degraded, "it is dark since now, not since the first one went");
+    let again = redial(&mut bench, &[], &mut id);
+    let back = levels(&mut bench, &[again], 2, &mut id);
+    assert_eq!(back, [(0, Level::Degraded)], "it was dark, and that was not worse than this");
+}
+
 #[test]
 fn a_book_goes_on_over_a_hole_of_one_line() {
     let (mut bench, [a, b], _who, mut outbox) = pair("toy:book:A");
