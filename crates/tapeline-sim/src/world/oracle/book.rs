@@ -63,6 +63,11 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
+    /// Whether anything of the book has come.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.state.is_some()
+    }
+
     /// Whether the last update called the book live.
     pub(crate) fn is_live(&self) -> bool {
         self.state == Some(BookState::Live)

@@ -418,9 +418,10 @@ impl Oracles {
         self.sights[reader].remove(topic);
     }
 
-    /// Where a reader stands in a topic.
+    /// Where a reader stands in a topic; of a book of which nothing has come yet there is no copy to go on with.
     pub(crate) fn position(&self, reader: usize, topic: &Topic) -> Option<Position> {
-        self.sights[reader].get(topic).map(|sight| sight.place.position())
+        let held = |sight: &&Sight| topic.channel() != Channel::Book || sight.copy.is_begun();
+        self.sights[reader].get(topic).filter(held).map(|sight| sight.place.position())
     }
 
     /// The ids of a symbol have started over.
