@@ -154,15 +154,20 @@ impl Gate {
         if let Some(until) = self.rest_hold.held(now) {
             return Err(until);
         }
-        // What never fits with something left has to fit without.
-        let whole = weight.saturating_add(left).min(self.weight.limit()).max(weight);
-        let next = self.weight.next(now, whole);
-        if next > now {
-            return Err(next);
+        if let Some(until) = self.spent(now, weight, left) {
+            return Err(until);
         }
         let found = acquire(&mut self.rest, now, preferred, offers)?;
         self.weight.try_take(now, weight);
         Ok(found)
+    }
+
+    /// Until when a request of `weight` that leaves as much as `left` is held back by the budget alone.
+    pub(super) fn spent(&mut self, now: Mono, weight: u32, left: u32) -> Option<Mono> {
+        // What never fits with something left has to fit without.
+        let whole = weight.saturating_add(left).min(self.weight.limit()).max(weight);
+        let next = self.weight.next(now, whole);
+        (self.rest_hold.held(now).is_none() && next > now).then_some(next)
     }
 
     /// The venue holds a line of a side off for `wait`: at its door, or one that was open. A door that is shut may be

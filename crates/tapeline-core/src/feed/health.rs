@@ -373,8 +373,8 @@ impl Feed {
             Phase::Halted { .. } => why("halted"),
             Phase::Idle if self.stopping => "stopped".into(),
             Phase::Idle => "".into(),
-            Phase::Waiting { .. } if let Some(rung) = self.pinned_away() => {
-                format!("an operator pinned {} to {}", self.venue.profile().id, rung.name()).into()
+            Phase::Waiting { .. } if let Some((order, rung)) = self.fallback.held() => {
+                format!("an operator {order} {} to {}", self.venue.profile().id, rung.name()).into()
             }
             Phase::Waiting { .. } if line.short_of_dials().is_some() => SPENT.into(),
             Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_)

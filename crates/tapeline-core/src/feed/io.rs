@@ -231,7 +231,8 @@ pub enum Command {
 pub struct Subscribed {
     /// The canonical topic.
     pub topic: Topic,
-    /// Where the subscriber starts.
+    /// Where the subscriber starts. If this does not recover, state begins with a snapshot: whoever leaves before that
+    /// has come holds nothing to resume, and subscribes anew without a position.
     pub position: Position,
     /// Whether everything after the position asked for will be delivered.
     pub recovered: bool,

@@ -9,7 +9,7 @@ use crate::data::decimal::Decimal;
 use crate::data::update::Level;
 use crate::defect::{Defect, planted};
 use crate::policy::breaker;
-use crate::policy::ladder::{Change, Facts, Ladder, Rules, Rung};
+use crate::policy::ladder::{Change, Facts, Ladder, Reason, Rules, Rung};
 use crate::time::{Mono, Time};
 use crate::venue::{Fetch, TopicId};
 
@@ -24,6 +24,8 @@ use super::topics::{Entry, State};
 pub(super) const IN_FLIGHT: usize = 3;
 /// The slowest rate, as a multiple of the usual pause: before that, topics with few readers are left out.
 const SLOWEST: u32 = 6;
+/// While REST does not answer, or is asked whether it does, somebody asks at least so often.
+const PROBE: Duration = Duration::from_secs(5);
 /// What is polled may take this share of the budget, in percent: the rest is for snapshots and repairs.
 const SHARE: u32 = 75;
 /// A reply with so many events is taken for one of several.
@@ -33,7 +35,8 @@ pub(super) const FULL: usize = 500;
 #[derive(Debug, Clone, Copy)]
 struct Poll {
     next: Mono,
-    weight: u32,
+    /// Its place among all of them: those with most readers first.
+    rank: usize,
     doubt: Doubt,
 }
 
@@ -47,6 +50,8 @@ pub(super) struct Fallback {
     down_since: Option<Mono>,
     /// When REST last answered.
     rest_ok: Option<Mono>,
+    /// Since when it has owed an answer to a poll.
+    owed: Option<Mono>,
     /// The topics that are polled now.
     polls: BTreeMap<TopicId, Poll>,
     /// The pause between two polls of one topic.
@@ -59,6 +64,8 @@ pub(super) struct Fallback {
     unplanned: bool,
     /// Topics that REST refuses whatever is done, until lines serve again or an operator forgives.
     refused: BTreeSet<TopicId>,
+    /// Until when an operator's one-time order keeps lines away.
+    away: Option<Mono>,
     /// The topic whose turn it was when REST was last asked whether it answers.
     probed: Option<TopicId>,
 }
@@ -75,12 +82,14 @@ impl Fallback {
             at: None,
             down_since: None,
             rest_ok: None,
+            owed: None,
             polls: BTreeMap::new(),
             every,
             not_before: Mono::default(),
             cost: None,
             unplanned: false,
             refused: BTreeSet::new(),
+            away: None,
             probed: None,
         }
     }
@@ -145,7 +154,22 @@ impl Fallback {
     /// REST has answered.
     pub(super) fn answered(&mut self, now: Mono) {
         self.rest_ok = Some(now);
+        self.owed = None;
         self.not_before = Mono::default();
+    }
+
+    /// A poll was sent, or is held back by the venue: an answer is owed from the first one on.
+    fn owes(&mut self, now: Mono) {
+        self.owed.get_or_insert(now);
+    }
+
+    /// A poll was not answered: whether REST answers at all is not found out at a low rate.
+    pub(super) fn ask_again(&mut self, now: Mono) {
+        self.owes(now);
+        let soonest = self.polls.values_mut().min_by_key(|poll| (poll.next, poll.rank));
+        if let Some(poll) = soonest {
+            poll.next = poll.next.min(now + PROBE);
+        }
     }
 
     fn polls_now(&self) -> bool {
@@ -155,7 +179,14 @@ impl Fallback {
 
     /// Whether an operator wants memory to serve: then REST is not asked whether it answers.
     pub(super) fn is_silenced(&self) -> bool {
-        self.ladder.pinned() == Some(Rung::Cache)
+        self.held().is_some_and(|(_, rung)| rung == Rung::Cache)
+    }
+
+    /// The rung without lines that an operator's order holds, and the word for that order.
+    pub(super) fn held(&self) -> Option<(&'static str, Rung)> {
+        let pinned = self.ladder.pinned().map(|rung| ("pinned", rung));
+        let moved = self.away.map(|_| ("moved", self.ladder.rung()));
+        pinned.or(moved).filter(|(_, rung)| !rung.streams())
     }
 }
 
@@ -175,6 +206,10 @@ impl Feed {
         if self.stopping {
             return;
         }
+        if self.fallback.away.is_some_and(|until| until <= now.mono) {
+            self.fallback.away = None;
+            self.fallback.topics_changed();
+        }
         let facts = self.facts(now);
         if let Some(change) = self.fallback.ladder.update(now.mono, &facts) {
             self.changed_rung(now, change);
@@ -192,7 +227,7 @@ impl Feed {
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
         let open = fallback.polls.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_poll));
         let poll = open.map(|(_, poll)| poll.next).min().filter(|_| !full && !self.stopping);
-        fallback.at.into_iter().chain(poll.map(|at| at.max(fallback.not_before))).min()
+        fallback.at.into_iter().chain(fallback.away).chain(poll.map(|at| at.max(fallback.not_before))).min()
     }
 
     fn facts(&mut self, now: Time) -> Facts {
@@ -217,6 +252,12 @@ impl Feed {
             breakers_open,
             pollable: topics > 0,
             rest_ok: self.fallback.rest_ok,
+            // Where nothing can be asked nothing is answered.
+            rest_owed: if self.fallback.polls.is_empty() {
+                self.fallback.rest_ok
+            } else {
+                self.fallback.owed
+            },
             affordable: self.pause_for(weight) <= self.config.timing.poll_every,
         }
     }
@@ -275,11 +316,15 @@ impl Feed {
         let Change { from, to, reason } = change;
         self.events.record(now, "venue", (from.name(), to.name()), reason.text());
         self.counters.rung_changes += 1;
+        // What an operator asked for once is to be seen, not only said: lines come back after the usual hold.
+        let away = reason == Reason::Triggered && !to.streams();
+        self.fallback.away = away.then(|| now.mono + self.config.timing.return_hold);
         if self.fallback.polls_now() {
             self.gate.careful |= from.streams();
             self.plan_polls(now);
         } else if !planted(Defect::PollOn) {
             self.fallback.polls.clear();
+            self.fallback.owed = None;
         }
         if !to.polls() {
             self.let_polled_go(now);
@@ -298,7 +343,6 @@ impl Feed {
     /// first one may be refused for a reason of its own.
     fn plan_polls(&mut self, now: Time) {
         self.fallback.unplanned = false;
-        let usual = self.config.timing.poll_every;
         let mut wanted: Vec<(usize, TopicId, u32)> = Vec::new();
         for (id, entry) in self.topics.iter() {
             if let Some(weight) = self.poll_weight(id, entry) {
@@ -307,11 +351,13 @@ impl Feed {
         }
         wanted.sort_by_key(|(readers, id, _)| (std::cmp::Reverse(*readers), *id));
         let probes = self.fallback.ladder.rung() == Rung::Cache;
+        let mut usual = self.config.timing.poll_every;
         if probes {
             let was = |(_, id, _): &(usize, TopicId, u32)| Some(*id) == self.fallback.probed;
             let turn = wanted.iter().position(was).map_or(0, |at| (at + 1) % wanted.len());
             wanted.rotate_left(turn);
             wanted.truncate(1);
+            usual = usual.min(PROBE);
         }
         let (mut weight, slowest) = (0_u32, usual * SLOWEST);
         wanted.retain(|(_, _, cost)| {
@@ -323,12 +369,12 @@ impl Feed {
         let before = std::mem::take(&mut self.fallback.polls);
         // Whoever is asked for in the place of another one waits as long.
         let placed = before.values().map(|poll| poll.next).min().filter(|_| probes);
-        let poll = |(_, id, weight): (usize, TopicId, u32)| {
+        let poll = |(rank, (_, id, _)): (usize, (usize, TopicId, u32))| {
             let before = before.get(&id);
             let next = before.map(|poll| poll.next).or(placed).unwrap_or(now.mono);
-            (id, Poll { next, weight, doubt: before.map(|poll| poll.doubt).unwrap_or_default() })
+            (id, Poll { next, rank, doubt: before.map(|poll| poll.doubt).unwrap_or_default() })
         };
-        self.fallback.polls = wanted.into_iter().map(poll).collect();
+        self.fallback.polls = wanted.into_iter().enumerate().map(poll).collect();
         self.fallback.every = every;
         for id in before.into_keys().filter(|id| !self.fallback.polls(*id)).collect::<Vec<_>>() {
             self.let_go(now, id);
@@ -346,17 +392,19 @@ impl Feed {
         while self.fetches.count(is_poll) < IN_FLIGHT {
             let due =
                 |(id, poll): &(&TopicId, &Poll)| poll.next <= now.mono && !self.fetches.is_out(**id, is_poll);
-            let next = self.fallback.polls.iter().filter(due).min_by_key(|(_, poll)| poll.next);
-            let Some((id, _)) = next.map(|(id, poll)| (*id, poll.weight)) else { return };
+            let next = self.fallback.polls.iter().filter(due).min_by_key(|(_, poll)| (poll.next, poll.rank));
+            let Some(id) = next.map(|(id, _)| *id) else { return };
             let Some(entry) = self.topics.get(id) else {
                 self.fallback.polls.remove(&id);
                 continue;
             };
             let after = entry.poll_after();
+            let weight = self.poll_weight(id, entry).unwrap_or(0);
             let left = self.reserve();
             match self.send_fetch(now, id, Fetch::Poll { after }, left) {
                 Ok(fetch) => {
                     self.expect_word(id, fetch);
+                    self.fallback.owes(now.mono);
                     let every = self.fallback.every;
                     if let Some(poll) = self.fallback.polls.get_mut(&id) {
                         poll.next = now.mono + every;
@@ -365,6 +413,10 @@ impl Feed {
                 Err(NotNow::Never) => drop(self.fallback.polls.remove(&id)),
                 Err(NotNow::Until(until)) => {
                     self.fallback.not_before = until;
+                    // A hold or a breaker is the venue's doing; that our own budget is used up is not.
+                    if self.gate.spent(now.mono, weight, left).is_none() {
+                        self.fallback.owes(now.mono);
+                    }
                     return;
                 }
             }
@@ -377,6 +429,7 @@ impl Feed {
             Some(rung) => self.fallback.ladder.pin(rung),
             None => self.fallback.ladder.unpin(),
         }
+        self.fallback.away = None;
         self.fallback.topics_changed();
         if self.fallback.is_silenced() && self.fallback.ladder.rung() == Rung::Cache {
             self.fallback.polls.clear();
@@ -431,12 +484,7 @@ impl Feed {
 
     /// Whether an operator holds the feed on a rung without lines.
     pub(super) fn is_held(&self) -> bool {
-        self.pinned_away().is_some()
-    }
-
-    /// The rung without lines that an operator holds the feed on.
-    pub(super) fn pinned_away(&self) -> Option<Rung> {
-        self.fallback.ladder.pinned().filter(|rung| !rung.streams())
+        self.fallback.held().is_some()
     }
 
     /// The level that the rung means for what does not come from a line.

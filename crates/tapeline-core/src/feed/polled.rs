@@ -184,6 +184,8 @@ impl Feed {
             self.missed.forget(id);
             // Whoever knows what it does not have answers.
             self.fallback.answered(now.mono);
+        } else {
+            self.fallback.ask_again(now.mono);
         }
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("not polled: {}", refusal.detail);

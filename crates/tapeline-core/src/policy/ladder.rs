@@ -63,8 +63,10 @@ impl Rung {
 pub struct Rules {
     /// Without a live line for so long, REST takes over.
     pub fallback_after: Duration,
-    /// Without a successful REST call for so long, polling does not serve.
+    /// Without a successful REST call for so long, polling does not serve …
     pub rest_lost: Duration,
+    /// … unless nothing was asked for that time: an answer must have been owed for so long as well.
+    pub rest_owed: Duration,
     /// A better rung must hold so long before it takes over again.
     pub return_hold: Duration,
     /// The hold doubles with every relapse, up to this.
@@ -86,6 +88,8 @@ impl From<&Timing> for Rules {
         Self {
             fallback_after: timing.fallback_after,
             rest_lost: Duration::from_secs(15),
+            // Three requests that are not answered, at the usual 5 s: the first of them is owed for two pauses then.
+            rest_owed: Duration::from_secs(10),
             return_hold: timing.return_hold,
             return_hold_max: Duration::from_secs(300),
             relapse_within: Duration::from_secs(600),
@@ -110,6 +114,9 @@ pub struct Facts {
     pub pollable: bool,
     /// When a REST call last succeeded. On [`Rung::Cache`] somebody has to go on trying.
     pub rest_ok: Option<Mono>,
+    /// Since when REST has owed an answer to polling: the first request since the last success. `None` while all
+    /// was answered: at a low rate that may be long ago.
+    pub rest_owed: Option<Mono>,
     /// The REST budget carries everything wanted at the normal rate.
     pub affordable: bool,
 }
@@ -259,12 +266,12 @@ impl Ladder {
     /// When to look again if no fact changes before; `None` if time alone changes nothing.
     pub fn deadline(&self, now: Mono, facts: &Facts) -> Option<Mono> {
         let holds = Rung::ALL.into_iter().take(self.rung as usize).filter_map(|rung| self.due(rung));
-        let rest = facts.rest_ok.max(self.polling).map(|since| since + self.rules.rest_lost);
         let others = [
             self.changed.map(|changed| changed + self.rules.between),
             facts.down_since.map(|since| since + self.rules.fallback_after),
             facts.down_since.map(|since| since + self.rules.rest_lost),
-            rest,
+            facts.rest_ok.max(self.polling).map(|since| since + self.rules.rest_lost),
+            facts.rest_owed.map(|since| since + self.rules.rest_owed),
             facts.rest_ok.map(|since| since + self.rules.rest_lost),
         ];
         // What would follow a change that the spacing or a better rung holds back, follows at one of these as well.
@@ -332,7 +339,7 @@ impl Ladder {
 
     /// Whether the conditions of a rung hold. A rung that serves less is not good while a better one is only due.
     fn is_good(&self, now: Mono, facts: &Facts, rung: Rung) -> bool {
-        let fresh = facts.pollable && facts.rest_ok.is_some_and(|ok| now < ok + self.rules.rest_lost);
+        let fresh = facts.pollable && self.answers(now, facts, facts.rest_ok);
         // Without REST no book gets its snapshot: then a line that serves some is better than none that serves all.
         let serves = facts.down_since.is_none() && (facts.complete || !fresh);
         match rung {
@@ -342,6 +349,13 @@ impl Ladder {
             Rung::Partial => fresh,
             Rung::Cache => true,
         }
+    }
+
+    /// Whether REST answers, last `heard` of then. While it is polled, silence between two questions is no sign.
+    fn answers(&self, now: Mono, facts: &Facts, heard: Option<Mono>) -> bool {
+        let polled = self.polling.is_some_and(|since| facts.rest_ok >= Some(since));
+        let in_time = facts.rest_owed.is_none_or(|since| now < since + self.rules.rest_owed);
+        heard.is_some_and(|heard| now < heard + self.rules.rest_lost) || polled && in_time
     }
 
     /// When a rung has held long enough to be returned to, if it holds on.
@@ -381,9 +395,7 @@ impl Ladder {
                 Some((to, reason))
             }
             Rung::Poll | Rung::Partial => {
-                let heard = facts.rest_ok.max(self.polling);
-                let lost = heard.is_none_or(|heard| now >= heard + self.rules.rest_lost);
-                if lost || !facts.pollable {
+                if !facts.pollable || !self.answers(now, facts, facts.rest_ok.max(self.polling)) {
                     let live = facts.down_since.is_none();
                     let line = if facts.whole { Rung::Primary } else { Rung::Alternate };
                     return Some(if live {

@@ -21,6 +21,7 @@ mod poll;
 mod pressure;
 mod proof;
 mod quarantine;
+mod rates;
 mod readers;
 mod repair;
 mod restarts;

@@ -24,12 +24,14 @@ const WELL: Facts = Facts {
     breakers_open: false,
     pollable: true,
     rest_ok: None,
+    rest_owed: None,
     affordable: true,
 };
 
-/// No line since `since`, REST polled with success.
+/// No line since `since`, REST polled with success, and asked again at once.
 fn polled(since: f64, now: f64) -> Facts {
-    Facts { down_since: Some(at(since)), whole: false, complete: false, rest_ok: Some(at(now)), ..WELL }
+    let (rest_ok, rest_owed) = (Some(at(now)), Some(at(now)));
+    Facts { down_since: Some(at(since)), whole: false, complete: false, rest_ok, rest_owed, ..WELL }
 }
 
 /// Nothing at all since `since`.
@@ -155,7 +157,8 @@ fn while_rest_is_dead_a_live_line_serves_what_it_can() {
     // And a line that is live when polling dies is better than the cache, whatever hold it had still to serve.
     run(&mut ladder, 200.0, 210.0, |now| polled(200.0, now));
     assert_eq!(ladder.rung(), Rung::Poll);
-    let dying = Facts { complete: false, rest_ok: Some(at(210.0)), ..WELL };
+    let (rest_ok, rest_owed) = (Some(at(210.0)), Some(at(210.0)));
+    let dying = Facts { complete: false, rest_ok, rest_owed, ..WELL };
     assert_eq!(run(&mut ladder, 210.0, 240.0, |_| dying), [(225.0, Rung::Primary, Reason::LineBeforeCache)]);
 }
 
@@ -275,24 +278,26 @@ struct Life(Vec<(f64, Facts, u8)>);
 
 impl Life {
     fn new(stretches: &[Stretch]) -> (Self, f64) {
-        let (mut start, mut down, mut rest_ok, mut all) = (0.0, None, None, Vec::new());
+        let (mut start, mut down, mut rest_ok, mut owed, mut all) = (0.0, None, None, None, Vec::new());
         for (length, [live, whole, complete, breakers_open, rest, affordable], order) in stretches {
             down = if *live { None } else { down.or(Some(at(start))) };
             let end = start + (length * 10.0).round() / 10.0 + 0.1;
             let mut order = Some(*order);
-            let facts = |rest_ok| Facts {
+            let facts = |rest_ok, rest_owed| Facts {
                 down_since: down,
                 whole: *live && *whole,
                 complete: *live && *complete,
                 breakers_open: *breakers_open,
                 pollable: true,
                 rest_ok,
+                rest_owed,
                 affordable: *affordable,
             };
             let mut now = start;
             while now < end {
                 rest_ok = if *rest { Some(at(now)) } else { rest_ok };
-                all.push((now, facts(rest_ok), order.take().unwrap_or(u8::MAX)));
+                owed = if *rest { None } else { owed.or(Some(at(now))) };
+                all.push((now, facts(rest_ok, owed), order.take().unwrap_or(u8::MAX)));
                 now += 5.0;
             }
             start = end;
