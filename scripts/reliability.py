@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Recomputes availability, MTTR, MTTF and MTBF from an event log of JSON lines: docs/reliability.md.
+"""Recomputes from an event log of JSON lines how reliable a run was: docs/reliability.md, in at most 50 lines of code.
 
 usage: reliability.py FROM_US TO_US < LOG     both on the log's own monotonic clock, in microseconds
 
@@ -10,56 +10,56 @@ import math
 import sys
 
 
+def ratio(part, whole):
+    return part / whole if whole else None
+
+
 def spread(lengths):
-    lengths = sorted(lengths)
-    rank = lambda share: lengths[math.ceil(len(lengths) * share / 100) - 1] / 1e6 if lengths else None
-    return {"n": len(lengths), "p50_s": rank(50), "p95_s": rank(95), "max_s": rank(100)}
+    ranked = sorted(lengths)
+    rank = lambda share: ranked[math.ceil(len(ranked) * share / 100) - 1] if ranked else None
+    return {"n": len(ranked), "p50_s": rank(50), "p95_s": rank(95), "max_s": rank(100)}
 
 
 def figures(histories, kept, start, end):
     observed = down = 0
     repairs, detections = [], []
     for history in histories:
-        began = noticed = None
+        began = None
         for (since, at, state), (until, _, following) in zip(history, history[1:] + [(end, end, "last")]):
             spent = max(0, until - max(since, start)) if state != "none" else 0
-            observed += spent
-            if state in kept or state == "none":
-                continue
-            down += spent
-            if began is None:
-                began, noticed = since, at
-            if following in kept or following in ("none", "last"):  # the outage ends, or its record does
-                if until > began and until > start:
-                    detections.append(noticed - began)
-                    if following in kept:
-                        repairs.append(until - began)
-                began = None
+            broken = state not in kept and state != "none"
+            observed, down = observed + spent, down + (spent if broken else 0)
+            began = (began or (since, at)) if broken else None
+            # The outage ends, or the record of it does.
+            if broken and following in kept | {"none", "last"} and until > max(began[0], start):
+                detections.append(began[1] - began[0])
+                repairs += [until - began[0]] if following in kept else []
     n = len(detections)
-    return {
-        "observed_s": observed / 1e6, "down_s": down / 1e6,
-        "availability": 1 - down / observed if observed else None,
-        "failures": n, "repaired": len(repairs),
-        "mttr_s": sum(repairs) / len(repairs) / 1e6 if repairs else None,
-        "mttf_s": (observed - down) / n / 1e6 if n else None, "mtbf_s": observed / n / 1e6 if n else None,
-        "ttr": spread(repairs), "ttd": spread(detections),
-    }
+    return {"observed_s": observed, "down_s": down, "availability": ratio(observed - down, observed), "failures": n,
+            "repaired": len(repairs), "mttr_s": ratio(sum(repairs), len(repairs)), "mttf_s": ratio(observed - down, n),
+            "mtbf_s": ratio(observed, n), "ttr": spread(repairs), "ttd": spread(detections)}
 
 
-try:
-    start, end = map(int, sys.argv[1:])
-except ValueError:
+def borne(felt, full):
+    shares = [ratio(felt.count(False), len(felt)), ratio(full["repaired"], full["failures"]), full["availability"]]
+    parts = [share for share in shares if share is not None]
+    score = round(1000 * sum(parts) / len(parts)) / 10 if full["observed_s"] else None
+    faults = {"lines": len(felt), "felt": felt.count(True)}
+    return {"faults": faults, "tolerated": shares[0], "recovered": shares[1], "score": score}
+
+
+if len(sys.argv) != 3 or not all(map(str.isdecimal, sys.argv[1:])):
     sys.exit(__doc__.strip())
-histories, last = {}, -1
-for record in map(json.loads, filter(str.strip, sys.stdin)):
-    if record["seq"] <= last:
-        histories = {}
-    last = record["seq"]
-    if record.get("kind") == "service" and record["mono_us"] <= end:
-        history = histories.setdefault(record["entity"], [])
-        counted = history and history[-1][2] != "none"  # counting begins when it is noticed, no state before the last
-        since = max(record["since_us"], history[-1][0]) if counted else record["mono_us"]
-        history.append((since, record["mono_us"], record["to"]))
-result = {"full": figures(histories.values(), {"full"}, start, end),
-          "any": figures(histories.values(), {"full", "any"}, start, end)}
-print(json.dumps(result, indent=1))
+start, end = (int(argument) / 1e6 for argument in sys.argv[1:])
+records = [json.loads(line) for line in sys.stdin if line.strip()]
+first = max((n for n in range(1, len(records)) if records[n]["seq"] <= records[n - 1]["seq"]), default=0)
+run = [record for record in records[first:] if record["mono_us"] / 1e6 <= end]
+histories = {}
+for record in (record for record in run if record["kind"] == "service"):
+    history, noticed = histories.setdefault(record["entity"], []), record["mono_us"] / 1e6
+    # Counting begins when that is noticed; no state begins before the last did.
+    counted = history and history[-1][2] != "none"
+    history.append((max(record["since_us"] / 1e6, history[-1][0]) if counted else noticed, noticed, record["to"]))
+felt = [record["felt"] for record in run if "felt" in record and record["mono_us"] / 1e6 >= start]
+full, either = (figures(histories.values(), kept, start, end) for kept in ({"full"}, {"full", "any"}))
+print(json.dumps({"full": full, "any": either, "tolerance": borne(felt, full)}, indent=1))

@@ -57,6 +57,9 @@ pub struct Event {
     /// Of `service`: since when that has been so, on the same clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_us: Option<u64>,
+    /// Of lines that were lost while they were open: whether some wanted topic felt it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub felt: Option<bool>,
     /// Why.
     pub cause: Box<str>,
 }
@@ -99,7 +102,7 @@ impl Journal {
                 let cause = format!("{missed} records came faster than they could be taken").into();
                 let lost =
                     Record { kind: "lost", entity: "log".into(), from: "", to: "", cause, ..record.clone() };
-                self.tell(venue, &Record { since: None, ..lost });
+                self.tell(venue, &Record { since: None, felt: None, ..lost });
             }
             self.tell(venue, record);
             told = record.seq;
@@ -119,6 +122,7 @@ impl Journal {
             from: record.from,
             to: record.to,
             since_us: record.since.map(micros),
+            felt: record.felt,
             cause: record.cause.clone(),
         });
     }
@@ -136,10 +140,11 @@ impl Journal {
         (from, to): (&'static str, &'static str),
         cause: &str,
     ) {
-        let (venue, since_us) = (Box::default(), None);
+        let venue = Box::default();
         let (mono_us, wall_ns) = (micros(now.mono), now.unix);
         let (entity, cause) = (entity.into(), cause.into());
-        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from, to, since_us, cause });
+        let (since_us, felt) = (None, None);
+        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from, to, since_us, felt, cause });
     }
 
     fn push(&self, event: Event) {
@@ -274,9 +279,9 @@ impl Files {
                 // Their numbers are theirs; this one takes the last of them.
                 let (seq, kind) = (record.seq - 1, "lost");
                 let cause = format!("{missed} records were not written in time").into();
-                let lost =
-                    Event { seq, kind, cause, from: "", to: "", since_us: None, ..Event::clone(record) };
-                line(&mut text, &Event { entity: "log".into(), venue: Box::default(), ..lost });
+                let lost = Event { seq, kind, cause, from: "", to: "", ..Event::clone(record) };
+                let (entity, venue) = ("log".into(), Box::default());
+                line(&mut text, &Event { entity, venue, since_us: None, felt: None, ..lost });
             }
             line(&mut text, record);
             last = record.seq;

@@ -448,6 +448,7 @@ mod tests {
             from: "running",
             to,
             since: None,
+            felt: None,
             cause: "late by 15000 ms".into(),
         };
         assert_eq!(pause(&record("feed", "running")), Some("late by 15000 ms"));

@@ -28,6 +28,9 @@ pub struct Record {
     /// Of transitions of service: since when that has been so.
     #[serde(skip)]
     pub since: Option<Mono>,
+    /// Of lines that were lost while they were open: whether some wanted topic felt it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub felt: Option<bool>,
     /// Why.
     pub cause: Box<str>,
 }
@@ -81,7 +84,19 @@ impl Events {
             line if line.starts_with("line ") => "line",
             _ => "topic",
         };
-        self.push(now, kind, entity, change, None, cause);
+        self.push(made(now, kind, entity, change, cause));
+    }
+
+    /// A line has left a phase; whether that was felt, if it was lost while it was open.
+    pub(super) fn line(
+        &mut self,
+        now: Time,
+        slot: usize,
+        change: (&'static str, &'static str),
+        felt: Option<bool>,
+        cause: &str,
+    ) {
+        self.push(Record { felt, ..made(now, "line", &format!("line {slot}"), change, cause) });
     }
 
     /// A transition of how a topic is served.
@@ -93,22 +108,12 @@ impl Events {
         since: Mono,
         cause: &str,
     ) {
-        self.push(now, KIND, topic, change, Some(since), cause);
+        self.push(Record { since: Some(since), ..made(now, KIND, topic, change, cause) });
     }
 
-    fn push(
-        &mut self,
-        now: Time,
-        kind: &'static str,
-        entity: &str,
-        (from, to): (&'static str, &'static str),
-        since: Option<Mono>,
-        cause: &str,
-    ) {
+    fn push(&mut self, record: Record) {
         self.next += 1;
-        let (seq, wall, at) = (self.next, now.unix, now.mono);
-        let (entity, cause) = (entity.into(), cause.into());
-        self.ring.push_back(Record { seq, wall, at, kind, entity, from, to, since, cause });
+        self.ring.push_back(Record { seq: self.next, ..record });
         self.shorten();
     }
 
@@ -131,6 +136,18 @@ impl Events {
     pub(super) fn after(&self, seq: u64) -> impl Iterator<Item = &Record> {
         self.ring.iter().skip_while(move |record| record.seq <= seq)
     }
+}
+
+/// A record that has no number yet.
+fn made(
+    now: Time,
+    kind: &'static str,
+    entity: &str,
+    (from, to): (&'static str, &'static str),
+    cause: &str,
+) -> Record {
+    let (entity, cause) = (entity.into(), cause.into());
+    Record { seq: 0, wall: now.unix, at: now.mono, kind, entity, from, to, since: None, felt: None, cause }
 }
 
 #[cfg(test)]

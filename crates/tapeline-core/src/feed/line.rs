@@ -193,6 +193,8 @@ pub(super) struct Line {
     pub(super) permit: Option<Permit>,
     /// The last failure.
     pub(super) fault: Option<(Fault, Box<str>)>,
+    /// It was lost just now while it was open: whether that was felt, for the record of it.
+    pub(super) felt: Option<bool>,
     /// How the venue took its keys.
     pub(super) keys: KeyState,
     /// The newest keys that it was opened with, or that were put in motion for it.
@@ -252,6 +254,7 @@ impl Line {
             spent: None,
             permit: None,
             fault: None,
+            felt: None,
             keys: KeyState::default(),
             edition: 0,
             names: Names::default(),

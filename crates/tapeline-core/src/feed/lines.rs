@@ -91,7 +91,7 @@ impl Feed {
         }
         if from != to {
             line.since = now.unix;
-            self.events.record(now, &format!("line {slot}"), (from, to), cause);
+            self.events.line(now, slot, (from, to), line.felt.take(), cause);
             self.tell_topics(now, slot);
         }
     }

@@ -158,13 +158,14 @@ impl Feed {
         due.into_iter().for_each(|id| self.note_service(now, id));
     }
 
-    /// A line that was open is lost: whether that is felt.
+    /// A line that was open is lost: whether that is felt, which the record of its next phase says too.
     pub(super) fn count_fault(&mut self, now: Time, slot: usize) {
         let felt = |(_, id): (_, TopicId)| {
             let wanted = self.topics.get(id).is_some_and(Entry::is_wanted);
             wanted && !self.is_covered(id, slot)
         };
         let felt = self.lines[slot].wishes.iter().any(felt);
+        self.lines[slot].felt = Some(felt);
         self.records.add_fault(now.mono, felt);
     }
 

@@ -23,6 +23,7 @@ fn record(entity: &str) -> Record {
         from: "full",
         to: "down",
         since: Some(Mono(6_000)),
+        felt: None,
         cause: "\"quoted\"".into(),
     }
 }

@@ -66,6 +66,8 @@ async fn what_is_told_of_reliability_follows_from_what_is_written() {
     assert_eq!((again.failures, again.repaired), (1, 1));
     // The file tells microseconds.
     assert!((again.mttr_s.unwrap() - full.mttr_s.unwrap()).abs() < 1e-5);
+    let felt: Vec<&str> = text.lines().filter(|line| line.contains("\"felt\":")).collect();
+    assert!(matches!(felt[..], [one] if one.contains("\"felt\":true") && one.contains("\"from\":\"live\"")));
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -65,6 +65,13 @@ fn a_fault_of_one_of_two_lines_is_no_outage() {
     assert_eq!(told(&bench, start).len(), 2);
     let faults = bench.feed.records().faults(bench.now.mono, None);
     assert_eq!(faults, Faults { lines: 2, felt: 1 });
+    let lost =
+        bench.feed.records_after(0).filter_map(|record| Some((&*record.entity, record.from, record.felt?)));
+    assert_eq!(
+        lost.collect::<Vec<_>>(),
+        [("line 0", "live", false), ("line 1", "live", true)],
+        "whoever has the records can count the same"
+    );
     let (totals, _) = bench.feed.records().log().totals(bench.now.later(SECOND).mono, None);
     let tolerance = Tolerance::new(faults, &totals);
     assert_eq!((tolerance.tolerated, tolerance.recovered), (Some(0.5), Some(0.0)));

@@ -1,4 +1,5 @@
-//! How well faults are borne: how many were not felt, how many outages ended, and one figure of both.
+//! How well faults are borne: how many were not felt, how many outages ended, and one figure of both. The event log says
+//! of every line that was lost whether that was felt, so that anybody can compute the same.
 
 use serde::Serialize;
 
