@@ -2,7 +2,8 @@
 
 use super::toy::{Bench, SECOND, chatter, live, market, read};
 use super::url;
-use crate::feed::{Action, Command, DialError, Input, Stage};
+use crate::config::FeedConfig;
+use crate::feed::{Action, Command, DialError, Input, Memory, Stage};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
 use crate::venue::LineId;
@@ -377,4 +378,27 @@ fn a_line_of_which_everything_was_refused_is_closed_and_dialled_again_when_somet
     bench.pass(SECOND);
     let line = bench.open();
     assert_eq!(bench.accept(line, 2), ["+t B -"]);
+}
+
+#[test]
+fn the_worse_an_endpoint_has_served_the_longer_it_is_waited_before_it_is_dialled_again() {
+    // The first wait: a second where nothing else speaks against the endpoint.
+    let first = |failures: u32| {
+        let mut config = FeedConfig { streams: vec!["ws://a".to_owned()], ..FeedConfig::default() };
+        config.timing.backoff_spread = 0.0;
+        let mut bench = Bench::with(config, Memory::default());
+        let (now, rules) = (bench.now.mono, bench.feed.gate.scores.clone());
+        (0..failures).for_each(|_| bench.feed.gate.streams[0].quality.dial_failed(now, &rules));
+        let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+        bench.subscribe("toy:trade:A", &who);
+        fail(&mut bench, Fault::Transient);
+        let failed = bench.now.mono;
+        while bench.todo.is_empty() {
+            bench.pass(SECOND / 100);
+        }
+        bench.now.mono.since(failed).as_secs_f64()
+    };
+    let [fair, poor, worst] = [0, 10, 1_000].map(first);
+    assert!((1.0..1.02).contains(&fair), "{fair}");
+    assert!((1.3..1.45).contains(&poor) && (1.45..1.55).contains(&worst), "{poor} {worst}");
 }

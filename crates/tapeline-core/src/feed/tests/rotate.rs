@@ -6,6 +6,7 @@ use super::toy::{Bench, SECOND, chatter, live, market};
 use crate::config::FeedConfig;
 use crate::feed::{Action, Command, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::policy::rotation::Window;
 use crate::venue::LineId;
 
 fn closed(bench: &mut Bench) -> Vec<LineId> {
@@ -277,4 +278,37 @@ fn what_only_a_follower_brought_is_in_doubt_when_that_is_given_up() {
     let after = epochs(&mut bench);
     assert!(before[0] == after[0] && before[1] != after[1], "what both had goes on");
     assert_eq!(events(&mut outbox), ["snapshot 0 bid=11", "event 3 id=3"]);
+}
+
+#[test]
+fn a_line_is_replaced_in_the_window_that_the_user_has_set() {
+    // The bench begins at 22:13:20 UTC; between 03:00 and 04:00 is the last such hour before the line is a day old.
+    let mut config = FeedConfig::default();
+    let hour = Duration::from_secs(3600);
+    config.timing.rotate_between = Some(Window { from: hour * 3, to: hour * 4 });
+    let mut bench = Bench::with(config, Memory::default());
+    let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    let mut id = 0;
+    let begun = loop {
+        id += 1;
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(10 * SECOND);
+        let begun = bench.now.unix.0 / 1_000_000_000 % 86_400;
+        let mut dialled = false;
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Dial { .. } => dialled = true,
+                _ => {}
+            }
+        }
+        if dialled {
+            break begun;
+        }
+        assert!(id < 8_640, "not within a day");
+    };
+    assert!((3 * 3600..=4 * 3600 + 10).contains(&begun), "at {} h {} min UTC", begun / 3600, begun / 60 % 60);
 }
