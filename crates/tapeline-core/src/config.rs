@@ -62,7 +62,7 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Bytes that all logs and queues of the process may hold together.
     pub buffers_bytes: usize,
-    /// Transitions kept for status.
+    /// Transitions that the feed still keeps when whoever runs it has taken them over.
     pub events: usize,
 }
 

@@ -215,7 +215,11 @@ pub const KEYS: &[Key] = &[
         Kind::Size(64 * KIB, 1_024 * GIB),
         "Bytes that all logs and queues of the process may hold together."
     ),
-    global!(limits.events, Kind::Count(1, 1_000_000), "Transitions kept for status."),
+    global!(
+        limits.events,
+        Kind::Count(1, 1_000_000),
+        "Transitions that each feed still keeps when they are in the log of all venues; that log (`/api/v1/events`) holds the latest 10000, whatever this is."
+    ),
     global!(timing.linger, upto(30 * DAY), "How long a topic without subscribers is kept."),
     global!(timing.sweep, some(DAY), "How often idle topics are looked at."),
     global!(timing.stable_after, some(DAY), "How long a line must be live to count as stable."),
