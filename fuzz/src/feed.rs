@@ -9,6 +9,7 @@ use tapeline_core::data::topic::Topic;
 use tapeline_core::feed::{Action, Closed, Command, DialError, Feed, FetchId, Input, Memory, Stage};
 use tapeline_core::outbox::SubscriberId;
 use tapeline_core::policy::fault::Fault;
+use tapeline_core::policy::recovery::Recovery;
 use tapeline_core::time::{Mono, Time, Unix};
 use tapeline_core::venue::{Chain, Decoded, Fetch, HttpReply, LineId, Refusal, Venue};
 use tapeline_venues::binance::{Binance, Market};
@@ -291,7 +292,7 @@ impl World {
             0 => Command::Reconnect { slot: None },
             1 => Command::Reset,
             2 => Command::Sweep,
-            3 => Command::Resync { topic: Topic::parse(TOPICS[1]).expect("a topic") },
+            3 => Command::Resync { topic: Topic::parse(TOPICS[1]).expect("a topic"), how: Recovery::Immediate },
             4..=6 => return self.restart(),
             _ => {
                 let status =

@@ -219,6 +219,12 @@ impl Feed {
 
     /// Queues a snapshot request if the book wants one, by how urgently it is wanted.
     pub(super) fn want_snapshot(&mut self, now: Time, id: TopicId) {
+        self.queue_snapshot(now, id);
+        self.fetch_due(now);
+    }
+
+    /// Queues a snapshot for a book that wants one.
+    pub(super) fn queue_snapshot(&mut self, now: Time, id: TopicId) {
         self.watch_book(id);
         let Some(entry) = self.topics.get(id) else { return };
         let State::Book(book) = &entry.state else { return };
@@ -231,7 +237,6 @@ impl Feed {
             (None, true) => Urgency::Warm,
         };
         self.snapshots.want(id, urgency);
-        self.fetch_due(now);
     }
 
     /// Books whose time has come.

@@ -7,6 +7,7 @@ use crate::policy::backoff::delay;
 use crate::policy::fault::Fault;
 use crate::policy::recovery::Recovery;
 use crate::time::{Mono, Time};
+use crate::venue::TopicId;
 
 use super::Feed;
 use super::io::{Action, Command};
@@ -44,20 +45,9 @@ impl Feed {
             Command::Rotate { slot } => self.rotate_by_hand(now, slot),
             Command::Reset => self.reset(now),
             Command::Sweep => self.sweep(now, true),
-            Command::Resync { topic } => {
+            Command::Resync { topic, how } => {
                 let id = self.venue.canonical(topic).ok().and_then(|topic| self.topics.id(&topic));
-                let book = id.and_then(|id| match &mut self.topics.get_mut(id)?.state {
-                    State::Book(book) => Some((id, book)),
-                    _ => None,
-                });
-                match book {
-                    Some((id, book)) => {
-                        book.ask();
-                        self.want_snapshot(now, id);
-                        1
-                    }
-                    None => 0,
-                }
+                id.map_or(0, |id| self.resync(now, id, how))
             }
             Command::Shutdown => self.shutdown(now),
         };
@@ -80,7 +70,10 @@ impl Feed {
             Command::Pin { rung } => ("pin", rung.name().to_owned()),
             Command::Unpin => ("unpin", String::new()),
             Command::Reset => ("reset", String::new()),
-            Command::Resync { topic } => ("resync", topic.to_string()),
+            Command::Resync { topic, how: Recovery::Immediate } => ("resync", topic.to_string()),
+            Command::Resync { topic, how } => {
+                ("resync", format!("{topic}, {}", format!("{how:?}").to_lowercase()))
+            }
         };
         self.events.record(now, "operator", ("", name), &what);
     }
@@ -150,10 +143,33 @@ impl Feed {
         if how == Recovery::Manual { 0 } else { touched + self.forgive_topics(now, false) }
     }
 
+    /// A book is fetched anew: at once, after a pause, or by the backoff. One that is served goes on meanwhile, and one
+    /// that is not, not before.
+    fn resync(&mut self, now: Time, id: TopicId, how: Recovery) -> usize {
+        let Some(State::Book(book)) = self.topics.get(id).map(|entry| &entry.state) else { return 0 };
+        let holds = book.last_id().is_none();
+        let wait = match how {
+            Recovery::Immediate => Duration::ZERO,
+            Recovery::Progressive => delay(&self.backoff, self.snapshots.tries(id).max(1), self.rng.roll()),
+            Recovery::Delayed => PAUSE,
+            Recovery::Manual => return 0,
+        };
+        self.snapshots.order(id, now.mono + wait, holds);
+        1
+    }
+
+    /// A book is to be fetched anew, whatever it is now.
+    pub(super) fn ask_for_book(&mut self, now: Time, id: TopicId) {
+        if let Some(State::Book(book)) = self.topics.get_mut(id).map(|entry| &mut entry.state) {
+            book.ask();
+            self.queue_snapshot(now, id);
+        }
+    }
+
     /// Topics and books the venue had refused get another chance, and those that were set aside; with `wholly`, it is
     /// forgotten that they were.
     fn forgive_topics(&mut self, now: Time, wholly: bool) -> usize {
-        self.snapshots.forgive();
+        self.snapshots.forgive(wholly);
         self.quarantine.lift(now.mono, wholly);
         let is_aside = |entry: &Entry| entry.service.phase == QUARANTINED;
         let aside: Vec<_> =

@@ -131,6 +131,9 @@ impl Feed {
     /// Sends what is due: missed events first, since time runs for them, then snapshots, then polls, then what may not
     /// even have been missed.
     pub(super) fn fetch_due(&mut self, now: Time) {
+        while let Some(id) = self.snapshots.take_order(now.mono) {
+            self.ask_for_book(now, id);
+        }
         if self.stopping {
             return;
         }

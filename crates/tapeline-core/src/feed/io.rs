@@ -221,6 +221,8 @@ pub enum Command {
     Resync {
         /// Which book.
         topic: Topic,
+        /// When: at once, after a pause, by the backoff, or not.
+        how: Recovery,
     },
     /// Close all lines in good order and dial no more.
     Shutdown,

@@ -32,6 +32,14 @@ struct Failed {
     why: Box<str>,
 }
 
+/// A snapshot that an operator wants later.
+#[derive(Debug)]
+struct Ordered {
+    at: Mono,
+    /// There is no book to serve until then, and it is not tried before.
+    holds: bool,
+}
+
 /// The queue of snapshot requests.
 #[derive(Debug, Default)]
 pub(super) struct Snapshots {
@@ -41,6 +49,7 @@ pub(super) struct Snapshots {
     in_flight: BTreeMap<FetchId, TopicId>,
     /// After a failure.
     waiting: BTreeMap<TopicId, Failed>,
+    ordered: BTreeMap<TopicId, Ordered>,
     next_turn: u64,
     /// Requests sent, for the books' accounts.
     pub(super) sent: u64,
@@ -74,6 +83,7 @@ impl Snapshots {
     pub(super) fn forget(&mut self, topic: TopicId) {
         self.withdraw(topic);
         self.waiting.remove(&topic);
+        self.ordered.remove(&topic);
         self.in_flight.retain(|_, held| *held != topic);
     }
 
@@ -97,12 +107,28 @@ impl Snapshots {
     }
 
     fn ready_at(&self, topic: TopicId) -> Mono {
-        self.waiting.get(&topic).map_or(Mono::default(), |failed| failed.until)
+        let failed = self.waiting.get(&topic).map(|failed| failed.until);
+        let ordered = self.ordered.get(&topic).filter(|ordered| ordered.holds).map(|ordered| ordered.at);
+        failed.max(ordered).unwrap_or_default()
+    }
+
+    /// An operator wants one at `at`; if the book is not served meanwhile (`holds`), none before.
+    pub(super) fn order(&mut self, topic: TopicId, at: Mono, holds: bool) {
+        self.ordered.insert(topic, Ordered { at, holds });
+    }
+
+    /// One that was ordered for now or before.
+    pub(super) fn take_order(&mut self, now: Mono) -> Option<TopicId> {
+        let topic = self.ordered.iter().find(|(_, ordered)| ordered.at <= now).map(|(topic, _)| *topic)?;
+        self.ordered.remove(&topic);
+        Some(topic)
     }
 
     /// Marks a request as sent.
     pub(super) fn send(&mut self, topic: TopicId, id: FetchId) {
         self.withdraw(topic);
+        // Whatever it is sent for, it is as new as what was ordered.
+        self.ordered.remove(&topic);
         self.sent += 1;
         self.in_flight.insert(id, topic);
     }
@@ -148,7 +174,8 @@ impl Snapshots {
             let least = if *urgency == Urgency::Wanted { Mono::default() } else { idle_at };
             self.ready_at(*topic).max(least)
         };
-        self.queue.iter().map(ready).min()
+        let ordered = self.ordered.values().map(|ordered| ordered.at);
+        self.queue.iter().map(ready).chain(ordered).min()
     }
 
     /// Requests queued and in flight.
@@ -156,9 +183,12 @@ impl Snapshots {
         (self.queue.len(), self.in_flight.len())
     }
 
-    /// Forgets the failures of every topic (an operator's reset).
-    pub(super) fn forgive(&mut self) {
+    /// Forgets the failures of every topic; what was ordered for later stays so, unless `wholly`.
+    pub(super) fn forgive(&mut self, wholly: bool) {
         self.waiting.clear();
+        if wholly {
+            self.ordered.clear();
+        }
     }
 }
 

@@ -188,7 +188,7 @@ async fn recover(face: &Face, about: About, way: &str) -> Answer {
         About::Topic(topic, slots) => {
             let mut recovered = 0;
             if topic.channel() == Channel::Book && how != Recovery::Manual {
-                let command = Command::Resync { topic: topic.clone() };
+                let command = Command::Resync { topic: topic.clone(), how };
                 recovered += face.hub.command(topic.venue(), command).await?;
             }
             for slot in slots {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tapeline_core::feed::{Command, Feed};
+use tapeline_core::policy::recovery::Recovery;
 
 use super::aim::{is_odd, needs_dials};
 use super::clock::SEC;
@@ -223,7 +224,7 @@ impl World {
     fn resync(&mut self, host: usize) {
         let book = self.plan.topics[host].iter().find(|topic| topic.as_str().contains(":book:")).cloned();
         if let Some(topic) = book {
-            self.command(host, Own::OperatorResync, Command::Resync { topic });
+            self.command(host, Own::OperatorResync, Command::Resync { topic, how: Recovery::Immediate });
         }
     }
 

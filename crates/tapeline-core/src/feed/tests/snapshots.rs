@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::toy::{Bench, SECOND, live, market};
 use crate::config::FeedConfig;
-use crate::feed::{Action, FetchId, Input, Memory};
+use crate::feed::{Action, Command, FetchId, Input, Memory};
 use crate::outbox::{Outbox, Overflow};
+use crate::policy::fault::Fault;
+use crate::policy::recovery::Recovery;
 use crate::time::Unix;
-use crate::venue::{LineId, TopicId};
+use crate::venue::{LineId, Refusal, TopicId};
 
 /// Opens and confirms everything but requests for a stream of `but`; the topics that were fetched.
 fn serve(bench: &mut Bench, asked: &mut BTreeMap<LineId, u64>, but: &str) -> Vec<String> {
@@ -144,4 +146,89 @@ fn on_a_silent_stream_another_topic_of_the_symbol_tells_what_is_credible() {
         let shown = states(&mut outbox).len() - usize::from(tries == 1);
         assert_eq!(shown, usize::from(tries == 6), "try {tries}: who insists is believed at last");
     }
+}
+
+/// A live book at 11; the next change is 12.
+fn live_book() -> (Bench, LineId, crate::outbox::Subscriber, Outbox) {
+    let (mut bench, line, who, outbox) = live("toy:book:A");
+    bench.hear(line, "d A 10 10 95 1");
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.hear(line, "d A 11 11 95 2");
+    (bench, line, who, outbox)
+}
+
+fn order(bench: &mut Bench, how: Recovery) -> usize {
+    let touched =
+        bench.feed.command(bench.now, Command::Resync { topic: "toy:book:A".parse().unwrap(), how });
+    bench.collect();
+    touched
+}
+
+/// Seconds until a snapshot is asked for, while the line brings a change each second from `next` on.
+fn asked_after(bench: &mut Bench, line: LineId, next: &mut u64, most: u64) -> Option<(u64, FetchId)> {
+    for second in 0..=most {
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Fetch { id, .. } => return Some((second, id)),
+                Action::Ping { line, payload } => bench.input(Input::Pong { line, payload: &payload }),
+                _ => {}
+            }
+        }
+        bench.hear(line, &format!("d A {next} {next} 95 1"));
+        *next += 1;
+        bench.pass(SECOND);
+    }
+    None
+}
+
+#[test]
+fn a_book_is_fetched_anew_when_the_operator_said() {
+    let (mut bench, line, _who, _outbox) = live_book();
+    let mut next = 12;
+    assert_eq!(order(&mut bench, Recovery::Delayed), 1);
+    assert_eq!(asked_after(&mut bench, line, &mut next, 30), None);
+    assert_eq!(order(&mut bench, Recovery::Delayed), 1, "said again it counts from then on");
+    let (after, fetch) = asked_after(&mut bench, line, &mut next, 90).unwrap();
+    assert_eq!(after, 60);
+    bench.answer(fetch, next - 1);
+    assert_eq!(asked_after(&mut bench, line, &mut next, 90), None, "once");
+    assert_eq!(order(&mut bench, Recovery::Manual), 0);
+    assert_eq!(asked_after(&mut bench, line, &mut next, 90), None);
+    assert_eq!(order(&mut bench, Recovery::Immediate), 1);
+    assert_eq!(asked_after(&mut bench, line, &mut next, 0).map(|(after, _)| after), Some(0));
+}
+
+#[test]
+fn a_book_that_breaks_does_not_wait_for_the_minute_of_an_order() {
+    let (mut bench, line, _who, _outbox) = live_book();
+    order(&mut bench, Recovery::Delayed);
+    let mut next = 14;
+    let (after, fetch) = asked_after(&mut bench, line, &mut next, 9).unwrap();
+    assert!(after < 5, "after {after} s");
+    bench.answer(fetch, next - 1);
+    assert_eq!(asked_after(&mut bench, line, &mut next, 90), None, "what was ordered has come");
+}
+
+#[test]
+fn a_book_that_is_not_served_is_not_fetched_before_the_minute_of_an_order() {
+    for delayed in [true, false] {
+        let (mut bench, line, _who, _outbox) = live("toy:book:A");
+        bench.hear(line, "d A 10 10 95 1");
+        let id = bench.fetch();
+        bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "503 from the venue")) });
+        if delayed {
+            order(&mut bench, Recovery::Delayed);
+            // As the gateway has it: the lines of the topic are recovered with it, which forgives all failures.
+            bench.feed.command(bench.now, Command::Recover { slot: Some(0), how: Recovery::Delayed });
+            bench.collect();
+        }
+        let mut next = 11;
+        let (after, _) = asked_after(&mut bench, line, &mut next, 90).unwrap();
+        assert_eq!(after >= 60, delayed, "after {after} s");
+    }
+    let (mut bench, line, _who, _outbox) = live_book();
+    order(&mut bench, Recovery::Delayed);
+    bench.feed.command(bench.now, Command::Reset);
+    assert_eq!(asked_after(&mut bench, line, &mut 12, 90), None, "a reset takes it back");
 }
