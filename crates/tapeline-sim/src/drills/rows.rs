@@ -69,6 +69,7 @@ faults! {
     ];
     "FU4" "The peer vanishes, and nobody says so." [
         "crates/tapeline-ws/tests/connection.rs::the_last_words_are_read_even_if_writing_fails",
+        "crates/tapeline/src/net/tcp.rs::the_system_ends_a_connection_whose_other_side_has_vanished",
     ];
     "FU5" "Pings are answered and no data comes." [
         "crates/tapeline-core/src/feed/tests/lines.rs::a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects",

@@ -16,6 +16,11 @@ use super::failure::{failed, of_io, of_lookup, timed_out};
 
 /// The next address is tried when the one before has not answered for so long.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// What was sent must be acknowledged by the system on the other side within this, where ours can see to it: as long as
+/// a line may be silent at the very most. It is the second net. Whoever hears nothing is replaced before that; but what
+/// goes on writing into nowhere, and is not looked at, ends as well, and no sooner than silence is judged.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// Addresses tried of one name.
 const ADDRESSES: usize = 8;
 /// Names whose last good address is remembered.
@@ -75,6 +80,7 @@ impl Names {
         let stream = connected.map_err(|error| failed(Stage::Tcp, of_io(&error), error.to_string()))?;
         // Subscriptions are small messages, each worth its own segment.
         stream.set_nodelay(true).map_err(|error| failed(Stage::Tcp, of_io(&error), error.to_string()))?;
+        bound_unacknowledged(&stream);
         if let Ok(peer) = stream.peer_addr()
             && host.parse::<IpAddr>().is_err()
         {
@@ -83,6 +89,18 @@ impl Names {
         Ok(stream)
     }
 }
+
+/// Lets the system end a connection whose other side has vanished.
+#[cfg(target_os = "linux")]
+fn bound_unacknowledged(stream: &TcpStream) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(ACKNOWLEDGED_WITHIN)) {
+        tracing::debug!(%error, "the system does not say when a connection has lost its other side");
+    }
+}
+
+/// Other systems have their own limits, and no such setting for a socket.
+#[cfg(not(target_os = "linux"))]
+fn bound_unacknowledged(_: &TcpStream) {}
 
 fn alternate(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let (mut six, mut four): (Vec<_>, Vec<_>) = addresses.partition(SocketAddr::is_ipv6);
@@ -157,5 +175,15 @@ mod tests {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(race(&[closed]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert!(race(&[]).await.is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_system_ends_a_connection_whose_other_side_has_vanished() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stream = Names::default().connect("127.0.0.1", port, Duration::from_secs(10)).await.unwrap();
+        let within = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
+        assert_eq!(within, Some(ACKNOWLEDGED_WITHIN));
     }
 }
