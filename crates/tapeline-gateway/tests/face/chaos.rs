@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tapeline::{Chaos, Hub, HubConfig, VenueConfig};
+use tapeline::{Chaos, Hub, HubConfig, Subscription, Update, VenueConfig};
+use tapeline_core::data::update::{Kind, Source};
 use tapeline_gateway::{Gateway, GatewayConfig};
 use tapeline_sim::{Content, MarketOptions, Options, Server};
 
@@ -130,4 +131,24 @@ async fn a_stalled_line_falls_silent_and_mangled_messages_are_counted() {
     let before = broken.line().await["duplicates"].as_u64().unwrap();
     broken.strike("duplicate", json!({"for": "1h"})).await;
     soon(async { while broken.line().await["duplicates"].as_u64() < Some(before + 3) {} }).await;
+}
+
+/// Reads on until there is such an update.
+async fn until(trades: &mut Subscription, is: impl Fn(&Update) -> bool) {
+    soon(async { while !is(trades.next().await.unwrap().as_ref()) {} }).await;
+}
+
+#[tokio::test]
+async fn trades_that_are_dropped_are_fetched_and_without_rest_they_are_told_as_missing() {
+    let broken = Broken::new(usual()).await;
+    let mut trades = broken.hub.trades("binance", "BTCUSDT").await.unwrap();
+    until(&mut trades, |update| update.kind == Kind::Event).await;
+    broken.strike("drop", json!({"probability": 0.5, "for": "1h"})).await;
+    until(&mut trades, |update| update.source == Source::Repair).await;
+    broken.strike("block-rest", json!({"for": "1h"})).await;
+    until(&mut trades, |update| update.kind == Kind::Gap).await;
+    broken.strike("clear", json!({})).await;
+    let events = broken.get("/api/v1/events").await.to_string();
+    assert!(events.contains("Drop of everything") && events.contains("BlockRest of everything"), "{events}");
+    until(&mut trades, |update| (update.kind, update.source) == (Kind::Event, Source::Live)).await;
 }
