@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod drain;
 mod drill;
+mod odd;
 mod process;
 mod refused;
 mod serve;

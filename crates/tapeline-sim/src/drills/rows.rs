@@ -358,6 +358,7 @@ faults! {
     ];
     "FO14" "Clocks and surroundings are odd." [
         "crates/tapeline-core/src/feed/history/tests.rs::a_wall_clock_that_is_set_ages_nothing",
+        "crates/tapeline-cli/tests/cli/odd.rs::without_an_environment_or_with_a_wrong_one_the_program_serves_and_leaves_in_good_order",
     ];
     "FO15" "Versions differ." [
         "crates/tapeline-gateway/src/stream/request.rs::a_request_is_read_whole_and_unknown_fields_are_borne",
