@@ -170,6 +170,8 @@ impl Feed {
         } else {
             breaker.release(spare.permit, now.mono);
         }
+        self.gate.streams[spare.endpoint]
+            .leave_alone(now.mono, crate::policy::recovery::away(why.fault, roll));
         if let Some(wait) = crate::policy::recovery::pause(why.fault, roll) {
             self.gate.hold_dials(now.mono, wait, why.fault);
         }

@@ -7,7 +7,7 @@ use crate::data::update::Source;
 use crate::defect::{Defect, planted};
 use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
-use crate::policy::recovery::{Recovery, pause};
+use crate::policy::recovery::{Recovery, away, pause};
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, Fetch, HttpRequest, Item, Refusal, TopicId};
 
@@ -263,6 +263,7 @@ impl Feed {
         } else {
             breaker.release(out.permit, now.mono);
         }
+        self.gate.rest[out.endpoint].leave_alone(now.mono, away(refusal.fault, roll));
         if let Some(wait) = pause(refusal.fault, roll) {
             self.gate.hold_rest(now.mono, wait, refusal.fault);
         }

@@ -27,6 +27,20 @@ pub(super) struct Endpoint {
     pub(super) dials: (u64, u64),
     /// How well it has served.
     pub(super) quality: Quality,
+    /// It said when to come back: no attempt before.
+    pub(super) away: Mono,
+}
+
+impl Endpoint {
+    /// It is left alone for `wait`. Another endpoint is none of its business.
+    pub(super) fn leave_alone(&mut self, now: Mono, wait: Option<Duration>) {
+        self.away = wait.map_or(self.away, |wait| self.away.max(now + wait));
+    }
+
+    /// Before when no attempt passes; `None` = one passes now.
+    pub(super) fn until(&self, now: Mono) -> Option<Mono> {
+        self.breaker.until(now).max((self.away > now).then_some(self.away))
+    }
 }
 
 /// No dial passes.
@@ -71,6 +85,7 @@ impl Gate {
                 breaker: Breaker::new(rules.clone()),
                 dials: (0, 0),
                 quality: Quality::default(),
+                away: Mono::default(),
             };
             origins.into_iter().map(make).collect()
         };
@@ -114,10 +129,11 @@ impl Gate {
             let endpoint = &self.streams[place(index)];
             Candidate {
                 score: endpoint.quality.score(now, rules),
-                usable: matches!(
-                    endpoint.breaker.state(now),
-                    State::Closed | State::Disabled | State::HalfOpen
-                ),
+                usable: endpoint.away <= now
+                    && matches!(
+                        endpoint.breaker.state(now),
+                        State::Closed | State::Disabled | State::HalfOpen
+                    ),
                 failing: endpoint.quality.is_failing(now, rules),
             }
         };
@@ -201,11 +217,12 @@ impl Gate {
 
     /// An operator forgives everything but a ban; how many breakers were not closed and pauses not over.
     pub(super) fn reset(&mut self, now: Mono) -> usize {
-        let breakers = self.streams.iter_mut().chain(&mut self.rest).map(|endpoint| &mut endpoint.breaker);
         let mut count = 0;
-        for breaker in breakers {
-            count += usize::from(breaker.state(now) != crate::policy::breaker::State::Closed);
-            breaker.reset();
+        for endpoint in self.streams.iter_mut().chain(&mut self.rest) {
+            let barred = endpoint.breaker.state(now) != State::Closed || endpoint.away > now;
+            count += usize::from(barred);
+            endpoint.breaker.reset();
+            endpoint.away = Mono::default();
         }
         self.streams.iter_mut().for_each(|endpoint| endpoint.quality.reset());
         let holds = [&mut self.dial_hold, &mut self.rest_hold];
@@ -251,7 +268,12 @@ fn acquire(
     let count = endpoints.len();
     let mut earliest = Mono::NEVER;
     for index in (0..count).map(|step| (preferred + step) % count).filter(|index| fits(*index)) {
-        match endpoints[index].breaker.acquire(now) {
+        let endpoint = &mut endpoints[index];
+        if endpoint.away > now {
+            earliest = earliest.min(endpoint.until(now).unwrap_or(now));
+            continue;
+        }
+        match endpoint.breaker.acquire(now) {
             Ok(permit) => return Ok((index, permit)),
             Err(open) => earliest = earliest.min(open.until),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::defect::{self, Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
-use crate::policy::recovery::{Recovery, Step, step};
+use crate::policy::recovery::{Recovery, Step, away, step};
 use crate::policy::score::stretched;
 use crate::time::{Mono, Time};
 use crate::venue::LineId;
@@ -238,7 +238,9 @@ impl Feed {
         let roll = self.rng.roll();
         let begun = self.begun(now, slot);
         let line = &mut self.lines[slot];
-        let breaker = &mut self.gate.streams[line.endpoint].breaker;
+        let endpoint = &mut self.gate.streams[line.endpoint];
+        endpoint.leave_alone(now.mono, away(fault, roll));
+        let breaker = &mut endpoint.breaker;
         let settled = line
             .live()
             .is_some_and(|live| live.settled || live.settles_at().is_some_and(|at| at <= now.mono));

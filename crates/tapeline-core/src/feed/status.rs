@@ -453,7 +453,7 @@ impl Feed {
         let rest = self.gate.rest.iter().map(|endpoint| ("rest", endpoint, &self.gate.rest_hold));
         ws.chain(rest)
             .map(|(protocol, endpoint, hold)| {
-                let until = hold.held(now.mono).max(endpoint.breaker.until(now.mono));
+                let until = hold.held(now.mono).max(endpoint.until(now.mono));
                 EndpointStatus {
                     protocol,
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),

@@ -156,7 +156,7 @@ impl Failures {
         }
         self.spared = was_stable
             && match fault {
-                Fault::Transient | Fault::Server => !backoff.fast_retry.is_zero(),
+                Fault::Transient | Fault::Server | Fault::Unavailable { .. } => !backoff.fast_retry.is_zero(),
                 Fault::Planned => true,
                 _ => false,
             };

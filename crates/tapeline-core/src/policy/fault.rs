@@ -28,6 +28,13 @@ pub enum Fault {
     Authentication,
     /// The venue's side is broken (5xx, 1011, undecodable handshake, streams of corrupt frames).
     Server,
+    /// The same, and it said when to come back (a 503 with `Retry-After`): the class is [`Fault::Server`] in every
+    /// other way. What is away is this endpoint, not the venue: another one may be asked.
+    #[serde(rename = "server")]
+    Unavailable {
+        /// What was asked for.
+        retry_after: Duration,
+    },
     /// We ask for something impossible: trying again cannot help.
     Configuration,
 }
@@ -44,7 +51,7 @@ impl Fault {
             Self::Local => "local",
             Self::RateLimited { .. } => "rate_limited",
             Self::Authentication => "authentication",
-            Self::Server => "server",
+            Self::Server | Self::Unavailable { .. } => "server",
             Self::Configuration => "configuration",
         }
     }
@@ -100,12 +107,13 @@ impl Fault {
     /// The class of a refused HTTP exchange with what its headers say about waiting. `date` is the
     /// reply's `Date`, `now` our wall clock, used only where there is none.
     pub fn from_reply(status: u16, wait: Option<&str>, date: Option<&str>, now: Unix) -> Self {
+        let asked = || {
+            let now = date.and_then(http_date).unwrap_or(now);
+            wait.and_then(|value| retry_after(value, now))
+        };
         match Self::from_status(status) {
-            Self::RateLimited { banned, .. } => {
-                let now = date.and_then(http_date).unwrap_or(now);
-                let retry_after = wait.and_then(|value| retry_after(value, now));
-                Self::RateLimited { retry_after, banned }
-            }
+            Self::RateLimited { banned, .. } => Self::RateLimited { retry_after: asked(), banned },
+            Self::Server => asked().map_or(Self::Server, |retry_after| Self::Unavailable { retry_after }),
             other => other,
         }
     }
@@ -154,9 +162,17 @@ impl Fault {
         }
     }
 
+    /// How long the one endpoint that failed so may not be asked again, if it said so.
+    pub const fn away(self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after } => Some(retry_after),
+            _ => None,
+        }
+    }
+
     /// Whether it tells something about the health of the endpoint.
     pub const fn counts_for_breaker(self) -> bool {
-        matches!(self, Self::Transient | Self::Server)
+        matches!(self, Self::Transient | Self::Server | Self::Unavailable { .. })
     }
 }
 
@@ -342,6 +358,23 @@ mod tests {
         assert_eq!(wait(429, Some("Sat, 21 Nov 2026 12:00:40 GMT"), None), Some(40));
         assert_eq!(wait(500, Some("35"), None), None);
         assert_eq!(wait(403, Some("35"), None), None);
+    }
+
+    #[test]
+    fn a_broken_endpoint_says_when_to_come_back_to_it() {
+        let now = http_date("Sat, 21 Nov 2026 12:00:00 GMT").unwrap();
+        let away =
+            |status, wait| Fault::from_reply(status, Some(wait), None, now).away().map(|a| a.as_secs());
+        assert_eq!(away(503, "35"), Some(35));
+        assert_eq!(away(503, "Sat, 21 Nov 2026 12:00:40 GMT"), Some(40));
+        assert_eq!(away(500, "7"), Some(7));
+        assert_eq!(away(302, "7"), Some(7), "a page that says it is being mended");
+        assert_eq!(away(503, "99999999999"), Some(86_400));
+        assert_eq!((away(503, "soon"), away(429, "7"), away(404, "7")), (None, None, None));
+        let fault = Fault::from_upgrade(503, (true, ""), Some("9"), None, now);
+        assert_eq!((fault.away(), fault.hold()), (Some(Duration::from_secs(9)), None));
+        assert_eq!((fault.name(), fault.counts_for_breaker()), (Fault::Server.name(), true));
+        assert_eq!(serde_json::to_value(fault).unwrap()["class"], "server");
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Fault {
     /// keys and a few spaced tries.
     pub const fn recovery(self) -> Recovery {
         match self {
-            Self::Transient | Self::Local | Self::Server => Recovery::Progressive,
+            Self::Transient | Self::Local | Self::Server | Self::Unavailable { .. } => Recovery::Progressive,
             Self::Planned => Recovery::Immediate,
             Self::RateLimited { .. } => Recovery::Delayed,
             Self::Authentication | Self::Configuration => Recovery::Manual,
@@ -61,7 +61,7 @@ pub fn step(fault: Fault, code: Option<u16>, failures: &Failures, backoff: &Back
     }
     match fault {
         Fault::Transient | Fault::Local => Step::RetryAfter(failures.delay(backoff, roll)),
-        Fault::Server => Step::NextEndpoint(failures.delay(backoff, roll)),
+        Fault::Server | Fault::Unavailable { .. } => Step::NextEndpoint(failures.delay(backoff, roll)),
         Fault::Planned => {
             let (from, to) = if code == Some(1012) { RESTART } else { GOODBYE };
             let soon = from + (to - from).mul_f64(roll);
@@ -85,7 +85,16 @@ pub fn step(fault: Fault, code: Option<u16>, failures: &Failures, backoff: &Back
 /// never less, and up to a tenth more so that not everybody comes back at once. `None` for classes
 /// that ask for no pause; `roll` is uniform in `[0, 1)`.
 pub fn pause(fault: Fault, roll: f64) -> Option<Duration> {
-    fault.hold().map(|asked| asked + asked.mul_f64(HOLD_SPREAD * roll.clamp(0.0, 1.0)))
+    fault.hold().map(|asked| spread(asked, roll))
+}
+
+/// How long to leave alone the one endpoint that failed with `fault` and said so, drawn out like [`pause`].
+pub fn away(fault: Fault, roll: f64) -> Option<Duration> {
+    fault.away().map(|asked| spread(asked, roll))
+}
+
+fn spread(asked: Duration, roll: f64) -> Duration {
+    asked + asked.mul_f64(HOLD_SPREAD * roll.clamp(0.0, 1.0))
 }
 
 /// When to come back after a goodbye.

@@ -1,4 +1,4 @@
-//! How long a venue asks us to wait: the `Retry-After` header, in both of its forms.
+//! How long a venue asks us to wait: the `Retry-After` header, in seconds or as a date.
 
 use std::time::Duration;
 
@@ -37,17 +37,31 @@ fn seconds(value: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.saturating_add(extra)))
 }
 
-/// Reads an HTTP date in the one form that may still be sent, `Sun, 06 Nov 1994 08:49:37 GMT`
-/// (IMF-fixdate, RFC 9110 §5.6.7). The day's name is not checked against the date.
+/// Reads an HTTP date in the one form that may still be sent, `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate), and in
+/// the two that must still be understood (RFC 9110 §5.6.7). The day's name is not checked against the date. Years of
+/// two digits are those from 1970 to 2069: no clock of ours is asked, and all that is said of waits lies there.
 pub fn http_date(text: &str) -> Option<Unix> {
-    let mut words = text.split(' ');
-    let mut word = || words.next();
-    let weekday = word()?.strip_suffix(',')?;
-    let day = number(word()?, 2)?;
-    let month = word()?;
-    let year = number(word()?, 4)?;
-    let clock = word()?;
-    if word()? != "GMT" || word().is_some() || !WEEKDAYS.contains(&weekday) {
+    let words: Vec<&str> = text.split(' ').collect();
+    let (known, year, month, day, clock) = match *words.as_slice() {
+        [weekday, day, month, year, clock, "GMT"] => {
+            (is_short(weekday.strip_suffix(',')?), number(year, 4)?, month, number(day, 2)?, clock)
+        }
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        [weekday, date, clock, "GMT"] => {
+            let [day, month, year] = *date.split('-').collect::<Vec<_>>().as_slice() else { return None };
+            let year = (number(year, 2)? + 30) % 100 + 1970;
+            (LONG_WEEKDAYS.contains(&weekday.strip_suffix(',')?), year, month, number(day, 2)?, clock)
+        }
+        // Sun Nov  6 08:49:37 1994: a single digit stands behind two spaces.
+        [weekday, month, "", day, clock, year] => {
+            (is_short(weekday), number(year, 4)?, month, number(day, 1)?, clock)
+        }
+        [weekday, month, day, clock, year] => {
+            (is_short(weekday), number(year, 4)?, month, number(day, 2)?, clock)
+        }
+        _ => return None,
+    };
+    if !known {
         return None;
     }
     let mut clock = clock.split(':');
@@ -83,6 +97,12 @@ fn days_since_1970(year: i64, month: usize, day: i64) -> Option<i64> {
     Some(years + months + day - 1)
 }
 
+fn is_short(weekday: &str) -> bool {
+    WEEKDAYS.contains(&weekday)
+}
+
+const LONG_WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Names, and days in a common year.
@@ -152,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn dates_in_the_two_old_forms_are_read() {
+        check("Saturday, 21-Nov-26 12:02:00 GMT", Some(120));
+        check("Sat Nov 21 12:02:00 2026", Some(120));
+        check("Tue Dec  1 12:02:00 2026", Some(86_400));
+        check("Sunday, 06-Nov-94 08:49:37 GMT", Some(0));
+        check("Friday, 31-Dec-69 23:59:59 GMT", Some(86_400));
+        for same in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(http_date(same), Some(Unix(784_111_777_000_000_000)), "{same}");
+        }
+    }
+
+    #[test]
     fn dates_that_have_passed_are_zero() {
         check("Sat, 21 Nov 2026 12:00:00 GMT", Some(0));
         check("Sun, 06 Nov 1994 08:49:37 GMT", Some(0));
@@ -176,7 +210,15 @@ mod tests {
         check("Sat, 21 Nov 2026 12:00:61 GMT", None);
         check("Sat, 21 Nov 2026 12:00 GMT", None);
         check("Sat, 21 Nov 2026 12:00:00:00 GMT", None);
-        check("Saturday, 21-Nov-26 12:02:00 GMT", None);
+        check("Sat, 21-Nov-26 12:02:00 GMT", None);
+        check("Saturday, 21-Nov-2026 12:02:00 GMT", None);
+        check("Saturday, 21-Nov-26-1 12:02:00 GMT", None);
+        check("Saturday, 21-Nov-26 12:02:00", None);
+        check("Saturday Nov 21 12:02:00 2026", None);
+        check("Sat Nov 21 12:02:00 26", None);
+        check("Sat Nov 21 12:02:00 2026 GMT", None);
+        check("Sat Nov 1 12:02:00 2026", None);
+        check("Sat Nov  21 12:02:00 2026", None);
     }
 
     #[test]

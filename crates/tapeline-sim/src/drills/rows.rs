@@ -129,6 +129,8 @@ faults! {
         "crates/tapeline-core/src/policy/retry_after.rs::seconds_are_read",
         "crates/tapeline-core/src/policy/retry_after.rs::huge_waits_are_capped_at_a_day",
         "crates/tapeline-core/src/policy/retry_after.rs::dates_are_read",
+        "crates/tapeline-core/src/policy/retry_after.rs::dates_in_the_two_old_forms_are_read",
+        "crates/tapeline-core/src/feed/tests/away.rs::an_endpoint_that_says_when_it_is_back_is_not_asked_before",
         "crates/tapeline-core/src/feed/tests/mod.rs::a_limited_venue_is_not_asked_before_its_time",
     ];
     "FU21" "The venue bans our address." [

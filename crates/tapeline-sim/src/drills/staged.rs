@@ -290,6 +290,9 @@ fn quick(trouble: Trouble, first: &str) -> Result<Trouble, &'static str> {
         (Kind::Refuse, Some(429)) | (Kind::Close, Some(1012 | 1013)) => {
             return Err("a pause that the venue asks for is no setting");
         }
+        (Kind::Refuse | Kind::Busy, _) if trouble.by_ms.is_some() => {
+            return Err("a pause that the venue asks for is no setting");
+        }
         _ => {}
     }
     trouble.lasts = trouble.lasts.map(|lasts| lasts / PACE);

@@ -150,6 +150,12 @@ drills! {
     "upgrade-unavailable" ["FU15"] ONE, 180, [(0, Venue("for 20s refuse code=503")), (0, CUT)],
         [BeFelt, Recover(60.0), Declare(0), Dial(12)],
         "The upgrade is refused with 503.";
+    "upgrade-unavailable-said" ["FU15", "FU20"] ONE, 240, [(0, Venue("for 20s refuse code=503 by=45s")), (0, CUT)],
+        [BeFelt, Reach("poll"), Poll(15.0), Recover(90.0), Declare(0), Dial(6)],
+        "The upgrade is refused with 503 and `Retry-After`: this endpoint is left alone as long, and the next one is asked.";
+    "rest-unavailable-said" ["FU20"] ONE, 240, [(0, Venue("for 20s busy by=45s")), (0, CUT)],
+        [BeFelt, Recover(90.0), Dial(3)],
+        "REST is answered with 503 and `Retry-After` while a book needs its snapshot.";
     "upgrade-law" ["FU15"] ONE, 180, [(0, Venue("for 20s refuse code=451")), (0, CUT), (50, FORGIVE)],
         [BeFelt, Enter("halted"), Dial(6)],
         "The upgrade is refused with 451: the line halts until an operator speaks.";

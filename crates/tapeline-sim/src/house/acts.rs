@@ -88,7 +88,11 @@ impl House {
         let concerns = |t: &Trouble| t.kind == Kind::Refuse && t.scope.has_host(host);
         let trouble = self.troubles.at(self.now, Place::Connect, concerns)?;
         self.troubles.count(Kind::Refuse);
-        Some(Reply::text(trouble.code.unwrap_or(503), "not now\n"))
+        let reply = Reply::text(trouble.code.unwrap_or(503), "not now\n");
+        Some(match trouble.by_ms {
+            Some(_) => reply.with("retry-after", trouble.seconds(0).to_string()),
+            None => reply,
+        })
     }
 
     /// What awaits a socket that has just been let in.

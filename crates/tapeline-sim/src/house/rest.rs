@@ -207,7 +207,6 @@ impl House {
     /// What a trouble makes of a reply.
     fn harm(&mut self, from: IpAddr, trouble: &Trouble, reply: Reply) -> Reply {
         let now = self.unix_ms();
-        let seconds = |usual: i64| trouble.by(usual).unsigned_abs().div_ceil(1_000);
         match trouble.kind {
             Kind::Status => {
                 let status = trouble.code.unwrap_or(500);
@@ -219,16 +218,19 @@ impl House {
             Kind::Firewall => Reply::of(403, "text/html", Bytes::from_static(FIREWALL.as_bytes())),
             Kind::Html => Reply::of(200, "text/html", Bytes::from_static(FIREWALL.as_bytes())),
             Kind::GeoBlock => Reply::error(451, 0, "Service unavailable from a restricted location."),
+            Kind::Busy if trouble.by_ms.is_some() => {
+                busy().with("retry-after", trouble.seconds(0).to_string())
+            }
             Kind::Busy => busy(),
             Kind::Teapot => {
-                let wait = seconds(120_000);
+                let wait = trouble.seconds(120_000);
                 self.report.http_418 += 1;
                 self.gate.ban(&self.options, now, from, wait);
                 let told = Reply::error(418, -1003, &banned(now + wait * 1_000));
                 told.with("retry-after", wait.to_string())
             }
             Kind::TooMany => {
-                let wait = seconds(10_000);
+                let wait = trouble.seconds(10_000);
                 self.report.http_429 += 1;
                 self.gate.hold(&self.options, now, from, wait);
                 Reply::error(429, -1003, "Too many requests.").with("retry-after", wait.to_string())

@@ -86,6 +86,11 @@ impl Trouble {
         self.by_ms.unwrap_or(usual_ms)
     }
 
+    /// The same in whole seconds, rounded up and never negative.
+    pub(crate) fn seconds(&self, usual_ms: i64) -> u64 {
+        self.by(usual_ms).unsigned_abs().div_ceil(1_000)
+    }
+
     /// The same in nanoseconds, never negative.
     pub(crate) fn nanos(&self, usual_ms: i64) -> u64 {
         self.by(usual_ms).unsigned_abs().saturating_mul(1_000_000)

@@ -66,6 +66,7 @@ impl World {
         let url = &request.url;
         let endpoint = place.streams.iter().position(|origin| url.starts_with(origin.as_str())).unwrap_or(0);
         let link = Link {
+            url: url.clone(),
             key: shown(request),
             keyed: request.keyed,
             ..Link::new(line, place.life, now, request.max_message)
@@ -155,8 +156,8 @@ impl World {
 
     /// The refusal of an upgrade reaches the process.
     pub(super) fn refuse(&mut self, host: usize, number: u64, reply: &Reply) {
-        if self.hosts[host].links.get(&number).is_some_and(|link| link.wanted) {
-            self.oracles.asked(self.now, host, Plea::of_reply(reply), false);
+        if let Some(link) = self.hosts[host].links.get(&number).filter(|link| link.wanted) {
+            self.oracles.refused(self.now, host, (&link.url, reply), false);
         }
         let keyed = self.hosts[host].links.get(&number).is_some_and(|link| link.keyed);
         self.answer(host, number, Err(edge::refused(reply, keyed, self.time().unix)));

@@ -9,7 +9,7 @@ use tapeline_core::venue::{Decoded, Fetch, HttpRequest, Refusal};
 use super::clock::MS;
 use super::edge;
 use super::inspect::newest;
-use super::oracle::{Plea, contains, number_after};
+use super::oracle::{contains, number_after};
 use super::weather::{Errand, Spoil};
 use super::{Event, World};
 use crate::house::{Kind, Reply, nanos};
@@ -98,7 +98,7 @@ impl World {
         }
         let host = asked.host;
         if self.hosts[host].life == asked.life && !reply.cut {
-            self.oracles.asked(self.now, host, Plea::of_reply(&reply), true);
+            self.oracles.refused(self.now, host, (&asked.request.url, &reply), true);
         }
         let venue = &*self.hosts[host].venue;
         let result = edge::fetched(venue, (asked.why, &asked.topic), &reply, self.time().unix);

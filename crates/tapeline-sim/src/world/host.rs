@@ -61,6 +61,8 @@ pub(crate) enum Down {
 pub(crate) struct Link {
     pub(crate) line: LineId,
     pub(crate) life: u32,
+    /// Where it was dialled.
+    pub(crate) url: String,
     /// When it was dialled.
     pub(crate) since: u64,
     /// Larger messages end it.
@@ -86,6 +88,7 @@ impl Link {
         Self {
             line,
             life,
+            url: String::new(),
             since,
             largest,
             key: None,

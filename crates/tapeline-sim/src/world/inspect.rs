@@ -157,6 +157,7 @@ impl World {
         let (dials, fetches) = watch.pace.held();
         // A hold is made longer by up to a tenth.
         let dials = dials + dials.saturating_sub(watch.calm_since) / 10;
+        let dials = dials.max(watch.away.over());
         watch.calm_since.max(dials).max(if rest { fetches + 20 * SEC } else { 0 })
     }
 

@@ -204,6 +204,7 @@ impl World {
 
     fn forgive(&mut self, host: usize) {
         self.oracles.watches[host].pace.forgive();
+        self.oracles.watches[host].away.forgive();
         self.command(host, Own::OperatorReset, Command::Reset);
     }
 

@@ -1,6 +1,7 @@
 //! Scenarios for the feed, driven by hand.
 
 mod account;
+mod away;
 mod candles;
 mod careful;
 mod covered;

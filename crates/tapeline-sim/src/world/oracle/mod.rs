@@ -2,6 +2,7 @@
 
 mod account;
 mod alive;
+mod away;
 mod book;
 mod content;
 mod fresh;
@@ -37,6 +38,7 @@ use tapeline_core::policy::fault::Fault;
 use tapeline_core::venue::{Fetch, LineId, Map};
 
 use self::account::Account;
+use self::away::Away;
 use self::book::Copy;
 use self::content::{Published, Right, Shallow};
 use self::fresh::{Flow, Fresh};
@@ -50,7 +52,7 @@ use self::rungs::Rungs;
 use self::told::Came;
 use self::truth::Truth;
 use super::host::Host;
-use crate::house::{House, Reply};
+use crate::house::House;
 
 /// An invariant, by its number in the list of faults and invariants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +130,7 @@ pub(crate) struct Sight {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) pace: Pace,
+    pub(crate) away: Away,
     pub(crate) phases: Phases,
     pub(crate) fresh: Fresh,
     /// Since when nothing has gone wrong; may lie in the future.
@@ -238,7 +241,8 @@ impl Oracles {
                     let words = format!("host {index}: line {line} is dialled twice at a time");
                     return self.object(Oracle::Phases, words);
                 }
-                watch.pace.dialled(now, *line, endpoint.unwrap_or(0), beside)
+                let found = watch.pace.dialled(now, *line, endpoint.unwrap_or(0), beside);
+                found.and(watch.away.goes(now, &request.url))
             }
             Action::Send { line, text } => {
                 watch.fresh.asked(line.slot, text);
@@ -268,7 +272,8 @@ impl Oracles {
                 if matches!(why, Fetch::Poll { .. }) && !sights.any(|sight| sight.account.holds_back()) {
                     watch.rungs.asked(now, topic.as_str());
                 }
-                watch.pace.fetched(now, *why, weight::of(url), weight::borne(url))
+                let found = watch.pace.fetched(now, *why, weight::of(url), weight::borne(url));
+                found.and(watch.away.goes(now, url))
             }
             Action::ReadKeys => Ok(()),
         };
@@ -342,24 +347,6 @@ impl Oracles {
                     sight.account.arrives(id);
                 }
             }
-        }
-    }
-
-    /// The venue asks for a pause of dials or (`rest`) requests: minded from the moment it is heard.
-    pub(crate) fn asked(&mut self, now: u64, host: usize, plea: Option<Plea>, rest: bool) {
-        if let Some(plea) = plea {
-            self.watches[host].pace.hold(now, plea, rest);
-        }
-    }
-
-    /// A venue answers at its own place; `ordered` says that a trouble may have made it answer so.
-    pub(crate) fn answered(&mut self, host: usize, reply: &Reply, ordered: bool) {
-        if matches!(reply.status, 418 | 429) && !ordered {
-            let words = String::from_utf8_lossy(&reply.body);
-            self.object(
-                Oracle::Pace,
-                format!("host {host}: the venue must answer {}: {words}", reply.status),
-            );
         }
     }
 
@@ -472,6 +459,7 @@ impl Oracles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::house::Reply;
 
     #[test]
     fn a_dial_beside_a_line_takes_nothing_from_what_the_line_has_carried() {

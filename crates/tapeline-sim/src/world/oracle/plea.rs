@@ -1,6 +1,7 @@
 //! What a venue asks of us when it is asked too often, read by the judge itself.
 
 use super::super::clock::SEC;
+use super::{Oracle, Oracles};
 use crate::house::Reply;
 
 /// The pause after a 429 or its likes, a 418 and a 1013 that say no time.
@@ -40,6 +41,26 @@ impl Plea {
             _ => return None,
         };
         Some(Self { wait, banned: false })
+    }
+}
+
+impl Oracles {
+    /// The venue asks for a pause of dials or (`rest`) requests: minded from the moment it is heard.
+    pub(crate) fn asked(&mut self, now: u64, host: usize, plea: Option<Plea>, rest: bool) {
+        if let Some(plea) = plea {
+            self.watches[host].pace.hold(now, plea, rest);
+        }
+    }
+
+    /// A venue answers at its own place; `ordered` says that a trouble may have made it answer so.
+    pub(crate) fn answered(&mut self, host: usize, reply: &Reply, ordered: bool) {
+        if matches!(reply.status, 418 | 429) && !ordered {
+            let words = String::from_utf8_lossy(&reply.body);
+            self.object(
+                Oracle::Pace,
+                format!("host {host}: the venue must answer {}: {words}", reply.status),
+            );
+        }
     }
 }
 

@@ -94,7 +94,7 @@ const fn is_polled_alone(data: &Data) -> bool {
 impl Watch {
     /// Whether REST has lately told at once what it was asked.
     pub(crate) fn rest_serves(&self, now: u64) -> bool {
-        now >= self.rest_hurt + PATIENCE && !self.pace.is_spent(now)
+        now >= self.rest_hurt + PATIENCE && !self.pace.is_spent(now) && now >= self.away.over() + PATIENCE
     }
 }
 

@@ -19,7 +19,9 @@ pub(super) fn of(reply: &HttpReply<'_>) -> Refusal {
         Fault::from_reply(reply.status, reply.header("retry-after"), reply.header("date"), reply.now);
     let fault = match (by_status, said.as_ref().and_then(|(code, _)| fault_of_code(*code))) {
         (Fault::RateLimited { retry_after, banned }, _) => held(retry_after, banned, reply, said.as_ref()),
-        (_, Some(Fault::RateLimited { .. })) => held(None, false, reply, said.as_ref()),
+        (fault, Some(Fault::RateLimited { .. })) => held(fault.away(), false, reply, said.as_ref()),
+        // The code says the same, and not how long.
+        (fault @ Fault::Unavailable { .. }, Some(Fault::Server)) => fault,
         (_, Some(fault)) => fault,
         // The firewall in front of the venue: too fast, or a request it dislikes. Either way: later.
         (_, None) if reply.status == 403 => held(None, false, reply, None),
@@ -89,6 +91,21 @@ pub(in super::super) fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_broken_and_says_when_it_is_back_is_left_alone_as_long_whatever_else_it_says() {
+        let headers = [("retry-after".to_owned(), "35".to_owned())];
+        let of = |status, body: &'static str| {
+            of(&HttpReply { status, headers: &headers, body: body.as_bytes(), now: Unix::default() }).fault
+        };
+        let away = Fault::Unavailable { retry_after: Duration::from_secs(35) };
+        for body in ["", "<html>", r#"{"code":-1008,"msg":"Server is currently overloaded."}"#] {
+            assert_eq!(of(503, body), away, "{body}");
+        }
+        let slowed = of(503, r#"{"code":-1003,"msg":"Too many requests."}"#);
+        assert_eq!((slowed.hold(), slowed.away()), (Some(Duration::from_secs(35)), None));
+        assert_eq!(of(400, r#"{"code":-1121,"msg":"Invalid symbol."}"#), Fault::Configuration);
+    }
 
     #[test]
     fn a_ban_that_only_words_tell_of_ends_when_the_venue_says_however_far_off_our_clock_is() {
