@@ -1,7 +1,8 @@
-//! The signals that end the program.
+//! The signals that end the program, and one that must not.
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
@@ -13,6 +14,9 @@ pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// A file may not grow any more (`ulimit -f`). Heard, it does not end the program: whoever writes that file is told as
+    /// of a disk that is full.
+    _too_large: Signal,
 }
 
 /// What a signal asks of a service.
@@ -34,6 +38,7 @@ impl Stop {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            _too_large: signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?,
         })
     }
 

@@ -5,7 +5,11 @@ mod config;
 mod demo;
 mod drain;
 mod drill;
+<<<<<<< ours
 mod odd;
+=======
+mod files;
+>>>>>>> theirs
 mod process;
 mod refused;
 mod serve;
