@@ -292,7 +292,9 @@ impl World {
             0 => Command::Reconnect { slot: None },
             1 => Command::Reset,
             2 => Command::Sweep,
-            3 => Command::Resync { topic: Topic::parse(TOPICS[1]).expect("a topic"), how: Recovery::Immediate },
+            3 => {
+                Command::Resync { topic: Topic::parse(TOPICS[1]).expect("a topic"), how: Recovery::Immediate }
+            }
             4..=6 => return self.restart(),
             _ => {
                 let status =

@@ -103,7 +103,7 @@ drills! {
         [BeFelt, Notice(6.0)],
         "Pings are answered and no data comes for 90 s.";
     "one-mute" ["FU5"] ONE, 240, [(0, Venue("for 100s stall stream=btcusdt@trade"))],
-        [],
+        [BeUnfelt, Repair(20), Declare(0), Dial(0)],
         "One stream of many falls mute for 100 s while the others flow.";
     "no-pong" ["FU6"] ONE, 180, [(0, Venue("for 120s no-pong")), (30, Venue("for 3s stall"))],
         [Recover(10.0), Dial(2), Declare(0)],
