@@ -5,11 +5,8 @@ mod config;
 mod demo;
 mod drain;
 mod drill;
-<<<<<<< ours
-mod odd;
-=======
 mod files;
->>>>>>> theirs
+mod odd;
 mod process;
 mod refused;
 mod serve;
