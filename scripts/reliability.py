@@ -21,8 +21,7 @@ def spread(lengths):
 
 
 def figures(histories, kept, start, end):
-    observed = down = 0
-    repairs, detections = [], []
+    observed, down, repairs, detections = 0, 0, [], []
     for history in histories:
         began = None
         for (since, at, state), (until, _, following) in zip(history, history[1:] + [(end, end, "last")]):
@@ -44,8 +43,13 @@ def borne(felt, full):
     shares = [ratio(felt.count(False), len(felt)), ratio(full["repaired"], full["failures"]), full["availability"]]
     parts = [share for share in shares if share is not None]
     score = round(1000 * sum(parts) / len(parts)) / 10 if full["observed_s"] else None
-    faults = {"lines": len(felt), "felt": felt.count(True)}
-    return {"faults": faults, "tolerated": shares[0], "recovered": shares[1], "score": score}
+    return {"faults": {"lines": len(felt), "felt": sum(felt)}, "tolerated": shares[0], "recovered": shares[1], "score": score}
+
+
+def ledger(changes):
+    columns = ("expected", "received", "duplicate", "repaired", "lost", "unverifiable")
+    total = {column: sum(change[column] for change in changes) for column in columns}
+    return {**total, "completeness": ratio(total["expected"] - max(0, total["lost"]), total["expected"])}
 
 
 if len(sys.argv) != 3 or not all(map(str.isdecimal, sys.argv[1:])):
@@ -60,6 +64,8 @@ for record in (record for record in run if record["kind"] == "service"):
     # Counting begins when that is noticed; no state begins before the last did.
     counted = history and history[-1][2] != "none"
     history.append((max(record["since_us"] / 1e6, history[-1][0]) if counted else noticed, noticed, record["to"]))
-felt = [record["felt"] for record in run if "felt" in record and record["mono_us"] / 1e6 >= start]
+inside = [record for record in run if record["mono_us"] / 1e6 >= start]
+felt = [record["felt"] for record in inside if "felt" in record]
+changes = [record for record in inside if (record["kind"], record["entity"]) == ("ledger", "venue")]
 full, either = (figures(histories.values(), kept, start, end) for kept in ({"full"}, {"full", "any"}))
-print(json.dumps({"full": full, "any": either, "tolerance": borne(felt, full)}, indent=1))
+print(json.dumps({"full": full, "any": either, "tolerance": borne(felt, full), "ledger": ledger(changes)}, indent=1))

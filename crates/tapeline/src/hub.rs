@@ -32,7 +32,7 @@ use crate::memory::{Memory, keep};
 use crate::net::Net;
 use crate::order::{Answer, Ask, Link, Order, VenueReading, link, venue_matches};
 use crate::parts::Parts;
-use crate::run::Wiring;
+use crate::run::{Told, Wiring};
 use crate::spread::Spread;
 use crate::state::Keeper;
 use crate::subscribe::{Subscribe, SubscribeError, Wishes};
@@ -385,7 +385,7 @@ impl Hub {
             signals: Arc::clone(&link.signals),
             restarts: 0,
             journal: Arc::clone(&self.0.journal),
-            told: 0,
+            told: Told::default(),
             keeper: self.keeper(venue),
             keys,
             through: Arc::clone(&self.0.through),

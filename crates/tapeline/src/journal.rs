@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::bookkeeping::LedgerChange;
 use crate::state::private;
 
 /// Records at hand; a file that lags by more loses some.
@@ -48,7 +49,7 @@ pub struct Event {
     pub venue: Box<str>,
     /// Whose: a topic, a line, the venue.
     pub entity: Box<str>,
-    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `memory`, `start`, `crash`, `lost`.
+    /// `service`, `line`, `rung`, `topic`, `feed`, `order`, `memory`, `ledger`, `start`, `crash`, `lost`.
     pub kind: &'static str,
     /// The state left.
     pub from: &'static str,
@@ -60,6 +61,9 @@ pub struct Event {
     /// Of lines that were lost while they were open: whether some wanted topic felt it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub felt: Option<bool>,
+    /// Of `ledger`: what has come of events since the record before of the same entity.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Box<LedgerChange>>,
     /// Why.
     pub cause: Box<str>,
 }
@@ -123,8 +127,15 @@ impl Journal {
             to: record.to,
             since_us: record.since.map(micros),
             felt: record.felt,
+            ledger: None,
             cause: record.cause.clone(),
         });
+    }
+
+    /// Takes in what has come of the events of a venue, or of one of its topics.
+    pub(crate) fn ledger(&self, now: Time, venue: &str, entity: Box<str>, change: LedgerChange) {
+        let ledger = Some(Box::new(change));
+        self.push(Event { venue: venue.into(), entity, kind: "ledger", ledger, ..blank(now) });
     }
 
     /// Takes in a record about the process.
@@ -140,11 +151,8 @@ impl Journal {
         (from, to): (&'static str, &'static str),
         cause: &str,
     ) {
-        let venue = Box::default();
-        let (mono_us, wall_ns) = (micros(now.mono), now.unix);
         let (entity, cause) = (entity.into(), cause.into());
-        let (since_us, felt) = (None, None);
-        self.push(Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from, to, since_us, felt, cause });
+        self.push(Event { entity, kind, from, to, cause, ..blank(now) });
     }
 
     fn push(&self, event: Event) {
@@ -232,6 +240,14 @@ fn lock<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A record that says nothing yet, of the process.
+fn blank(now: Time) -> Event {
+    let (mono_us, wall_ns) = (micros(now.mono), now.unix);
+    let (venue, entity, cause) = (Box::default(), Box::default(), Box::default());
+    let (kind, from, to, since_us, felt, ledger) = ("", "", "", None, None, None);
+    Event { seq: 0, mono_us, wall_ns, venue, entity, kind, from, to, since_us, felt, ledger, cause }
+}
+
 const fn micros(at: Mono) -> u64 {
     at.0 / 1_000
 }
@@ -279,9 +295,9 @@ impl Files {
                 // Their numbers are theirs; this one takes the last of them.
                 let (seq, kind) = (record.seq - 1, "lost");
                 let cause = format!("{missed} records were not written in time").into();
-                let lost = Event { seq, kind, cause, from: "", to: "", ..Event::clone(record) };
-                let (entity, venue) = ("log".into(), Box::default());
-                line(&mut text, &Event { entity, venue, since_us: None, felt: None, ..lost });
+                let (entity, mono_us, wall_ns) = ("log".into(), record.mono_us, record.wall_ns);
+                let lost = Event { seq, mono_us, wall_ns, entity, kind, cause, ..blank(Time::default()) };
+                line(&mut text, &lost);
             }
             line(&mut text, record);
             last = record.seq;

@@ -21,6 +21,7 @@
 //! crashes (`supervise`).
 
 mod account;
+mod bookkeeping;
 mod chaos;
 mod clock;
 mod config;
@@ -63,6 +64,7 @@ pub use tapeline_core::policy::recovery::Recovery;
 pub use tapeline_core::venue::Venue;
 
 pub use account::Ledger;
+pub use bookkeeping::LedgerChange;
 pub use chaos::{Chaos, Fault as ChaosFault, Mischief, NoFault};
 pub use config::{HubConfig, VenueConfig};
 pub use consumer::{Control, Subscription};

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use crate::bookkeeping::Books;
 use crate::chaos::Tap;
 use crate::clock::{Clock, unix};
 use crate::journal::Journal;
@@ -42,6 +43,15 @@ const WEIGH_EVERY: Duration = Duration::from_millis(100);
 /// How long a feed may take to say goodbye.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
+/// What the journal has been told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Up to which record of the feed.
+    pub(crate) record: u64,
+    /// Of the ledgers.
+    pub(crate) books: Books,
+}
+
 /// What the loop is connected to.
 #[derive(Debug)]
 pub(crate) struct Wiring {
@@ -50,9 +60,9 @@ pub(crate) struct Wiring {
     pub(crate) inbox: mpsc::Receiver<Order>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) restarts: u64,
-    /// Where what changes is told, and up to which record it has been.
+    /// Where what changes is told, and what has been.
     pub(crate) journal: Arc<Journal>,
-    pub(crate) told: u64,
+    pub(crate) told: Told,
     /// Where what is used up of the limits is kept, if anywhere.
     pub(crate) keeper: Option<Arc<Keeper>>,
     /// Where keys are read anew, if they come from anywhere.
@@ -135,6 +145,7 @@ impl Loop {
         }
         self.feed.command(wiring.clock.now(), Command::Shutdown);
         self.advance(wiring);
+        self.tell_ledger(wiring.clock.now(), wiring);
         self.work.abort_all();
         self.sockets.finish(STOP_WITHIN).await;
     }
@@ -155,8 +166,11 @@ impl Loop {
         while let Some(action) = self.feed.next_action() {
             self.perform(action, wiring);
         }
-        if self.feed.newest_record() != wiring.told {
+        if self.feed.newest_record() != wiring.told.record {
             self.tell(wiring);
+        }
+        if wiring.told.books.due() <= now.mono {
+            self.tell_ledger(now, wiring);
         }
         self.keep(wiring);
         self.mind_memory(now.mono, wiring);
@@ -195,12 +209,20 @@ impl Loop {
     /// What changed is told to whoever keeps record of it.
     #[cold]
     fn tell(&mut self, wiring: &mut Wiring) {
-        let (venue, told) = (self.venue.profile().id, wiring.told);
+        let (venue, told) = (self.venue.profile().id, wiring.told.record);
         for cause in self.feed.records_after(told).filter_map(pause) {
             tracing::warn!(venue, cause, "the process did not get to run");
         }
-        wiring.told = wiring.journal.follow(venue, told, self.feed.records_after(told));
-        self.feed.took_records(wiring.told);
+        wiring.told.record = wiring.journal.follow(venue, told, self.feed.records_after(told));
+        self.feed.took_records(wiring.told.record);
+    }
+
+    /// What has come of events since the last time is told as well.
+    #[cold]
+    fn tell_ledger(&self, now: Time, wiring: &mut Wiring) {
+        for (entity, change) in wiring.told.books.news(now.mono, &self.feed.ledger_in_all()) {
+            wiring.journal.ledger(now, self.venue.profile().id, entity, change);
+        }
     }
 
     /// Takes in whatever is there. Pending if nothing is, with every source asked to wake the task.
@@ -235,13 +257,14 @@ impl Loop {
         if worked || wiring.memory.step() != self.pressed {
             return Poll::Ready(Turn::Worked);
         }
-        self.poll_timer(context, &wiring.clock)
+        self.poll_timer(context, wiring)
     }
 
     /// Ready when the deadline has come.
-    fn poll_timer(&mut self, context: &mut Context<'_>, clock: &Clock) -> Poll<Turn> {
-        let feed = self.feed.deadline().filter(|at| *at < Mono::NEVER).map(|at| clock.instant(at));
-        let Some(next) = feed.into_iter().chain(self.sockets.due()).min() else { return Poll::Pending };
+    fn poll_timer(&mut self, context: &mut Context<'_>, wiring: &Wiring) -> Poll<Turn> {
+        let due = wiring.told.books.due();
+        let next = wiring.clock.instant(self.feed.deadline().map_or(due, |at| at.min(due)));
+        let next = self.sockets.due().map_or(next, |at| at.min(next));
         // Deadlines mostly move away: the timer is left alone until it rings, which spares its lock.
         if self.armed.is_none_or(|armed| next < armed) {
             self.timer.as_mut().reset(next);

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::order::{Order, VenueReading};
 use crate::parts::Parts;
-use crate::run::{Loop, Wiring};
+use crate::run::{Loop, Told, Wiring};
 
 /// Runs a venue's feed until nobody needs it, over its crashes, and what does that over its own.
 pub(crate) async fn run(
@@ -103,8 +103,8 @@ async fn live(
     // What panicked once may panic again; then even the wishes are lost, and their readers see the end. What is kept for
     // the next process still tells what the venue's limits allow.
     Some(remembered.unwrap_or_else(|| {
-        // Its successor counts its records from the first again.
-        wiring.told = 0;
+        // Its successor counts its records, and its events, from the first again.
+        wiring.told = Told::default();
         kept(wiring)
     }))
 }
@@ -116,7 +116,8 @@ fn kept(wiring: &Wiring) -> Memory {
 
 /// What the crash changed is part of the record.
 fn tell(memory: &Memory, venue: &str, wiring: &mut Wiring) {
-    wiring.told = wiring.journal.follow(venue, wiring.told, memory.records_after(wiring.told));
+    let told = wiring.told.record;
+    wiring.told.record = wiring.journal.follow(venue, told, memory.records_after(told));
 }
 
 fn cut_off(memory: &Memory, why: CutOff) {

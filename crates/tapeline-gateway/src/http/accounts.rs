@@ -259,6 +259,7 @@ fn event_item(record: &Event) -> Value {
 fn event_level(record: &Event) -> Level {
     let (from, to) = (record.from, record.to);
     match (record.kind, to) {
+        ("ledger", _) if record.ledger.as_ref().is_none_or(|change| change.lost <= 0) => Level::Healthy,
         ("order" | "start", _) => Level::Healthy,
         ("lost", _) | ("memory", "shorten") => Level::Warning,
         ("memory", "refuse" | "cut") => Level::Critical,

@@ -1,6 +1,8 @@
 //! What the hub records, tells and keeps: ledgers, transitions, alerts, and the limits over a restart.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -138,6 +140,64 @@ async fn the_ledger_tells_what_came() {
     }
     assert!(hub.ledger("nobody").await.is_err());
     assert!(hub.ledger("plain:nonsense").await.is_err());
+}
+
+/// What the independent script says of a log; none where there is no Python.
+fn recomputed(log: &str, end_us: u64) -> Option<serde_json::Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/reliability.py");
+    let mut child = Command::new("python3")
+        .arg(script)
+        .args(["0", &end_us.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    child.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
+    Some(serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap())
+}
+
+#[tokio::test]
+async fn what_the_log_tells_of_events_sums_up_to_the_ledger() {
+    let mut exchange = Exchange::open().await;
+    let folder = folder("ledger");
+    let mut config = HubConfig {
+        state: Some(StateDir::open(&folder, true).unwrap()),
+        seed: Some(7),
+        ..HubConfig::default()
+    };
+    config.adapters.insert("plain".to_owned(), Arc::<Plain>::default());
+    let mut settings = settings(&exchange.url);
+    settings.feed.timing.reorder_within = Duration::from_millis(20);
+    config.venues.insert("plain".to_owned(), settings);
+    let hub = Hub::new(config);
+    let mut trades = hub.trades("plain", "A").await.unwrap();
+    let _all_came = trades.add("plain:trade:B").await.unwrap();
+    exchange.hears("trade.B").await;
+    for trade in ["A 1 1", "B 1 1", "B 2 1", "A 2 1", "A 2 1", "A 5 1"] {
+        exchange.send(format!("trade {trade}"));
+    }
+    until(async || hub.ledger("").await.unwrap().total.received == 5).await;
+    let told = hub.ledger("").await.unwrap();
+    assert_eq!((told.total.expected, told.total.lost, told.total.duplicate), (7, 2, 1));
+    hub.shutdown().await;
+    let text = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    let written = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let written: Vec<_> = written.filter(|record| record["kind"] == "ledger").collect();
+    let lost = |entity| {
+        written
+            .iter()
+            .filter(|one| one["entity"] == entity)
+            .filter_map(|one| one["lost"].as_i64())
+            .sum::<i64>()
+    };
+    assert_eq!((lost("venue"), lost("plain:trade:A")), (2, 2));
+    assert!(written.iter().all(|record| record["entity"] != "plain:trade:B"), "of which all came");
+    if let Some(again) = recomputed(&text, u64::MAX / 1_000) {
+        let mut ledger = serde_json::to_value(told.total).unwrap();
+        ledger["completeness"] = serde_json::json!(told.completeness);
+        assert_eq!(again["ledger"], ledger);
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
