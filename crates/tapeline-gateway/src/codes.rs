@@ -48,6 +48,7 @@ codes! {
     Unavailable "unavailable" "it cannot be served now; try again";
     Connections "connections" "too many connections are open";
     ConnectionsPerIp "connections_per_ip" "your address has too many connections";
+    Descriptors "descriptors" "the file descriptors that are left are kept for lines and files";
     Configuration "configuration" "the configuration is wrong, and the one before stays in use";
     Failed "failed" "it was tried and failed";
     NotImplemented "not_implemented" "this gateway cannot do that yet";

@@ -28,9 +28,10 @@ pub use process::ProcessStatus;
 use self::asking::Asking;
 use self::crashes::crashes;
 use self::history::Past;
-use self::machine::{Delays, Machine, Strain, disk, mute_disk};
+use self::machine::{Delays, Machine, Strain, descriptors, disk, mute_disk, undialled};
 use self::process::Shown;
 use self::short::{hanging, short};
+use crate::descriptors::Descriptors;
 use crate::hub::{Hub, WeakHub};
 use crate::order::Order;
 
@@ -254,7 +255,16 @@ impl Desk {
     fn process(&mut self, now: Time, looks: &[Look], held: &mut BTreeSet<Key>) {
         let mut wanted =
             looks.iter().filter_map(|look| look.findings.as_ref()).filter(|found| found.wanted).peekable();
-        if wanted.peek().is_some() && wanted.all(|found| found.local) {
+        let (mut local, mut spent) = (wanted.peek().is_some(), false);
+        for found in wanted {
+            local &= found.local;
+            spent |= found.spent;
+        }
+        if local && spent {
+            // It says nothing of the network.
+            let Strain { rule, part, level, evidence } = undialled();
+            self.raise(now, held, ("", part, rule), level, || evidence);
+        } else if local {
             let evidence = || "every line failed on this side".to_owned();
             self.raise(now, held, ("", "", Rule::LocalNetwork), Level::Critical, evidence);
         }
@@ -371,7 +381,9 @@ pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
         }
         let hanging = hanging(hub.memory_kept().silent());
         let memory = short(&hub.memory());
-        hub.watch().strained(standing.iter().cloned().chain(memory).chain(hanging).collect());
+        // Read each time: they can be gone within a second.
+        let short = memory.into_iter().chain(descriptors(Descriptors::read()));
+        hub.watch().strained(standing.iter().cloned().chain(short).chain(hanging).collect());
         let ask = |venue: &str| hub.asking(venue, |reply| Order::Findings { reply });
         let looks = asking.round(hub.running(), ask).await;
         for told in hub.watch().look(hub.now(), &looks) {

@@ -6,7 +6,7 @@ use crate::data::event::BookState;
 use crate::data::update::Level;
 use crate::policy::alert::Rule;
 use crate::policy::breaker::State as Breaker;
-use crate::policy::fault::Fault;
+use crate::policy::fault::{Fault, is_want_of_descriptors};
 use crate::policy::health::{Dimension, Reason};
 use crate::policy::ladder::Rung;
 use crate::time::Time;
@@ -27,6 +27,8 @@ pub struct Findings {
     pub all: Vec<Finding>,
     /// Whether something is wanted, and no line stands for a reason of this machine.
     pub local: bool,
+    /// Whether one of those lines failed for want of descriptors.
+    pub spent: bool,
     /// Whether anything is wanted.
     pub wanted: bool,
     /// How many read each topic, and how it does; but for those that the venue refused, which is the affair of those
@@ -80,6 +82,10 @@ impl Feed {
             !line.is_live() && matches!(line.fault, Some((Fault::Local, _)))
         };
         found.local = found.wanted && lines.iter().all(local);
+        found.spent = lines.iter().any(|slot| {
+            let fault = self.lines[*slot].fault.as_ref();
+            local(slot) && fault.is_some_and(|(_, detail)| is_want_of_descriptors(detail))
+        });
         let weighed = self.topics.iter().filter(|(_, entry)| entry.service.phase != REJECTED);
         found.topics = weighed.map(|(_, entry)| (entry.readers.len(), entry.service.level)).collect();
         self.find_in_ladder(&mut found.all);

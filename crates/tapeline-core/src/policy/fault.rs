@@ -39,6 +39,12 @@ pub enum Fault {
     Configuration,
 }
 
+/// Whether the words of the system say that descriptors have run out, of the process or of the machine: there is no
+/// kind of error for it.
+pub fn is_want_of_descriptors(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("too many open files")
+}
+
 impl Fault {
     /// Too fast, with no word about how long to wait.
     pub const SLOWED: Self = Self::RateLimited { retry_after: None, banned: false };

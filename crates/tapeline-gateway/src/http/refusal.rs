@@ -61,6 +61,12 @@ impl Refusal {
                     format!("{limit} connections are open, and more are not allowed; try again later");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Connections, message)
             }
+            Full::Descriptors => {
+                let message = format!(
+                    "the last {limit} file descriptors are kept for lines and files; try again later"
+                );
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Descriptors, message)
+            }
             Full::Address => {
                 let message = format!(
                     "your address has {limit} connections, and more are not allowed; close some first"

@@ -118,7 +118,7 @@ families! {
     CLIENT_MERGED Counter "client_merged" "Updates merged into newer ones before they were sent";
     CLIENT_CLOSES Counter "client_closes" "Clients that were closed, by close code";
     CLIENT_DROPPED Counter "client_dropped" "Messages that clients were to get and did not: slow = the client did not read, gap = the gateway fell behind, shutdown = it stopped, closed = the client broke the rules, gone = the client left";
-    CONNECTIONS_REFUSED Counter "connections_refused" "Connections that were refused: connections = too many in all, connections_per_ip = too many of one address, at_once = too many came at once";
+    CONNECTIONS_REFUSED Counter "connections_refused" "Connections that were refused: connections = too many in all, connections_per_ip = too many of one address, descriptors = the last file descriptors are kept for lines and files, at_once = too many came at once";
     STAGE_SECONDS Histogram "stage_seconds" "How long the stages of the way to a client take, sampled: venue = from the time a venue states to receiving it, where the clocks agree; feed = from reading a socket to handing a batch to its readers, by its oldest message; encode = encoding one message, one of 64; client = from taking a batch over to having written it to all clients that take it at once; delivery = from reading a socket to having written the newest message of a batch to clients";
     QUEUE_HIGH_WATER Gauge "queue_high_water" "The most messages that ever waited in a queue that is still there";
     SWEEPS Counter "sweeps" "Sweeps for topics that nobody reads";

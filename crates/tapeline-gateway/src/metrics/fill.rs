@@ -235,6 +235,7 @@ fn fill_clients(sheet: &mut Sheet, from: Sources<'_>) {
     let refused = [
         (Code::Connections.as_str(), from.seats.refused(Full::House)),
         (Code::ConnectionsPerIp.as_str(), from.seats.refused(Full::Address)),
+        (Code::Descriptors.as_str(), from.seats.refused(Full::Descriptors)),
         ("at_once", counters.turned_away.load(Relaxed)),
     ];
     for (reason, count) in refused {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tapeline::Parts;
+use tapeline::{Descriptors, Parts};
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::connection::serve;
-use super::seats::Full;
+use super::reserve::Reserve;
+use super::seats::{Full, Seat};
 use crate::http::refusal::Refusal;
 
 /// The pauses after a failure that is not one connection's own, doubled from the first to the last.
@@ -25,6 +26,8 @@ const PAUSE_LAST: Duration = Duration::from_secs(1);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Connections that are being refused at a time; more are just closed.
 const REFUSED: usize = 64;
+/// So many of these one takes up who is refused for want of descriptors: the reserve is not for saying no.
+const DEAR: u32 = 16;
 /// How long, and for how many bytes, a refused client is listened to, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 16 << 10;
@@ -47,7 +50,11 @@ pub(super) async fn keep(listener: impl Listen + Clone, shared: Arc<Shared>, par
 }
 
 /// Accepts until the gateway stops.
-async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
+async fn run(listener: impl Listen, shared: Arc<Shared>) {
+    accept(listener, shared, Reserve::new(Descriptors::read)).await;
+}
+
+async fn accept(mut listener: impl Listen, shared: Arc<Shared>, mut reserve: Reserve) {
     let refusing = Arc::new(Semaphore::new(REFUSED));
     let mut weather = Weather::default();
     loop {
@@ -59,7 +66,13 @@ async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
         match accepted {
             Ok((socket, peer)) => {
                 weather = weather.fair();
-                admit(socket, peer, &shared, &refusing);
+                let seats = &shared.controls.seats;
+                let seat = if reserve.admits() {
+                    seats.take(peer.ip())
+                } else {
+                    Err(seats.refuse(Full::Descriptors))
+                };
+                admit((socket, peer), seat, &shared, &refusing);
             }
             Err(error) => {
                 if let Some(pause) = weather.foul(&error) {
@@ -73,18 +86,24 @@ async fn run(mut listener: impl Listen, shared: Arc<Shared>) {
     }
 }
 
-fn admit(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, refusing: &Arc<Semaphore>) {
+fn admit(
+    (socket, peer): (TcpStream, SocketAddr),
+    seat: Result<Seat, Full>,
+    shared: &Arc<Shared>,
+    refusing: &Arc<Semaphore>,
+) {
     // Updates are small and late ones are worth nothing.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, %peer, "a connection was over before it was served");
         return;
     }
-    match shared.controls.seats.take(peer.ip()) {
+    match seat {
         Ok(seat) => {
             shared.tasks.spawn(serve(socket, peer, seat, Arc::clone(shared)));
         }
         Err(full) => {
-            let Ok(permit) = Arc::clone(refusing).try_acquire_owned() else { return };
+            let cost = if full == Full::Descriptors { DEAR } else { 1 };
+            let Ok(permit) = Arc::clone(refusing).try_acquire_many_owned(cost) else { return };
             let shared = Arc::clone(shared);
             let limit = shared.limit(full);
             shared.clone().tasks.spawn(async move {
@@ -215,6 +234,25 @@ mod tests {
             5,
             "three failures, one connection, and the wait for the next"
         );
+        gateway.shutdown().await;
+        accepting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_last_descriptors_are_not_for_clients() {
+        let config = GatewayConfig { listen: "127.0.0.1:0".parse().unwrap(), ..GatewayConfig::default() };
+        let hub = tapeline::Hub::new(tapeline::HubConfig::default());
+        let gateway = Gateway::start(config, hub, About::default()).await.unwrap();
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let reserve = Reserve::new(|| Some(Descriptors { used: 97, most: 128 }));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&gateway.shared), reserve));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 5"), "{answer}");
+        assert!(answer.contains("\"descriptors\""), "{answer}");
+        assert_eq!(gateway.shared.controls.seats.refused(Full::Descriptors), 1);
         gateway.shutdown().await;
         accepting.await.unwrap();
     }

@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 mod head;
 mod pulse;
+mod reserve;
 mod seats;
 
 pub(crate) use connection::Caller;
@@ -154,6 +155,7 @@ impl Shared {
         match full {
             Full::House => limits.connections,
             Full::Address => limits.connections_per_ip,
+            Full::Descriptors => tapeline::Descriptors::RESERVE as usize,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Seats {
     taken: Mutex<Taken>,
-    refused: [AtomicU64; 2],
+    refused: [AtomicU64; 3],
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +34,8 @@ pub(crate) enum Full {
     House,
     /// This address has all that one may have.
     Address,
+    /// The descriptors that are left are kept for lines and files.
+    Descriptors,
 }
 
 impl Seats {
@@ -67,7 +69,8 @@ impl Seats {
         Ok(Seat { seats: Arc::downgrade(self), ip })
     }
 
-    fn refuse(&self, full: Full) -> Full {
+    /// Counts one who is refused.
+    pub(super) fn refuse(&self, full: Full) -> Full {
         self.refused[full as usize].fetch_add(1, Ordering::Relaxed);
         full
     }

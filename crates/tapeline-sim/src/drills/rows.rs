@@ -333,12 +333,15 @@ faults! {
     ];
     "FO6" "A disk is full or slow." [
         "crates/tapeline/src/journal/tests.rs::what_a_full_disk_did_not_take_is_written_later_whole_or_told_as_lost",
+        "crates/tapeline-cli/tests/cli/files.rs::a_file_that_may_not_grow_is_told_as_the_disks_fault_and_ends_nothing",
     ];
     "FO7" "A recording is damaged." [
         "crates/tapeline-sim/tests/venue/playback.rs::a_folder_that_is_no_recording_is_named_in_the_error",
     ];
     "FO8" "Descriptors run out." [
         "crates/tapeline-gateway/src/server/accept.rs::whoever_waits_while_descriptors_are_short_is_served_after_that",
+        "crates/tapeline-gateway/src/server/accept.rs::the_last_descriptors_are_not_for_clients",
+        "crates/tapeline/src/watch/tests.rs::a_want_of_descriptors_says_nothing_of_the_network",
     ];
     "FO9" "A port or a folder is taken." [
         "crates/tapeline-cli/tests/cli/serve.rs::a_port_that_is_taken_is_told",

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 use rustls::{AlertDescription, Error as Tls};
 use tapeline_core::feed::{Closed, DialError, Stage};
-use tapeline_core::policy::fault::Fault;
+use tapeline_core::policy::fault::{Fault, is_want_of_descriptors};
 use tapeline_core::time::Unix;
 use tapeline_ws::{ConnectError, HandshakeError, ProtocolError, Refusal};
 
@@ -44,7 +44,7 @@ pub(crate) fn of_io(error: &io::Error) -> Fault {
 /// has no words for them.
 fn is_exhaustion(error: &io::Error) -> bool {
     let text = error.to_string();
-    ["too many open files", "no buffer space"].iter().any(|words| text.to_ascii_lowercase().contains(words))
+    is_want_of_descriptors(&text) || text.to_ascii_lowercase().contains("no buffer space")
 }
 
 /// The class of a name that was not found. Resolvers tell "try again" (they cannot reach anyone)

@@ -1,15 +1,17 @@
 //! What the process uses up of its machine: descriptors, the disk, and the time until what was read is handed on; memory
-//! has its own watch. Read where the system tells it: descriptors on Linux, room on the disk on every Unix.
+//! has its own watch. Read where the system tells it: descriptors on Linux, room on the disk on every Unix. Where one cannot
+//! be opened for want of a descriptor, it is that which is told.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
+use tapeline_core::policy::fault::is_want_of_descriptors;
 use tapeline_core::time::Mono;
 
+use crate::descriptors::Descriptors;
 use crate::memory::percent;
 use crate::spread::SpreadReading;
 
@@ -46,7 +48,6 @@ impl Strain {
 /// Where the system tells of this process, and where it writes.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
-    process: PathBuf,
     /// Where the state of the limits and the event log are written, if anywhere.
     folder: Option<PathBuf>,
     space: fn(&Path) -> Option<Space>,
@@ -62,12 +63,12 @@ struct Space {
 impl Machine {
     /// This process, which writes to this folder.
     pub(super) fn own(folder: Option<&Path>) -> Self {
-        Self { process: PathBuf::from("/proc/self"), folder: folder.map(Path::to_owned), space }
+        Self { folder: folder.map(Path::to_owned), space }
     }
 
-    /// What is nearly used up. Reads a few small files and asks a disk: not for the threads of the runtime.
+    /// What is nearly used up. Asks a disk: not for the threads of the runtime.
     pub(super) fn look(&self) -> Vec<Strain> {
-        self.descriptors().into_iter().chain(self.disk()).collect()
+        self.disk().into_iter().collect()
     }
 
     fn disk(&self) -> Option<Strain> {
@@ -76,20 +77,29 @@ impl Machine {
         let evidence = format!("{} of {} MiB are free for the state folder", free >> 20, all >> 20);
         Some(Strain { rule: Rule::Disk, part: "space", level, evidence })
     }
-
-    fn descriptors(&self) -> Option<Strain> {
-        let used = fs::read_dir(self.process.join("fd")).ok()?.count() as u64;
-        let limits = fs::read_to_string(self.process.join("limits")).ok()?;
-        let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-        let most: u64 = row.split_whitespace().next()?.parse().ok()?;
-        Some(Strain::of_all(Rule::Descriptors, share(used, most)?, format!("{used} of {most}")))
-    }
 }
 
-/// A disk that does not take what is to be written.
+/// How bad it is that so many descriptors are open; critical while those that are left are kept, and so clients refused.
+pub(super) fn descriptors(open: Option<Descriptors>) -> Option<Strain> {
+    let open = open?;
+    let Descriptors { used, most } = open;
+    let level = if open.are_short() { Some(Level::Critical) } else { share(used, most) };
+    Some(Strain::of_all(Rule::Descriptors, level?, format!("{used} of {most}")))
+}
+
+/// A disk that does not take what is to be written, if it is the disk's fault.
 pub(super) fn disk(what: &'static str, error: &str) -> Strain {
     let evidence = format!("the {what} cannot be written: {error}");
+    if is_want_of_descriptors(error) {
+        return Strain { rule: Rule::Descriptors, part: what, level: Level::Critical, evidence };
+    }
     Strain { rule: Rule::Disk, part: what, level: Level::Unhealthy, evidence }
+}
+
+/// Nothing can be dialled for want of descriptors.
+pub(super) fn undialled() -> Strain {
+    let evidence = "every line failed for want of descriptors".to_owned();
+    Strain { rule: Rule::Descriptors, part: "lines", level: Level::Critical, evidence }
 }
 
 /// A disk that does not answer at all.

@@ -204,6 +204,19 @@ fn a_machine_without_a_network_explains_all_venues() {
 }
 
 #[test]
+fn a_want_of_descriptors_says_nothing_of_the_network() {
+    let watch = Watch::default();
+    let told = run(&watch, 0..60, |_| {
+        let mut look = look(&[]);
+        if let Some(findings) = &mut look.findings {
+            (findings.local, findings.spent) = (true, true);
+        }
+        look
+    });
+    assert_eq!(told, [(0, Why::Firing, "descriptors")]);
+}
+
+#[test]
 fn a_venue_weighs_in_the_history_as_much_as_is_read_of_it() {
     let of = |venue: &str, level, topics: &[(usize, Level)]| Look {
         venue: venue.into(),

@@ -70,7 +70,7 @@ macro_rules! causes {
 
 causes! {
     LocalNetwork "local_network" Connection All false
-    "This machine has no network: every line of every venue failed on this side, for want of a route, a resolver or descriptors."
+    "This machine has no network: every line of every venue failed on this side, for want of a route or a resolver."
     "Check the machine's link, route and DNS; `tapeline doctor` tells which step fails. All venues come back by themselves."
     VenueDown "venue_down" Connection Venue false
     "Neither a line nor REST brings this venue's data, or an operator lets neither; the last known values are served with their age."
@@ -136,7 +136,7 @@ causes! {
     "The process uses 70, 85 or 95 % of the memory that it may (`limits.memory_bytes`, its group or the machine), or its logs and queues that share of `limits.buffers_bytes`; critical while nobody new is taken on."
     "Drop topics, lower `logs_bytes`, or give the process more memory. `tapeline status --json` tells what holds it and what has been given up."
     Descriptors "descriptors" System Nothing false
-    "70, 85, 95 or 100 % of the file descriptors are used; new clients are put off so that lines can be dialled."
+    "70, 85 or 95 % of the file descriptors are used; critical while the last 32 are kept for lines and files and new clients are refused (503), or while nothing can be dialled or written for want of them."
     "Raise the limit (`ulimit -n`, `LimitNOFILE`), or find the client that opens so many connections."
     Disk "disk" System Nothing false
     "The disk does not take the event log or the state of the limits, or 70, 85, 95 or 100 % of it are used and less than 4 GiB are free; streaming goes on."

@@ -3,48 +3,30 @@
 use super::*;
 use crate::spread::Spread;
 
-/// A machine whose files say this: descriptors and their limit.
-struct Made(PathBuf);
-
-impl Made {
-    fn new(name: &str, (used, most): (u64, u64)) -> Self {
-        let folder = std::env::temp_dir().join(format!("tapeline-machine-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("fd")).unwrap();
-        let write = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
-        let head = "Limit                     Soft Limit           Hard Limit           Units     \n";
-        write("limits", format!("{head}Max open files            {most}                 4096       files\n"));
-        (0..used).for_each(|n| write(&format!("fd/{n}"), String::new()));
-        Self(folder)
+#[test]
+fn descriptors_are_judged_by_their_limit_and_are_used_up_when_the_last_are_kept() {
+    let at = |used, most| descriptors(Some(Descriptors { used, most })).map(|strain| strain.level);
+    let table = [(699, None), (700, Some(Level::Warning)), (850, Some(Level::Degraded))];
+    let dear = [(950, Some(Level::Unhealthy)), (968, Some(Level::Unhealthy)), (969, Some(Level::Critical))];
+    for (used, expected) in table.into_iter().chain(dear).chain([(1_000, Some(Level::Critical))]) {
+        assert_eq!(at(used, 1_000), expected, "{used}");
     }
-
-    fn look(&self) -> Vec<(Rule, Level)> {
-        let machine = Machine { process: self.0.clone(), folder: None, space };
-        machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect()
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    assert_eq!((at(96, 128), at(97, 128)), (Some(Level::Warning), Some(Level::Critical)));
+    assert_eq!(descriptors(None), None, "where the system tells nothing nothing is said");
 }
 
 #[test]
-fn descriptors_are_judged_by_their_limit() {
-    for (used, expected) in
-        [(69, None), (70, Some(Level::Warning)), (85, Some(Level::Degraded)), (95, Some(Level::Unhealthy))]
-    {
-        let made = Made::new(&format!("fd{used}"), (used, 100));
-        let expected: Vec<_> = expected.into_iter().map(|level| (Rule::Descriptors, level)).collect();
-        assert_eq!(made.look(), expected, "{used}");
+fn what_cannot_be_opened_for_want_of_a_descriptor_is_not_the_disks_fault() {
+    for (number, rule) in [(24, Rule::Descriptors), (23, Rule::Descriptors), (28, Rule::Disk)] {
+        let error = std::io::Error::from_raw_os_error(number).to_string();
+        assert_eq!(disk("event log", &error).rule, rule, "{error}");
     }
 }
 
 #[test]
 fn where_the_system_tells_nothing_nothing_is_said() {
     let nowhere = PathBuf::from("/nowhere");
-    let machine = Machine { process: nowhere.clone(), folder: Some(nowhere), space };
+    let machine = Machine { folder: Some(nowhere), space };
     assert_eq!(machine.look(), []);
 }
 
@@ -56,7 +38,7 @@ fn a_disk_that_fills_up_is_told_before_it_is_full() {
     }
     let at = |space: fn(&Path) -> Option<Space>| {
         let nowhere = PathBuf::from("/nowhere");
-        let machine = Machine { process: nowhere.clone(), folder: Some(nowhere), space };
+        let machine = Machine { folder: Some(nowhere), space };
         machine.look().into_iter().map(|strain| (strain.rule, strain.level)).collect::<Vec<_>>()
     };
     assert_eq!(at(|_| disk(7 << 30)), []);
