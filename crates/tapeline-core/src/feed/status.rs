@@ -13,7 +13,7 @@ use crate::policy::breaker;
 use crate::policy::health::Reason;
 use crate::policy::ladder::Reason as Ladder;
 use crate::time::{Mono, Time, Unix};
-use crate::venue::TopicId;
+use crate::venue::{Sequencing, TopicId};
 
 use super::Feed;
 use super::events::Record;
@@ -176,6 +176,9 @@ pub struct TopicStatus {
     pub subscribers: Vec<SubscriberId>,
     /// Whether it is kept without a reader.
     pub warm: bool,
+    /// What tells that something of it is missing: `ids`, which follow each other, for a book the `chain` of its
+    /// changes, or `none`.
+    pub gap_detection: &'static str,
     /// Bytes of its log.
     pub log_bytes: usize,
     /// Its figures.
@@ -429,6 +432,11 @@ impl Feed {
             lines: entry.carriers.iter().map(|slot| slot as u32).collect(),
             subscribers: readers.collect(),
             warm: entry.warm,
+            gap_detection: match entry.sequencing {
+                Sequencing::Contiguous => "ids",
+                Sequencing::Book => "chain",
+                _ => "none",
+            },
             log_bytes: entry.history.bytes(),
             counts: entry.seen.as_ref().map(|seen| seen.counts).unwrap_or_default(),
             quarantine: self.quarantine_of(now.mono, &entry.topic),

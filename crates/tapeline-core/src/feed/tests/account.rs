@@ -59,6 +59,13 @@ fn what_has_no_contiguous_ids_cannot_be_verified_and_books_count_what_was_applie
     let of = |name: &str| {
         ledger.topics.iter().find(|topic| topic.topic.as_str() == name).map(|topic| topic.reading.total)
     };
+    bench.subscribe("toy:trade:A", &who);
+    let status = bench.feed.status(bench.now);
+    let detection = |name: &str| {
+        status.topics.iter().find(|topic| topic.topic.as_str() == name).map(|topic| topic.gap_detection)
+    };
+    let told = ["toy:trade:A", "toy:book:A", "toy:quote:A"].map(detection);
+    assert_eq!(told, [Some("ids"), Some("chain"), Some("none")], "status says so");
     let quotes = Counts { received: 2, duplicate: 1, unverifiable: 2, ..Counts::default() };
     assert_eq!(of("toy:quote:A"), Some(quotes));
     let deltas = Counts { expected: 3, received: 3, duplicate: 1, ..Counts::default() };
