@@ -121,6 +121,34 @@ fn messages_that_make_the_adapter_panic_are_told() {
 }
 
 #[test]
+fn each_count_that_rises_tells_its_own_rule() {
+    type Count = fn(&mut Tally) -> &mut u64;
+    let cases: [(Rule, Count, u64); 5] = [
+        (Rule::LineMismatch, |counts| &mut counts.mismatches, 1),
+        (Rule::BookBroken, |counts| &mut counts.crossed, 2),
+        (Rule::RotationFailed, |counts| &mut counts.failed_rotations, 1),
+        (Rule::Starved, |counts| &mut counts.pauses, 3),
+        (Rule::Quarantined, |counts| &mut counts.panics, 1),
+    ];
+    for (rule, count, least) in cases {
+        let risen = |to: u64| {
+            let watch = Watch::default();
+            run(&watch, 0..120, |second| {
+                let mut look = look(&[]);
+                if let (Some(findings), 10..) = (&mut look.findings, second) {
+                    *count(&mut findings.counts) = to;
+                }
+                look
+            });
+            let alerts = watch.desk().alerts.list(at(120).mono);
+            alerts.iter().map(|alert| (alert.rule, alert.part.is_empty())).collect::<Vec<_>>()
+        };
+        assert_eq!(risen(least), [(rule, true)]);
+        assert_eq!(risen(least - 1), [], "{rule:?} is not told too early");
+    }
+}
+
+#[test]
 fn what_is_used_up_of_the_machine_is_told_of_the_process_and_its_end_too() {
     let watch = Watch::default();
     let strain = |rule, part, level| Strain { rule, part, level, evidence: "figures".to_owned() };

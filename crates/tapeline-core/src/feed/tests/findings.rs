@@ -75,3 +75,31 @@ fn a_line_that_stopped_for_good_and_a_machine_without_a_network_are_told_apart()
         assert_eq!(bench.feed.findings(bench.now).local, local);
     }
 }
+
+/// A venue that will have no more requests for a while, but bans nobody.
+fn limited() -> Bench {
+    let (mut bench, line, ..) = live("toy:book:A");
+    bench.hear(line, "d A 1 1 95 1");
+    let id = bench.fetch();
+    let fault = Fault::RateLimited { retry_after: Some(120 * SECOND), banned: false };
+    bench.input(Input::Fetched { id, result: Err(Refusal::new(fault, "429")) });
+    bench
+}
+
+/// An endpoint that is left alone.
+fn shut() -> Bench {
+    let (mut bench, ..) = live("toy:trade:A");
+    bench.feed.gate.streams[0].breaker.force_open(bench.now.mono);
+    bench
+}
+
+#[test]
+fn a_limit_that_bans_nobody_and_an_endpoint_left_alone_are_named_with_their_part() {
+    let cases: [(Rule, &str, fn() -> Bench); 2] =
+        [(Rule::RateLimited, "REST requests", limited), (Rule::BreakerOpen, "ws://a", shut)];
+    for (rule, part, happen) in cases {
+        let mut bench = happen();
+        let all = found(&mut bench);
+        assert!(has(&mut bench, rule, part), "{}: {all:?}", rule.name());
+    }
+}
