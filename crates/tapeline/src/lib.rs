@@ -82,4 +82,6 @@ pub use reliability::{Reliability, TopicReliability, VenueReliability};
 pub use spread::{Spread, SpreadReading};
 pub use state::{StateDir, StateError};
 pub use subscribe::{Subscribe, SubscribeError, Wishes};
-pub use watch::{AlertList, History, HistoryMinute, Pattern as HealthPattern, ProcessStatus};
+pub use watch::{
+    AlertList, Direction, History, HistoryMinute, Pattern as HealthPattern, ProcessStatus, Trend,
+};

@@ -1,5 +1,5 @@
 //! The watch over all feeds: once a second each is asked what is wrong with it, and what has been so for long enough is
-//! told once. Levels are kept for a day, and what comes again and again at the same pace is named.
+//! told once. Levels are kept for a day, and it is said which way they go, and what comes again at the same pace.
 
 mod asking;
 mod crashes;
@@ -7,6 +7,7 @@ mod history;
 mod machine;
 mod process;
 mod short;
+mod trend;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
 pub use process::ProcessStatus;
+pub use trend::{Direction, Trend};
 
 use self::asking::Asking;
 use self::crashes::crashes;
@@ -316,7 +318,7 @@ impl Hub {
         self.watch().process(self.now(), short(&self.memory()))
     }
 
-    /// The levels of the last 24 hours by the minute, and what came again and again.
+    /// The levels of the last 24 hours by the minute, which way they go, and what came again and again.
     pub fn history(&self) -> History {
         self.watch().desk().past.read()
     }

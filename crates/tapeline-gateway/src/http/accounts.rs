@@ -157,12 +157,13 @@ pub(crate) async fn alerts(State(face): State<Arc<Face>>) -> Json<Value> {
     }))
 }
 
-/// The levels of the last 24 hours by the minute, and what came again and again.
+/// The levels of the last 24 hours by the minute, which way each venue goes, and what came again and again.
 #[utoipa::path(
     get,
     path = "/api/v1/history",
     tag = "status",
-    responses((status = 200, description = "the levels, and the patterns"))
+    responses((status = 200, description = "`minutes`: the levels; `trends`: the share of bad minutes in the latest \
+        hour and in the 23 before, and its direction; `patterns`"))
 )]
 pub(crate) async fn history(State(face): State<Arc<Face>>) -> Json<Value> {
     Json(plain(&face.hub.history()))

@@ -267,5 +267,6 @@ async fn what_is_wrong_is_listed_with_evidence_and_what_to_do() {
     let line = "tapeline_alerts{alert=\"reported\",level=\"critical\",state=\"firing\"} 1.0";
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
     assert!(metrics.contains("tapeline_notifications_total 1.0"), "{metrics}");
-    assert_eq!(bench.get("/api/v1/history").await.status, 200);
+    let history = bench.get("/api/v1/history").await;
+    assert_eq!((history.status, history.json()["trends"].is_array()), (200, true));
 }

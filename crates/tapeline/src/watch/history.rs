@@ -1,4 +1,4 @@
-//! A day of levels by the minute, and causes that come again at a steady pace.
+//! A day of levels by the minute, where they go, and causes that come again at a steady pace.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,6 +6,8 @@ use serde::Serialize;
 use tapeline_core::data::update::Level;
 use tapeline_core::policy::alert::Rule;
 use tapeline_core::time::{Mono, Time, Unix};
+
+use super::trend::{Trend, trends};
 
 /// Minutes kept: a day.
 const MINUTES: usize = 24 * 60;
@@ -24,6 +26,8 @@ const STEADY: u64 = 20;
 pub struct History {
     /// By the minute, oldest first.
     pub minutes: Vec<HistoryMinute>,
+    /// Which way each venue goes, of those that have run for long enough.
+    pub trends: Vec<Trend>,
     /// What came again and again at a steady pace.
     pub patterns: Vec<Pattern>,
 }
@@ -101,7 +105,8 @@ impl Past {
             let every_s = steady(onsets)?;
             Some(Pattern { rule: *rule, venue: venue.clone(), times: onsets.len(), every_s, last: *last })
         });
-        History { minutes: self.minutes.iter().cloned().collect(), patterns: patterns.collect() }
+        let (minutes, trends) = (self.minutes.iter().cloned().collect(), trends(self.minutes.iter()));
+        History { minutes, trends, patterns: patterns.collect() }
     }
 }
 

@@ -289,6 +289,8 @@ fn a_day_is_kept_and_what_comes_at_a_steady_pace_is_named() {
     assert_eq!(history.minutes.len(), 1_440);
     let ill = history.minutes.iter().filter(|minute| minute.venues["one"] == Level::Degraded).count();
     assert_eq!(ill, 23, "once an hour, and the first two hours are forgotten");
+    let [trend] = &history.trends[..] else { panic!("{:?}", history.trends) };
+    assert_eq!((&*trend.venue, trend.direction), ("one", Direction::Steady));
     let [pattern] = &history.patterns[..] else { panic!("{:?}", history.patterns) };
     assert_eq!((pattern.rule, pattern.every_s, pattern.times), (Rule::Unstable, 3_600, 12));
     watch.look(at(91_800), &[look(&[(Rule::Unstable, "line 0", Level::Degraded)])]);
