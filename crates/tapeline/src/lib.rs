@@ -83,5 +83,6 @@ pub use spread::{Spread, SpreadReading};
 pub use state::{StateDir, StateError};
 pub use subscribe::{Subscribe, SubscribeError, Wishes};
 pub use watch::{
-    AlertList, Direction, History, HistoryMinute, Pattern as HealthPattern, ProcessStatus, Trend,
+    AlertList, Direction, History, HistoryMinute, Notifications, Pattern as HealthPattern, ProcessStatus,
+    Trend,
 };

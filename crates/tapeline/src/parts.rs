@@ -88,6 +88,11 @@ impl Parts {
         Self { desk: Mutex::new(desk), failed: watch::Sender::new(None), journal, clock, ending }
     }
 
+    /// Cancelled when everything ends.
+    pub(crate) fn ending(&self) -> CancellationToken {
+        self.ending.clone()
+    }
+
     /// Runs a part until it ends by itself. After the sixth crash in ten seconds the hub has failed; it begins anew with
     /// it twice a minute.
     pub async fn keep<F>(&self, part: &str, start: impl FnMut() -> F)

@@ -5,6 +5,7 @@ mod asking;
 mod crashes;
 mod history;
 mod machine;
+mod notify;
 mod process;
 mod short;
 mod trend;
@@ -24,6 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use history::{History, HistoryMinute, Pattern};
+pub use notify::Notifications;
 pub use process::ProcessStatus;
 pub use trend::{Direction, Trend};
 
@@ -31,6 +33,7 @@ use self::asking::Asking;
 use self::crashes::crashes;
 use self::history::Past;
 use self::machine::{Delays, Machine, Strain, descriptors, disk, mute_disk, undialled};
+use self::notify::Board;
 use self::process::Shown;
 use self::short::{hanging, short};
 use crate::descriptors::Descriptors;
@@ -125,11 +128,15 @@ struct Desk {
 
 /// What the watch knows; asked from anywhere.
 #[derive(Debug)]
-pub(crate) struct Watch(Mutex<Desk>);
+pub(crate) struct Watch {
+    desk: Mutex<Desk>,
+    /// For those who want to be told.
+    board: Board,
+}
 
 impl Default for Watch {
     fn default() -> Self {
-        Self(Mutex::new(Desk {
+        let desk = Desk {
             alerts: Alerts::new(Rules::default()),
             held: BTreeSet::new(),
             rises: BTreeMap::new(),
@@ -138,17 +145,20 @@ impl Default for Watch {
             past: Past::default(),
             strains: Vec::new(),
             shown: Shown::default(),
-        }))
+        };
+        Self { desk: Mutex::new(desk), board: Board::default() }
     }
 }
 
 impl Watch {
     fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look(&self, now: Time, looks: &[Look]) -> Vec<Notification> {
-        self.desk().look(now, looks)
+        let told = self.desk().look(now, looks);
+        self.board.tell(&told);
+        told
     }
 
     /// This is nearly used up, or does not work, until it is read again.

@@ -204,13 +204,17 @@ async fn what_the_log_tells_of_events_sums_up_to_the_ledger() {
 async fn an_application_reports_errors_of_its_own() {
     let exchange = Exchange::open().await;
     let hub = hub_at(&exchange);
+    let mut notifications = hub.notifications();
     assert!(hub.report("strategy", Level::Critical, "positions do not match"));
     until(async || hub.alerts().notifications.len() == 1).await;
     let told = &hub.alerts().notifications[0];
     assert_eq!((&*told.alerts[0].part, &*told.alerts[0].evidence), ("strategy", "positions do not match"));
+    assert_eq!(notifications.next().await.as_deref(), Some(told), "whoever waits for it is told as well");
     assert!(!hub.history().minutes.is_empty());
     assert!(hub.report("strategy", Level::Healthy, ""));
     assert!(!hub.report("strategy", Level::Healthy, ""));
+    hub.shutdown().await;
+    while notifications.next().await.is_some() {}
 }
 
 #[tokio::test]
