@@ -4,8 +4,8 @@ use super::pair::pair;
 use super::poll::{fallen, turn};
 use super::toy::{Bench, SECOND, live};
 use crate::data::update::Level;
-use crate::feed::{DialError, Findings, Input, Stage};
-use crate::outbox::Overflow;
+use crate::feed::{Action, DialError, Findings, Input, Stage};
+use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::policy::alert::Rule;
 use crate::policy::fault::Fault;
 use crate::venue::Refusal;
@@ -102,4 +102,52 @@ fn a_limit_that_bans_nobody_and_an_endpoint_left_alone_are_named_with_their_part
         let all = found(&mut bench);
         assert!(has(&mut bench, rule, part), "{}: {all:?}", rule.name());
     }
+}
+
+/// A feed, and its reader.
+type Held = (Bench, Subscriber, Outbox);
+
+/// A line that serves for half a minute at a time.
+fn unsteady() -> Held {
+    let (mut bench, mut line, who, outbox) = live("toy:trade:A");
+    for id in 1..=90 {
+        bench.hear(line, &format!("t A {id} 1"));
+        bench.pass(SECOND);
+        if id % 30 == 0 {
+            bench.cut(line);
+            bench.pass(2 * SECOND);
+            line = bench.open();
+            bench.accept(line, 1 + id / 30);
+        }
+    }
+    (bench, who, outbox)
+}
+
+/// Trades that were missed, which the venue is asked for in vain.
+fn unfilled() -> Held {
+    let (mut bench, line, who, outbox) = live("toy:trade:R");
+    for id in [1, 2, 3, 20] {
+        bench.hear(line, &format!("t R {id} 1"));
+    }
+    for id in 21..=80 {
+        for action in std::mem::take(&mut bench.todo) {
+            if let Action::Fetch { id, .. } = action {
+                bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "503")) });
+            }
+        }
+        if found(&mut bench).iter().any(|(rule, ..)| *rule == Rule::RepairFailed) {
+            break;
+        }
+        bench.pass(SECOND / 10);
+        bench.hear(line, &format!("t R {id} 1"));
+    }
+    (bench, who, outbox)
+}
+
+#[test]
+fn a_line_that_does_not_hold_and_trades_that_are_not_given_are_named() {
+    let cases: [(Rule, &str, fn() -> Held); 2] =
+        [(Rule::Unstable, "line 0", unsteady), (Rule::RepairFailed, "toy:trade:R", unfilled)];
+    let failed = cases.into_iter().filter(|(rule, part, happen)| !has(&mut happen().0, *rule, part));
+    assert_eq!(failed.map(|(rule, ..)| rule.name()).collect::<Vec<_>>(), [""; 0]);
 }
