@@ -137,7 +137,7 @@ impl Feed {
         }
         self.look_at_unserved(now);
         let ailing: Vec<TopicId> = self.ailing.iter().copied().collect();
-        for id in ailing.into_iter().chain(self.overdue(now)) {
+        for id in ailing.into_iter().chain(self.overdue(now)).chain(self.grown_old(now)) {
             self.tell_topic(now, id);
         }
     }
@@ -341,7 +341,7 @@ impl Feed {
             _ if planted(Defect::ServeCacheAsLive) => {
                 Service { level: Level::Healthy, phase: "live", source: Source::Live, reason: "".into() }
             }
-            service => service,
+            service => entry.aged(now, service),
         };
         if let Some(entry) = self.topics.get_mut(id) {
             entry.serve(&mut self.readers, now, service);

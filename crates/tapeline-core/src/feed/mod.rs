@@ -24,12 +24,13 @@
 //! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `refusals`: streams that one side of two has to go without
 //! - `quarantine`: topics over which we panic, set aside for a while
-//! - `health`, `pace`: how well everything is served, and topics that fall mute alone
+//! - `health`, `aging`, `pace`: how well everything is served, what is held too long, and topics that fall mute alone
 //! - `pressure`: what is given up when memory runs short
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
 
 mod account;
+mod aging;
 mod books;
 mod candles;
 mod carriers;
@@ -95,6 +96,7 @@ use crate::time::{Dated, Mono, Time};
 use crate::venue::{Decoded, LineId, TopicId, Venue};
 
 pub use self::account::{FeedLedger, TopicLedger};
+pub use self::aging::Age;
 pub use self::events::Record;
 pub use self::findings::{Finding, Findings, TALLY_WITHIN, Tally};
 pub use self::io::{

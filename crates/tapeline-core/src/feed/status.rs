@@ -16,6 +16,7 @@ use crate::time::{Mono, Time, Unix};
 use crate::venue::{Sequencing, TopicId};
 
 use super::Feed;
+use super::aging::Age;
 use super::events::Record;
 use super::line::LineStats;
 use super::rotate::Role;
@@ -166,6 +167,9 @@ pub struct TopicStatus {
     pub created: Unix,
     /// When its last message came.
     pub last_message: Option<Unix>,
+    /// While it comes from memory: how far that can be relied on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Age>,
     /// Where its log ends.
     pub position: Position,
     /// The line that speaks for it.
@@ -427,6 +431,7 @@ impl Feed {
             since: entry.since,
             created: entry.created,
             last_message: entry.last_at().map(|at| at.unix),
+            held: entry.held(now),
             position: Position { epoch: entry.epoch, offset: entry.offset },
             line: self.speaker(entry).map(|slot| slot as u32),
             lines: entry.carriers.iter().map(|slot| slot as u32).collect(),

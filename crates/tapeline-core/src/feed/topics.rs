@@ -74,6 +74,8 @@ pub(super) struct Seen {
     pub(super) counts: TopicCounts,
     pub(super) last_at: Option<Time>,
     pub(super) last_time: Option<Unix>,
+    /// Since when it comes from memory only.
+    pub(super) kept_since: Option<Mono>,
     /// Where its ids stood when they last started over.
     pub(super) before: Option<Before>,
     /// Of events without ids: what was heard lately.
@@ -414,6 +416,10 @@ impl Entry {
     pub(super) fn serve(&mut self, readers: &mut Readers, now: Time, service: Service) {
         if self.service == service {
             return;
+        }
+        if let Some(seen) = &mut self.seen {
+            let kept = service.source == Source::Cache;
+            seen.kept_since = seen.kept_since.or(Some(now.mono)).filter(|_| kept);
         }
         self.service = service;
         self.since = now.unix;

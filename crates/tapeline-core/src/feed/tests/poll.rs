@@ -3,8 +3,8 @@
 use super::toy::{Bench, SECOND, book_of_a_cut_line, live, market, read};
 use crate::config::FeedConfig;
 use crate::data::event::Level as PriceLevel;
-use crate::data::update::{Level, Source};
-use crate::feed::{Action, Command, DialError, FallbackStatus, FetchId, Input, Stage};
+use crate::data::update::{Data, Level, Source};
+use crate::feed::{Action, Age, Command, DialError, FallbackStatus, FetchId, Input, Stage};
 use crate::outbox::{Outbox, Overflow, Subscriber};
 use crate::policy::alert::Rule;
 use crate::policy::fault::Fault;
@@ -197,6 +197,42 @@ fn without_rest_either_what_is_held_is_shown_as_such() {
 }
 
 #[test]
+fn readers_are_told_once_when_what_is_held_is_stale_and_once_when_it_is_too_old() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
+    bench.hear(line, "t R 1 1");
+    bench.feed.command(bench.now, Command::Pin { rung: Rung::Cache });
+    bench.collect();
+    let mut held = |bench: &mut Bench| {
+        let held = bench.feed.status(bench.now).topics[0].held;
+        let told = std::iter::from_fn(|| outbox.try_next()).filter_map(|update| match &update.data {
+            Data::Status(status) => Some(status.reason.to_string()),
+            _ => None,
+        });
+        (held, told.collect::<Vec<_>>())
+    };
+    let (age, told) = held(&mut bench);
+    assert_eq!(age, Some(Age::Fresh));
+    assert!(told.iter().all(|reason| !reason.contains("from memory for over")), "{told:?}");
+    let mut after = |bench: &mut Bench, seconds: u32| {
+        (0..seconds).for_each(|_| bench.pass(SECOND));
+        held(bench)
+    };
+    assert_eq!(after(&mut bench, 29), (Some(Age::Fresh), vec![]));
+    let (age, told) = after(&mut bench, 3);
+    assert_eq!((age, told.len()), (Some(Age::Stale), 1));
+    assert!(told[0].ends_with("; stale: from memory for over 30 s"), "{told:?}");
+    assert_eq!(after(&mut bench, 260), (Some(Age::Stale), vec![]));
+    let (age, told) = after(&mut bench, 20);
+    assert_eq!((age, told.len()), (Some(Age::Unavailable), 1));
+    assert!(told[0].ends_with("unavailable: from memory for over 5 min"), "{told:?}");
+    bench.feed.command(bench.now, Command::Unpin);
+    bench.collect();
+    let line = back(&mut bench);
+    bench.hear(line, "t R 2 1");
+    assert_eq!(bench.feed.status(bench.now).topics[0].held, None, "a line serves it");
+}
+
+#[test]
 fn an_operator_may_hold_the_feed_on_polling_and_let_it_go() {
     let (mut bench, line, _who, mut outbox) = live("toy:trade:R");
     bench.hear(line, "t R 1 1");
@@ -368,7 +404,8 @@ fn keeps_quiet(bench: &mut Bench) {
     let FallbackStatus { rung, reason, pinned, polled, .. } = status.fallback;
     assert_eq!((rung, reason, pinned, polled), ("cache", "pinned by an operator", true, 0));
     for topic in &status.topics {
-        assert_eq!((topic.source, &*topic.reason), (Source::Cache, "an operator pinned toy to cache"));
+        let reason = "an operator pinned toy to cache; stale: from memory for over 30 s";
+        assert_eq!((topic.source, &*topic.reason), (Source::Cache, reason));
     }
     let found = bench.feed.findings(bench.now).all;
     let down = found.iter().find(|found| found.rule == Rule::VenueDown).unwrap();

@@ -1,0 +1,74 @@
+//! How old what is held has become while neither a line nor REST brings a topic: its readers are told when it is
+//! stale, and when it is too old to be relied on.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::data::update::Source;
+use crate::time::Time;
+use crate::venue::TopicId;
+
+use super::Feed;
+use super::topics::{Entry, Service};
+
+/// What has come from memory for so long is stale …
+const STALE: Duration = Duration::from_secs(30);
+/// … and too old to be relied on.
+const UNAVAILABLE: Duration = Duration::from_secs(300);
+
+/// How far what is held can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Age {
+    /// It was current within the last 30 s.
+    Fresh,
+    /// It was not, but within the last five minutes.
+    Stale,
+    /// Nor then.
+    Unavailable,
+}
+
+impl Age {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Fresh => "",
+            Self::Stale => "stale: from memory for over 30 s",
+            Self::Unavailable => "unavailable: from memory for over 5 min",
+        }
+    }
+}
+
+impl Entry {
+    /// How far what is held of it can be relied on; nothing while it does not come from memory.
+    pub(super) fn held(&self, now: Time) -> Option<Age> {
+        let since = self.seen.as_ref()?.kept_since.filter(|_| self.service.source == Source::Cache)?;
+        Some(match now.mono.since(since) {
+            age if age >= UNAVAILABLE => Age::Unavailable,
+            age if age >= STALE => Age::Stale,
+            _ => Age::Fresh,
+        })
+    }
+
+    /// How it is served, with a word on the age of what only memory holds.
+    pub(super) fn aged(&self, now: Time, mut service: Service) -> Service {
+        let held = self.held(now).filter(|_| service.source == Source::Cache);
+        let words = held.map_or("", Age::words);
+        if !words.is_empty() {
+            let between = if service.reason.is_empty() { "" } else { "; " };
+            service.reason = format!("{}{between}{words}", service.reason).into();
+        }
+        service
+    }
+}
+
+impl Feed {
+    /// Topics whose readers have not been told yet how old is what is held.
+    pub(super) fn grown_old(&self, now: Time) -> Vec<TopicId> {
+        let untold = |entry: &Entry| {
+            let words = entry.held(now).map_or("", Age::words);
+            !entry.is_withheld() && !entry.service.reason.ends_with(words)
+        };
+        self.topics.iter().filter(|(_, entry)| untold(entry)).map(|(id, _)| id).collect()
+    }
+}
