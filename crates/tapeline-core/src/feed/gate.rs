@@ -48,8 +48,20 @@ impl Endpoint {
 pub(super) struct Shut {
     /// When to ask again.
     pub(super) until: Mono,
-    /// Whether it is the budget of dials that is used up.
-    pub(super) spent: bool,
+    pub(super) by: Bar,
+}
+
+/// What lets no dial pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bar {
+    /// The budget of dials is used up.
+    Spent,
+    /// The venue has asked for a pause.
+    Held,
+    /// Breakers: of every endpoint, or of those that have not asked to be left alone.
+    CircuitOpen,
+    /// The endpoint that is free first has said when it is back.
+    Away,
 }
 
 /// What guards the way out. It survives a restart of the feed.
@@ -108,13 +120,12 @@ impl Gate {
     /// The endpoint to dial now, beginning with `preferred`, or when to ask again.
     pub(super) fn dial(&mut self, now: Mono, preferred: usize) -> Result<(usize, Permit), Shut> {
         if let Some(until) = self.dial_hold.held(now) {
-            return Err(Shut { until, spent: false });
+            return Err(Shut { until, by: Bar::Held });
         }
         if self.dials.available(now) == 0 {
-            return Err(Shut { until: self.dials.next(now), spent: true });
+            return Err(Shut { until: self.dials.next(now), by: Bar::Spent });
         }
-        let found = acquire(&mut self.streams, now, preferred, |_| true);
-        let found = found.map_err(|until| Shut { until, spent: false })?;
+        let found = acquire(&mut self.streams, now, preferred, |_| true)?;
         self.dials.try_take(now, 1);
         Ok(found)
     }
@@ -173,7 +184,7 @@ impl Gate {
         if let Some(until) = self.spent(now, weight, left) {
             return Err(until);
         }
-        let found = acquire(&mut self.rest, now, preferred, offers)?;
+        let found = acquire(&mut self.rest, now, preferred, offers).map_err(|shut| shut.until)?;
         self.weight.try_take(now, weight);
         Ok(found)
     }
@@ -231,30 +242,37 @@ impl Gate {
 }
 
 impl Feed {
-    /// No dial of a line passes: it waits. That our own budget is the reason is told, since nothing else shows it.
+    /// No dial of a line passes: it waits. What bars the way is told, since nothing else shows it.
     pub(super) fn wait_for_gate(&mut self, now: Time, slot: usize, shut: Shut) {
         // Never at once again: a gate that says "now" and refuses must not spin.
         let until = shut.until.max(now.mono + Duration::from_millis(1));
-        self.enter(now, slot, Phase::Waiting { until }, "the gate is closed");
-        let (count, per) = self.gate.dials.bound();
-        let words = shut.spent.then(|| {
-            let second = (now.unix.0 / 1_000_000_000).rem_euclid(86_400) as u64;
-            let second = (second + until.since(now.mono).as_millis().div_ceil(1_000) as u64) % 86_400;
-            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-            let per = per.as_secs();
-            format!("{SPENT} ({count} in {per} s); the next is free at {hour:02}:{minute:02}:{second:02} UTC")
-                .into()
-        });
-        let line = &mut self.lines[slot];
-        line.gated = true;
-        let before = std::mem::replace(&mut line.spent, words);
-        if before.is_some() == shut.spent {
+        let words = self.words_of(now, Shut { until, ..shut });
+        let before = self.lines[slot].barred.take();
+        self.enter(now, slot, Phase::Waiting { until }, &words);
+        self.lines[slot].barred = Some((shut.by, words.clone().into()));
+        if before.is_some_and(|(by, _)| by == shut.by) {
             return;
         }
-        if let Some(words) = self.lines[slot].spent.clone() {
-            self.events.record(now, &format!("line {slot}"), ("waiting", "waiting"), &words);
-        }
+        self.events.record(now, &format!("line {slot}"), ("waiting", "waiting"), &words);
         self.tell_topics(now, slot);
+    }
+
+    fn words_of(&self, now: Time, shut: Shut) -> String {
+        if shut.until == Mono::NEVER {
+            return "circuit_open until an operator resets it".into();
+        }
+        let second = (now.unix.0 / 1_000_000_000).rem_euclid(86_400) as u64;
+        let second = (second + shut.until.since(now.mono).as_millis().div_ceil(1_000) as u64) % 86_400;
+        let clock = format!("{:02}:{:02}:{:02} UTC", second / 3_600, second / 60 % 60, second % 60);
+        match shut.by {
+            Bar::Spent => {
+                let (count, per) = self.gate.dials.bound();
+                format!("{SPENT} ({count} in {} s); the next is free at {clock}", per.as_secs())
+            }
+            Bar::Held => format!("the venue has asked for a pause until {clock}"),
+            Bar::CircuitOpen => format!("circuit_open until {clock}"),
+            Bar::Away => format!("the endpoint has asked to be left alone until {clock}"),
+        }
     }
 }
 
@@ -264,18 +282,23 @@ fn acquire(
     now: Mono,
     preferred: usize,
     fits: impl Fn(usize) -> bool,
-) -> Result<(usize, Permit), Mono> {
+) -> Result<(usize, Permit), Shut> {
     let count = endpoints.len();
-    let mut earliest = Mono::NEVER;
+    let mut earliest = Shut { until: Mono::NEVER, by: Bar::CircuitOpen };
     for index in (0..count).map(|step| (preferred + step) % count).filter(|index| fits(*index)) {
         let endpoint = &mut endpoints[index];
         if endpoint.away > now {
-            earliest = earliest.min(endpoint.until(now).unwrap_or(now));
+            let until = endpoint.until(now).unwrap_or(now);
+            let by = if until > endpoint.away { Bar::CircuitOpen } else { Bar::Away };
+            earliest = if until < earliest.until { Shut { until, by } } else { earliest };
             continue;
         }
         match endpoint.breaker.acquire(now) {
             Ok(permit) => return Ok((index, permit)),
-            Err(open) => earliest = earliest.min(open.until),
+            Err(open) if open.until < earliest.until => {
+                earliest = Shut { until: open.until, by: Bar::CircuitOpen };
+            }
+            Err(_) => {}
         }
     }
     Err(earliest)

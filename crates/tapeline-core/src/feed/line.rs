@@ -13,6 +13,7 @@ use crate::policy::silence::{Arrivals, RoundTrips};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Group, LineId, Names, Rate};
 
+use super::gate::Bar;
 use super::health::Record;
 use super::keys::KeyState;
 use super::login::{Again, LoggingIn};
@@ -185,10 +186,8 @@ pub(super) struct Line {
     pub(super) failures: Failures,
     /// It rests, and has failed: not to be dialled before this, whatever it is wanted for.
     pub(super) rests_until: Mono,
-    /// It waits for the gate, not for its own backoff.
-    pub(super) gated: bool,
-    /// It waits since the budget of dials is used up: until when, in words.
-    pub(super) spent: Option<Box<str>>,
+    /// What it waits for, and until when, in words; only while it waits for the gate, not for its own backoff.
+    pub(super) barred: Option<(Bar, Box<str>)>,
     /// Leave from the endpoint's breaker, until we know how the session goes.
     pub(super) permit: Option<Permit>,
     /// The last failure.
@@ -250,8 +249,7 @@ impl Line {
             dialled: now.mono,
             failures: Failures::default(),
             rests_until: Mono::default(),
-            gated: false,
-            spent: None,
+            barred: None,
             permit: None,
             fault: None,
             felt: None,
@@ -358,14 +356,18 @@ impl Line {
 
     /// That it waits for the budget of dials, in words.
     pub(super) fn short_of_dials(&self) -> Option<&str> {
-        let waits = matches!(self.phase, Phase::Waiting { until } if until != Mono::NEVER);
-        self.spent.as_deref().filter(|_| waits)
+        self.barred.as_ref().filter(|(by, _)| *by == Bar::Spent).map(|(_, words)| &**words)
+    }
+
+    /// What bars its way to the venue, in words.
+    pub(super) fn barred(&self) -> Option<&str> {
+        self.barred.as_ref().map(|(_, words)| &**words)
     }
 
     /// Why it does not stand: what it waits for, and what its last failure was.
     pub(super) fn why(&self) -> Option<String> {
         let fault = self.fault.as_ref().map(|(_, detail)| detail);
-        match (self.short_of_dials(), fault) {
+        match (self.barred(), fault) {
             (Some(short), Some(fault)) => Some(format!("{short}; last failure: {fault}")),
             (Some(short), None) => Some(short.to_owned()),
             (None, fault) => fault.map(ToString::to_string),

@@ -86,6 +86,7 @@ impl Feed {
         let from = line.phase.name();
         let to = phase.name();
         line.phase = phase;
+        line.barred = None;
         if line.phase == Phase::Idle {
             line.health.rested();
         }
@@ -148,7 +149,6 @@ impl Feed {
         };
         let line = &mut self.lines[slot];
         line.endpoint = endpoint;
-        (line.gated, line.spent) = (false, None);
         line.permit = Some(permit);
         line.id = line.next_dial();
         let id = line.id;

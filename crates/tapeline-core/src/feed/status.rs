@@ -131,7 +131,8 @@ pub struct LineStatus {
     pub failures: u32,
     /// The class of its last failure.
     pub fault: Option<&'static str>,
-    /// What its last failure was, and before that what it waits for if the budget of dials is used up.
+    /// What its last failure was, and before that what bars its way if it waits for that: the budget of dials,
+    /// `circuit_open`, or a pause that was asked for.
     pub reason: Option<String>,
     /// Streams wanted of it.
     pub wanted: usize,

@@ -86,7 +86,7 @@ impl Feed {
         let was_closed = breaker.state(now.mono) == crate::policy::breaker::State::Closed;
         breaker.success();
         // Lines that only waited for the breaker dial at once.
-        for line in self.lines.iter_mut().filter(|line| line.gated && !was_closed) {
+        for line in self.lines.iter_mut().filter(|line| line.barred.is_some() && !was_closed) {
             if let Phase::Waiting { until } = &mut line.phase {
                 *until = now.mono;
             }

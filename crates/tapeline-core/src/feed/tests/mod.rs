@@ -4,6 +4,7 @@ mod account;
 mod away;
 mod candles;
 mod careful;
+mod circuit;
 mod covered;
 mod doubt;
 mod fallback;
@@ -471,23 +472,6 @@ fn a_position_before_the_first_state_is_no_base_for_deltas() {
     }
     bench.collect();
     assert_eq!(market(&mut second), ["snapshot 1 live 2+1", "snapshot 1 bid=11"]);
-}
-
-#[test]
-fn an_old_id_is_a_copy_also_while_others_are_held_back() {
-    let mut bench = Bench::new();
-    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
-    bench.subscribe("toy:trade:A", &who);
-    let line = bench.open();
-    bench.accept(line, 1);
-    for id in [5_000, 5_001, 5_003] {
-        bench.hear(line, &format!("t A {id} 1"));
-    }
-    // The toy's venue time is its id; a regression in both is a copy, not a reset.
-    bench.hear(line, "t A 7 1");
-    bench.pass(3 * SECOND);
-    let told = ["event 1 id=5000", "event 2 id=5001", "gap 3 5002-5002", "event 4 id=5003"];
-    assert_eq!(market(&mut outbox), told);
 }
 
 /// The dial request of an action.

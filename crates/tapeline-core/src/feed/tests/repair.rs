@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::toy::{Bench, SECOND, live, market, read};
 use crate::config::FeedConfig;
 use crate::feed::{Action, FetchId, Input, Memory};
+use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
 use crate::venue::{Fetch, LineId, Refusal};
 
@@ -316,4 +317,21 @@ fn only_the_hosts_that_are_configured_count() {
     hear(&mut bench, line, [4]);
     bench.pass(2 * SECOND);
     assert_eq!(market(&mut outbox), ["event 1 id=1", "gap 2 2-3", "event 3 id=4"], "not waited for");
+}
+
+#[test]
+fn an_old_id_is_a_copy_also_while_others_are_held_back() {
+    let mut bench = Bench::new();
+    let (who, mut outbox) = Bench::reader(1, Overflow::Gap);
+    bench.subscribe("toy:trade:A", &who);
+    let line = bench.open();
+    bench.accept(line, 1);
+    for id in [5_000, 5_001, 5_003] {
+        bench.hear(line, &format!("t A {id} 1"));
+    }
+    // The toy's venue time is its id; a regression in both is a copy, not a reset.
+    bench.hear(line, "t A 7 1");
+    bench.pass(3 * SECOND);
+    let told = ["event 1 id=5000", "event 2 id=5001", "gap 3 5002-5002", "event 4 id=5003"];
+    assert_eq!(market(&mut outbox), told);
 }
