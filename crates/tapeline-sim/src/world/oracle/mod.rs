@@ -267,9 +267,12 @@ impl Oracles {
             }
             Action::Fetch { request, why, topic, .. } => {
                 let url = &request.url;
-                // What a line has told may be held back behind what only the newest events show.
-                let mut sights = self.sights.iter().filter_map(|sights| sights.get(topic));
-                if matches!(why, Fetch::Poll { .. }) && !sights.any(|sight| sight.account.holds_back()) {
+                // What a line has told may be held back behind what only the newest events show. Who reads at once
+                // knows that; of what only others read nobody does.
+                let sights = || self.sights.iter().filter_map(|sights| sights.get(topic));
+                let known = sights().any(|sight| !sight.heard.is_empty());
+                let held = sights().any(|sight| sight.account.holds_back());
+                if matches!(why, Fetch::Poll { .. }) && known && !held {
                     watch.rungs.asked(now, topic.as_str());
                 }
                 let found = watch.pace.fetched(now, *why, weight::of(url), weight::borne(url));
