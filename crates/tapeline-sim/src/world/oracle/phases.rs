@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::super::clock::SEC;
 
-/// From which phase to which; a note about a live line changes nothing.
+/// From which phase to which; a note about a live line, or what bars the way of one that waits, changes nothing.
 const LEGAL: &[(&str, &str)] = &[
     ("idle", "waiting"),
     ("waiting", "dialling"),
     ("waiting", "idle"),
+    ("waiting", "waiting"),
     ("dialling", "live"),
     ("dialling", "waiting"),
     ("dialling", "halted"),
