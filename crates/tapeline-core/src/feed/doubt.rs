@@ -32,6 +32,7 @@ impl Feed {
         if let Some(spare) = self.take_spare(slot) {
             self.drop_spare(now, slot, &spare);
         }
+        self.credit_silence(now, slot);
         let Phase::Live(live) = &mut self.lines[slot].phase else { return };
         live.doubt = None;
         if self.lines[slot].serves() {

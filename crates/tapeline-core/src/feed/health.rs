@@ -100,7 +100,7 @@ impl Record {
         self.carried = None;
     }
 
-    fn read(&mut self, now: Mono, frames: u64, undecodable: u64) {
+    pub(super) fn read(&mut self, now: Mono, frames: u64, undecodable: u64) {
         if self.read_at <= now {
             self.read_at = now + READ_EVERY;
             self.readings.rotate_left(1);
@@ -129,8 +129,7 @@ impl Feed {
         }
         self.look_at = now.mono + LOOK_EVERY;
         for slot in 0..self.lines.len() {
-            let line = &mut self.lines[slot];
-            line.health.read(now.mono, line.stats.frames, line.stats.undecodable);
+            self.take_stock(now, slot);
             if self.examine_line(now, slot) {
                 self.tell_topics(now, slot);
             }

@@ -32,7 +32,7 @@ impl Entry {
         self.sequence = Sequence::default();
         (self.broken, self.shown_missing) = (true, false);
         let seen = Seen::of(&mut self.seen);
-        seen.before = before;
+        (seen.before, seen.prints) = (before, None);
         seen.ledger.restart();
     }
 

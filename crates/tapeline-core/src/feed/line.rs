@@ -13,10 +13,12 @@ use crate::policy::silence::{Arrivals, RoundTrips};
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Group, LineId, Names, Rate};
 
+use super::credit::Told;
 use super::gate::Bar;
 use super::health::Record;
 use super::keys::KeyState;
 use super::login::{Again, LoggingIn};
+use super::missed_ids::Ids;
 use super::rotate::{Role, Spurned};
 use super::wishes::Wishes;
 
@@ -67,6 +69,8 @@ pub(super) struct Live {
     pub(super) spurned: Spurned,
     /// Whether other keys are shown on it.
     pub(super) again: Again,
+    /// What its endpoint's account knows of it.
+    pub(super) told: Told,
 }
 
 /// What hangs on a line that is silent for too long.
@@ -138,6 +142,8 @@ pub struct LineStats {
     pub duplicates: u64,
     /// Copies that told otherwise of an event than the first one.
     pub mismatches: u64,
+    /// Events that another line brought and that it passed over.
+    pub missed: u64,
     /// Events of which this line brought the first copy.
     pub first: u64,
     /// How far its copies are behind the first ones, a running mean; none while no other line is first.
@@ -226,6 +232,8 @@ pub(super) struct Line {
     pub(super) capacity: usize,
     /// Undecodable messages in the running minute, and when it began.
     pub(super) corrupt: (u32, Mono),
+    /// Ids of topics that another line carries too.
+    pub(super) ids: Ids,
     pub(super) stats: LineStats,
     pub(super) health: Record,
 }
@@ -271,6 +279,7 @@ impl Line {
             last_data: now.mono,
             capacity: facts.streams_per_line,
             corrupt: (0, now.mono),
+            ids: Ids::default(),
             stats: LineStats::default(),
             health: Record::new(now.mono),
         }

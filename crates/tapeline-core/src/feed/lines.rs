@@ -11,10 +11,12 @@ use crate::time::{Mono, Time};
 use crate::venue::LineId;
 
 use super::Feed;
+use super::credit::Told;
 use super::io::{Action, Closed, DialError};
 use super::keys::KeyState;
 use super::line::{Line, Live, Phase, SETTLED_AFTER};
 use super::login::Again;
+use super::missed_ids::Ids;
 use super::rotate::Spurned;
 use super::topics::State;
 use super::wishes::Refused;
@@ -59,6 +61,8 @@ impl Feed {
 
     /// Ends whatever a line has open, without judging anybody.
     pub(super) fn hang_up(&mut self, now: Time, slot: usize) {
+        self.credit_silence(now, slot);
+        self.credit(now, slot);
         let line = &mut self.lines[slot];
         if let Some(live) = line.live() {
             let lived = now.mono.since(live.since);
@@ -187,7 +191,7 @@ impl Feed {
         (line.last_frame, line.heard, line.last_data) = (now.mono, now.mono, now.mono);
         line.unread = None;
         line.arrivals.resume(now.mono);
-        line.corrupt = (0, now.mono);
+        (line.corrupt, line.ids) = ((0, now.mono), Ids::default());
         if planted(Defect::ResetBackoffOnConnect) {
             line.failures = Failures::default();
         }
@@ -215,6 +219,7 @@ impl Feed {
             replace_at,
             spurned: Spurned::default(),
             again: Again::No,
+            told: Told::default(),
         };
         self.enter(now, slot, Phase::Live(live), "the venue answered");
         self.speak(now, slot);
@@ -273,12 +278,11 @@ impl Feed {
 
     /// What the end of a dial or session says about its endpoint. What was planned, or our own fault, says nothing.
     fn rate(&mut self, now: Time, slot: usize, fault: Fault) {
+        self.credit_silence(now, slot);
+        self.credit(now, slot);
         let line = &self.lines[slot];
         let (rules, quality) = (&self.gate.scores, &mut self.gate.streams[line.endpoint].quality);
         let proven = line.live().and_then(|live| live.proven);
-        if let Some(proven) = proven {
-            quality.served(now.mono, now.mono.since(proven), rules);
-        }
         match (fault, proven) {
             (Fault::Planned | Fault::Local | Fault::RateLimited { .. } | Fault::Authentication, _) => {}
             (_, Some(_)) => quality.dropped(now.mono, rules),

@@ -88,7 +88,7 @@ pub(super) struct Seen {
     pub(super) shown: Option<Box<Book>>,
     /// Of a book: snapshots that were not believed.
     pub(super) doubt: Doubt,
-    /// What the latest events looked like, where two lines tell of them.
+    /// What the latest events looked like and how far each line is, where two lines tell of them.
     pub(super) prints: Option<Box<Prints>>,
 }
 

@@ -4,6 +4,7 @@
 //! Copies are refused before they are decoded, so the frames are compared, by fingerprint: equal bytes are equal
 //! content. Only when two differ is the copy decoded and its content compared with what was published.
 
+use std::cmp::Ordering;
 use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
@@ -14,6 +15,7 @@ use crate::venue::{Decoded, Item, Sequencing, TopicId};
 
 use super::Feed;
 use super::history::Place;
+use super::missed_ids::Courses;
 use super::topics::{Entry, Seen};
 
 /// Fingerprints of the latest events of one topic; of the second line's copies that are further behind nothing is
@@ -22,49 +24,86 @@ const KEPT: usize = 256;
 /// Bytes that are told of each of two contents.
 const SHOWN: usize = 200;
 
+/// What is kept of a topic that several lines carry.
+#[derive(Debug, Default)]
+pub(super) struct Prints {
+    pub(super) kept: Kept,
+    /// How far each line is with its ids.
+    pub(super) courses: Courses,
+}
+
 /// What the first copy of each of the latest events looked like.
 #[derive(Debug)]
-pub(super) struct Prints([(u64, u64); KEPT]);
+pub(super) struct Kept([(u64, u64); KEPT]);
 
-impl Default for Prints {
+impl Default for Kept {
     fn default() -> Self {
         Self([(0, 0); KEPT])
     }
 }
 
-impl Prints {
-    /// Whether a copy of an event looks otherwise than the first; keeps the first.
-    fn differs(&mut self, id: u64, print: u64) -> bool {
+/// Whether an id is here for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    First,
+    /// A line has brought it before.
+    Again,
+    /// It is too old to tell.
+    Unknown,
+}
+
+impl Kept {
+    /// Keeps what the first copy of an event looked like; whether this one is the first, and looks otherwise. What
+    /// cannot be compared has no print.
+    fn keep(&mut self, id: u64, print: Option<u64>) -> (Came, bool) {
         let held = &mut self.0[id as usize % KEPT];
-        if held.0 == id && id != 0 {
-            return held.1 != print;
+        let print = print.unwrap_or(0);
+        match held.0.cmp(&id) {
+            Ordering::Less => {
+                *held = (id, print);
+                (Came::First, false)
+            }
+            Ordering::Equal if id != 0 => (Came::Again, print != 0 && held.1 != 0 && held.1 != print),
+            _ => (Came::Unknown, false),
         }
-        if held.0 < id {
-            *held = (id, print);
-        }
-        false
+    }
+
+    /// How many of the latest ids of a range, both ends included, were brought by any line.
+    pub(super) fn brought(&self, (from, to): (u64, u64)) -> u64 {
+        let first = from.max(to.saturating_sub(KEPT as u64 - 1));
+        (first..=to).filter(|id| self.0[*id as usize % KEPT].0 == *id && *id != 0).count() as u64
     }
 }
 
 impl Feed {
     /// Compares what a frame tells with what another line told of the same events.
     pub(super) fn compare(&mut self, now: Time, slot: usize, bytes: &[u8]) {
-        let told = self.decoded.items.iter().filter_map(|item| match item {
-            Item::Market { topic, id, .. } => Some((*topic, *id)),
-            _ => None,
-        });
-        let all: usize = told.clone().count() + self.decoded.refused.len();
-        // Arrays hold no events with ids of their own.
-        let only =
-            if all == 1 { told.clone().chain(self.decoded.refused.iter().copied()).next() } else { None };
-        let Some((topic, id)) = only else { return };
+        // Of several events in a frame none has bytes of its own.
+        let all = self.decoded.items.len() + self.decoded.refused.len();
+        for at in 0..self.decoded.refused.len() {
+            let told = self.decoded.refused[at];
+            self.witness(now, slot, told, bytes, all == 1);
+        }
+        for at in 0..self.decoded.items.len() {
+            match self.decoded.items[at] {
+                Item::Market { topic, id, .. } => self.witness(now, slot, (topic, id), bytes, all == 1),
+                Item::Spent { topic, id } => self.witness(now, slot, (topic, id), bytes, false),
+                _ => {}
+            }
+        }
+    }
+
+    /// A line tells of an event, alone in its frame or not.
+    fn witness(&mut self, now: Time, slot: usize, told: (TopicId, u64), bytes: &[u8], alone: bool) {
         let compared =
             |entry: &&mut Entry| entry.carriers.several() && entry.sequencing == Sequencing::Contiguous;
-        let Some(entry) = self.topics.get_mut(topic).filter(compared) else { return };
-        let print = FixedState::default().hash_one(bytes);
+        let Some(entry) = self.topics.get_mut(told.0).filter(compared) else { return };
+        let print = alone.then(|| FixedState::default().hash_one(bytes));
         let prints = Seen::of(&mut entry.seen).prints.get_or_insert_default();
-        if prints.differs(id, print) {
-            self.suspect(now, slot, (topic, id), bytes);
+        let (came, differs) = prints.kept.keep(told.1, print);
+        self.follow_ids(now, slot, told, came);
+        if differs {
+            self.suspect(now, slot, told, bytes);
         }
     }
 

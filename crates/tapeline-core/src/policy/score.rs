@@ -1,7 +1,8 @@
 //! How good an endpoint is, from what happened there, and which one to take.
 //!
 //! A score is 100 less what counts against the endpoint: up to 40 for dials that fail, 30 for sessions that drop, 20
-//! for slow answers, 10 for silence. What happened loses half its weight every ten minutes, and the less is known,
+//! for slow answers, 10 for silence, 30 for events that another line brought and this one did not; never less than
+//! zero. What happened loses half its weight every ten minutes, and the less is known,
 //! the nearer the score is to [`UNKNOWN`]: an endpoint is neither praised nor blamed for long. So 95 and more is as
 //! good as it gets; around 90 nothing speaks against it; below 70 something is wrong often; below 50 it hardly serves.
 
@@ -23,8 +24,8 @@ pub struct Rules {
     pub failing_for: Duration,
     /// Another endpoint is taken if it is better by this many points …
     pub margin: f64,
-    /// … for this long. One that comes earlier in the configuration is taken back if it is less than half the
-    /// margin worse for as long.
+    /// … for this long. One that comes earlier in the configuration is taken back if for as long it is less than half
+    /// the margin worse, or by less than a fifth of it below [`UNKNOWN`]: hardly anything speaks against it any more.
     pub hold: Duration,
     /// The longest a delay is stretched by a score of zero.
     pub stretch_max: f64,
@@ -46,12 +47,16 @@ impl Default for Rules {
     }
 }
 
-/// Points that can be lost for dials that fail, sessions that drop, slow answers, and silence.
-const POINTS: [f64; 4] = [40.0, 30.0, 20.0, 10.0];
+/// Points that can be lost for dials that fail, sessions that drop, slow answers, silence, and events missed.
+const POINTS: [f64; 5] = [40.0, 30.0, 20.0, 10.0, 30.0];
 /// A drop every so many seconds costs half of its points.
 const DROP_EVERY: f64 = 600.0;
 /// A round trip of so many seconds costs half of its points.
 const SLOW: f64 = 0.4;
+/// One event missed of so many costs half of its points …
+const MISSED_ONE_IN: f64 = 50.0;
+/// … as if so many had come before: a few that are missed do not tell all.
+const BROUGHT: f64 = 500.0;
 /// A dial takes about so many round trips: TCP, TLS, the upgrade.
 const DIAL_TRIPS: f64 = 4.0;
 /// So much service, in seconds, tells as much as one dial.
@@ -70,6 +75,8 @@ pub struct Quality {
     silent: f64,
     /// Sessions that ended when they should not have.
     drops: f64,
+    /// Events that it brought, and those that only another line did.
+    ids: [f64; 2],
     /// Σ of round trips in seconds, and how many they are.
     trips: [f64; 2],
     /// Failures since the last proof of service.
@@ -120,6 +127,13 @@ impl Quality {
         self.silent += length.as_secs_f64();
     }
 
+    /// It brought so many events that another line was to bring too, and missed so many that the other one brought.
+    pub fn compared(&mut self, now: Mono, brought: u64, missed: u64, rules: &Rules) {
+        self.fade(now, rules);
+        self.ids[0] += brought as f64;
+        self.ids[1] += missed as f64;
+    }
+
     /// An operator forgives everything.
     pub fn reset(&mut self) {
         *self = Self { faded: self.faded, ..Self::default() };
@@ -140,8 +154,10 @@ impl Quality {
         let dropping = share(drops * DROP_EVERY, service + DROP_EVERY);
         let slow = if self.trips[1] > 0.0 { share(self.trips[0] / self.trips[1], SLOW) } else { 0.0 };
         let mute = share(silent, (service - silent).max(0.0));
-        let lost: f64 =
-            POINTS.iter().zip([failing, dropping, slow, mute]).map(|(points, part)| points * part).sum();
+        let [brought, missed] = self.ids.map(|ids| ids * left);
+        let lossy = share(missed * MISSED_ONE_IN, brought + BROUGHT);
+        let parts = [failing, dropping, slow, mute, lossy];
+        let lost: f64 = POINTS.iter().zip(parts).map(|(points, part)| points * part).sum();
         let known = good + failed + drops + service / SERVICE_WEIGHT;
         // One dial's worth of evidence weighs as much as knowing nothing.
         let score = (known * (100.0 - lost) + UNKNOWN) / (known + 1.0);
@@ -162,7 +178,8 @@ impl Quality {
     fn fade(&mut self, now: Mono, rules: &Rules) {
         let left = self.left(now, rules);
         let sums = [&mut self.service, &mut self.silent, &mut self.drops];
-        sums.into_iter().chain(&mut self.dials).chain(&mut self.trips).for_each(|sum| *sum *= left);
+        let pairs = [&mut self.dials, &mut self.trips, &mut self.ids];
+        sums.into_iter().chain(pairs.into_iter().flatten()).for_each(|sum| *sum *= left);
         self.faded = self.faded.max(now);
     }
 }
@@ -247,9 +264,15 @@ impl Chooser {
 
 /// Whether a candidate is worth leaving an endpoint that can serve.
 fn is_worth(candidate: &Candidate, earlier: bool, current: Candidate, rules: &Rules) -> bool {
-    // The first ones are preferred, but not so readily that two of the same score swing at the border.
-    let least = if earlier { -rules.margin / 2.0 } else { rules.margin };
-    candidate.usable && !candidate.failing && candidate.score - current.score >= least
+    // The first ones are preferred, but not so readily that two of the same score swing at the border. Of one that was
+    // left nobody learns more, so it never rises above UNKNOWN: measured only against what the one that serves earns
+    // meanwhile, it would never be tried again. Near UNKNOWN is still better than what it can have been left for.
+    let least = if earlier {
+        (current.score - rules.margin / 2.0).min(UNKNOWN - rules.margin / 5.0)
+    } else {
+        current.score + rules.margin
+    };
+    candidate.usable && !candidate.failing && candidate.score >= least
 }
 
 /// The best score of those that fit; of equal ones the first.

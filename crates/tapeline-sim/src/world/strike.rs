@@ -83,6 +83,7 @@ impl World {
             watch.odd_until = watch.odd_until.max(until + ON_ITS_WAY);
         }
         self.oracles.disturb(host, until);
+        self.oracles.watches[host].pairs.blemish();
         self.trace.tell(self.now, format!("the venue of host {host}: {trouble}"));
         self.houses[house].advance(self.now);
         self.oracles.follow_books(house, &self.houses[house]);
@@ -147,10 +148,12 @@ impl World {
             Own::OperatorSweep => self.command(host, kind, Command::Sweep),
             Own::OperatorReset => self.forgive(host),
             Own::Latency | Own::Jitter | Own::ProxyDrop | Own::ProxyDouble | Own::ProxySwap => {
+                self.oracles.watches[host].pairs.blemish();
                 self.hosts[host].weather.begin(now, kind, until);
                 self.oracles.disturb(host, until + 40 * SEC);
             }
             Own::ProxyHold | Own::ProxyGarble => {
+                self.oracles.watches[host].pairs.blemish();
                 self.hosts[host].weather.begin(now, kind, until);
                 self.oracles.disturb(host, until + 40 * SEC);
             }

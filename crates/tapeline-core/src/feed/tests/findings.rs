@@ -86,6 +86,9 @@ fn limited() -> Bench {
     bench
 }
 
+/// A rule, the part that it names, and what lets it happen.
+type Case<T> = (Rule, &'static str, fn() -> T);
+
 /// An endpoint that is left alone.
 fn shut() -> Bench {
     let (mut bench, ..) = live("toy:trade:A");
@@ -95,7 +98,7 @@ fn shut() -> Bench {
 
 #[test]
 fn a_limit_that_bans_nobody_and_an_endpoint_left_alone_are_named_with_their_part() {
-    let cases: [(Rule, &str, fn() -> Bench); 2] =
+    let cases: [Case<Bench>; 2] =
         [(Rule::RateLimited, "REST requests", limited), (Rule::BreakerOpen, "ws://a", shut)];
     for (rule, part, happen) in cases {
         let mut bench = happen();
@@ -146,7 +149,7 @@ fn unfilled() -> Held {
 
 #[test]
 fn a_line_that_does_not_hold_and_trades_that_are_not_given_are_named() {
-    let cases: [(Rule, &str, fn() -> Held); 2] =
+    let cases: [Case<Held>; 2] =
         [(Rule::Unstable, "line 0", unsteady), (Rule::RepairFailed, "toy:trade:R", unfilled)];
     let failed = cases.into_iter().filter(|(rule, part, happen)| !has(&mut happen().0, *rule, part));
     assert_eq!(failed.map(|(rule, ..)| rule.name()).collect::<Vec<_>>(), [""; 0]);

@@ -22,6 +22,7 @@ mod pair;
 mod poll;
 mod pressure;
 mod proof;
+mod quality;
 mod quarantine;
 mod rates;
 mod readers;

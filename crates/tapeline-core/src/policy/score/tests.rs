@@ -96,6 +96,25 @@ fn silence_costs_little_but_something() {
 }
 
 #[test]
+fn what_another_line_brought_and_this_one_missed_costs_the_more_the_larger_its_share_is() {
+    let lost = |brought, missed| {
+        let mut quality = hour(1e9, 0.03);
+        let before = quality.score(at(3_600.0), &rules());
+        quality.compared(at(3_600.0), brought, missed, &rules());
+        before - quality.score(at(3_600.0), &rules())
+    };
+    for (brought, missed, points) in
+        [(10_000, 0, 0.0..0.01), (100, 5, 5.0..10.0), (99_500, 500, 5.0..8.0), (98_000, 2_000, 12.0..15.1)]
+    {
+        assert!(points.contains(&lost(brought, missed)), "{missed} of {brought}: {}", lost(brought, missed));
+    }
+    assert!(
+        (18.0..=30.0).contains(&lost(95_000, 5_000)),
+        "one of twenty: more than the margin of the choice"
+    );
+}
+
+#[test]
 fn delays_are_stretched_by_a_bounded_factor() {
     let stretched = |delay, score| stretched(secs(delay), score, secs(30.0), &rules()).as_secs_f64();
     for (delay, score, expected) in [
@@ -159,15 +178,18 @@ fn a_failing_one_is_left_at_once_for_the_best_that_can_serve() {
 #[test]
 fn the_first_of_the_configuration_is_taken_back_when_it_is_about_as_good() {
     let moved: (u32, &[Candidate]) = (1, &[FAILING, fine(97.0)]);
-    assert_eq!(choices(&[moved, (600, &[fine(89.0), fine(97.0)])]), [1, 1]);
-    assert_eq!(choices(&[moved, (61, &[fine(UNKNOWN), fine(97.0)])]), [1, 0]);
+    assert_eq!(choices(&[moved, (600, &[fine(86.9), fine(97.0)])]), [1, 1]);
+    for earned in [97.0, 99.0, 100.0] {
+        let faded: &[Candidate] = &[fine(UNKNOWN), fine(earned)];
+        assert_eq!(choices(&[moved, (61, faded)]), [1, 0], "however well the other has served: {earned}");
+    }
     assert_eq!(choices(&[(1, &[FAILING, fine(90.0), fine(90.0)])]), [1], "equal scores: the earlier one");
 }
 
 #[test]
-fn an_endpoint_that_failed_is_tried_again() {
+fn an_endpoint_that_failed_is_tried_again_also_when_the_other_has_served_without_a_fault() {
     let (rules, quality, mut chooser) = (rules(), failed(3), Chooser::default());
-    let other = hour(1e9, 0.03).score(at(3_600.0), &rules);
+    let other = 99.5;
     let choose = |chooser: &mut Chooser, now: f64| {
         let score = quality.score(at(now), &rules);
         let failing = quality.is_failing(at(now), &rules);
@@ -194,6 +216,7 @@ enum Sample {
     Served(u16),
     Dropped,
     Silent(u16),
+    Compared(u16, u16),
 }
 
 fn samples() -> impl Strategy<Value = Vec<(Sample, u16)>> {
@@ -204,6 +227,7 @@ fn samples() -> impl Strategy<Value = Vec<(Sample, u16)>> {
         any::<u16>().prop_map(Sample::Served),
         Just(Sample::Dropped),
         any::<u16>().prop_map(Sample::Silent),
+        any::<(u16, u16)>().prop_map(|(brought, missed)| Sample::Compared(brought, missed)),
     ];
     proptest::collection::vec((sample, any::<u16>()), 0..100)
 }
@@ -217,6 +241,9 @@ fn take(quality: &mut Quality, now: Mono, sample: Sample) {
         Sample::Served(length) => quality.served(now, ms(length) * 10, &rules),
         Sample::Dropped => quality.dropped(now, &rules),
         Sample::Silent(length) => quality.silent(now, ms(length), &rules),
+        Sample::Compared(brought, missed) => {
+            quality.compared(now, u64::from(brought), u64::from(missed), &rules);
+        }
     }
 }
 
@@ -232,7 +259,7 @@ proptest! {
             prop_assert!((0.0..=100.0).contains(&score), "{score}");
         }
         let before = quality.score(now, &rules());
-        for bad in [Sample::Failed, Sample::Dropped] {
+        for bad in [Sample::Failed, Sample::Dropped, Sample::Compared(0, 1)] {
             let mut worse = quality.clone();
             take(&mut worse, now, bad);
             // Knowing more counts for more, so a bad score may rise towards what is measured, not above it.
@@ -254,6 +281,15 @@ proptest! {
                 last = Some(now);
             }
         }
+    }
+
+    /// One that is left because it is worse is not taken back for the same scores.
+    #[test]
+    fn what_is_left_for_its_score_is_not_taken_back_while_the_scores_stay(first in 0.0..=100.0_f64, other in 0.0..=100.0_f64) {
+        let stretch: (u32, &[Candidate]) = (61, &[fine(first), fine(other)]);
+        let chosen = choices(&[stretch, stretch, stretch]);
+        prop_assert_eq!(chosen[0], chosen[1]);
+        prop_assert_eq!(chosen[1], chosen[2]);
     }
 
     /// At its deadline, and not before, a choice that holds is made.

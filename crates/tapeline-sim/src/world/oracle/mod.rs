@@ -295,7 +295,7 @@ impl Oracles {
     pub(crate) fn ended(&mut self, now: u64, host: usize, line: LineId, fault: Fault, beside: bool) {
         let watch = &mut self.watches[host];
         watch.pace.ended(now, line, fault, beside);
-        watch.pairs.ended();
+        watch.pairs.blemish();
         watch.pace.forget(line);
         watch.proven.remove(&line);
     }

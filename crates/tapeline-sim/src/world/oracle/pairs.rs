@@ -18,7 +18,8 @@ pub(crate) struct Pairs {
     /// Which line is to follow which.
     heirs: BTreeMap<u32, u32>,
     closings: VecDeque<Closing>,
-    /// A dial has failed or a line was lost: which endpoint is the best is a matter of opinion from then on.
+    /// A dial has failed, a line was lost, or what came on one was late or lost: which endpoint is the best is a matter
+    /// of opinion from then on.
     blemished: bool,
     /// Lines left to a follower.
     pub(crate) rotations: u64,
@@ -57,8 +58,8 @@ impl Pairs {
         self.opened.insert(slot, now);
     }
 
-    /// A dial failed or a line ended.
-    pub(crate) fn ended(&mut self) {
+    /// Something has happened that may count against an endpoint.
+    pub(crate) fn blemish(&mut self) {
         self.blemished = true;
     }
 
@@ -142,7 +143,7 @@ mod tests {
         check(&[line(0, "a", "x", Some(2)), line(2, "a", "x", None)], 2, true);
         check(&[line(0, "a", "x", Some(2)), line(1, "b", "y", Some(3))], 2, false);
         let mut hurt = Pairs::default();
-        hurt.ended();
+        hurt.blemish();
         assert!(hurt.look(&[line(0, "a", "x", None), line(1, "b", "x", None)], 2).is_ok());
     }
 

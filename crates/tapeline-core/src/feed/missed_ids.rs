@@ -1,0 +1,123 @@
+//! What one line missed of what another one brought: each delivers its ids in order, so an id that it passed over, and
+//! that another one brought, it will not bring any more.
+
+use crate::data::sequence::RESET_DISTANCE;
+use crate::time::{Mono, Time};
+use crate::venue::{LineId, TopicId};
+
+use super::Feed;
+use super::topics::Seen;
+use super::witness::{Came, Prints};
+
+/// Lines that are looked at of one topic: as many as may carry it.
+const LINES: usize = 4;
+
+/// Ids that came on a line, and those of other lines that did not, since they were last told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ids {
+    pub(super) brought: u64,
+    pub(super) missed: u64,
+}
+
+/// Where the ids of one topic stand on one connection.
+#[derive(Debug, Clone, Copy)]
+struct Course {
+    line: LineId,
+    /// The first id and the newest.
+    first: u64,
+    last: u64,
+    /// When the newest came.
+    at: Mono,
+    /// What was passed over last, both ends included; nothing if they cross.
+    over: (u64, u64),
+}
+
+impl Course {
+    fn begin(line: LineId, id: u64, now: Time) -> Self {
+        Self { line, first: id, last: id, at: now.mono, over: (1, 0) }
+    }
+
+    /// An id that was passed over has come after all: something on the way has swapped them. Whether that is so.
+    fn makes_good(&mut self, id: u64) -> bool {
+        let (from, to) = self.over;
+        let at_an_end = from <= to && (id == from || id == to);
+        if at_an_end {
+            self.over = if id == from { (from + 1, to) } else { (from, to - 1) };
+        }
+        at_an_end
+    }
+}
+
+/// The courses of the lines that carry one topic.
+#[derive(Debug, Default)]
+pub(super) struct Courses([Option<Course>; LINES]);
+
+impl Courses {
+    /// Where a line stands; a place is made for one that is new.
+    fn of(&mut self, line: LineId) -> &mut Option<Course> {
+        let place = |held: &Option<Course>| held.is_some_and(|course| course.line.slot == line.slot);
+        let at = self.0.iter().position(place).or_else(|| self.0.iter().position(Option::is_none));
+        let oldest = || (0..LINES).min_by_key(|at| self.0[*at].map(|course| course.at)).unwrap_or(0);
+        let at = at.unwrap_or_else(oldest);
+        &mut self.0[at]
+    }
+}
+
+impl Feed {
+    /// A line has brought an id of a topic that another one carries too.
+    #[inline]
+    pub(super) fn follow_ids(&mut self, now: Time, slot: usize, (topic, id): (TopicId, u64), came: Came) {
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let line = self.lines[slot].id;
+        let courses = &mut Seen::of(&mut entry.seen).prints.get_or_insert_default().courses;
+        if came == Came::First {
+            // Those that are past it will not bring it.
+            for other in courses.0.iter().flatten() {
+                let past = other.line != line && other.first <= id && id < other.last;
+                let of = self.lines.get_mut(other.line.slot as usize).filter(|of| past && of.is(other.line));
+                if let Some(of) = of {
+                    of.ids.missed += 1;
+                }
+            }
+        }
+        let course = courses.of(line);
+        match course {
+            Some(course) if course.line == line && course.last.checked_add(1) == Some(id) => {
+                (course.last, course.at) = (id, now.mono);
+                self.lines[slot].ids.brought += 1;
+            }
+            _ => self.leap(now, slot, (topic, id), came),
+        }
+    }
+
+    /// An id on a line does not follow the one before it.
+    #[cold]
+    fn leap(&mut self, now: Time, slot: usize, (topic, id): (TopicId, u64), came: Came) {
+        let Some(route) = self.route_of(topic) else { return };
+        let line = &mut self.lines[slot];
+        let since = line.wishes.since(&route.stream);
+        let Some(entry) = self.topics.get_mut(topic) else { return };
+        let seen = Seen::of(&mut entry.seen);
+        let Some(Prints { kept, courses }) = seen.prints.as_deref_mut() else { return };
+        let held = courses.of(line.id);
+        // What was said before it was subscribed to is no loss, nor are ids that start over.
+        let goes_on = |course: &&mut Course| {
+            let far = id.saturating_add(RESET_DISTANCE) < course.last;
+            course.line == line.id && !far && since.is_some_and(|since| since <= course.at)
+        };
+        let Some(course) = held.as_mut().filter(goes_on) else {
+            *held = Some(Course::begin(line.id, id, now));
+            line.ids.brought += 1;
+            return;
+        };
+        if id > course.last {
+            line.ids.brought += 1;
+            course.over = (course.last + 1, id - 1);
+            line.ids.missed += kept.brought(course.over);
+            (course.last, course.at) = (id, now.mono);
+        } else if course.makes_good(id) {
+            line.ids.brought += 1;
+            line.ids.missed = line.ids.missed.saturating_sub(u64::from(came == Came::Again));
+        }
+    }
+}
