@@ -375,6 +375,8 @@ async fn strains(hub: &Hub, delays: &mut Delays, looking: &mut Looking) -> Vec<S
 
 /// Watches over a hub until it is gone.
 pub(crate) async fn watch(hub: WeakHub, ending: CancellationToken) {
+    // What tells how many descriptors are open is opened while there are some left.
+    Descriptors::read();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut asking, mut delays) = (Asking::default(), Delays::default());
