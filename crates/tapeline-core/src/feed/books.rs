@@ -42,8 +42,12 @@ impl Feed {
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         Seen::of(&mut entry.seen).counts.received += 1;
-        let State::Book(book) = &entry.state else { return };
         let several = entry.carriers.several();
+        if several {
+            self.follow_changes(now, slot, (id, span.last));
+        }
+        let Some(entry) = self.topics.get(id) else { return };
+        let State::Book(book) = &entry.state else { return };
         if planted(Defect::ApplyOverHole)
             && several
             && book.is_ahead(span)

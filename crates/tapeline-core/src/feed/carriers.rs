@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use crate::data::update::Level;
 use crate::policy::health::LevelFilter;
-use crate::time::{Mono, Time};
+use crate::time::Mono;
 use crate::venue::{StreamName, TopicId};
 
 use super::Feed;
@@ -192,17 +192,6 @@ impl Feed {
             standing |= u32::from(stands(slot)) << side(slot);
         }
         standing != 0 && (standing != wanted || self.refusals.holds(id))
-    }
-
-    /// A copy of the newest event of a topic has come on `slot`: how far it is behind the line that was first.
-    pub(super) fn measure_lag(&mut self, now: Time, slot: usize, first_at: Mono) {
-        let line = &mut self.lines[slot];
-        let lag = now.mono.since(first_at);
-        line.stats.lag = match line.stats.lag {
-            // A running mean over about sixteen copies.
-            Some(mean) => Some(mean.saturating_sub(mean / 16) + lag / 16),
-            None => Some(lag),
-        };
     }
 }
 

@@ -176,7 +176,11 @@ impl Feed {
             seen.counts.received += 1;
             seen.counts.duplicates += 1;
             seen.ledger.duplicate(now, 1);
-            if let (true, true, Some(first)) = (newest, entry.carriers.several(), entry.last_at()) {
+            // Of what has ids of its own every copy is measured where it is compared.
+            let measured = entry.sequencing == Sequencing::Contiguous;
+            if let (true, false, true, Some(first)) =
+                (newest, measured, entry.carriers.several(), entry.last_at())
+            {
                 self.measure_lag(now, slot, first.mono);
             }
         }

@@ -21,11 +21,11 @@ pub(super) struct Ids {
 
 /// Where the ids of one topic stand on one connection.
 #[derive(Debug, Clone, Copy)]
-struct Course {
-    line: LineId,
+pub(super) struct Course {
+    pub(super) line: LineId,
     /// The first id and the newest.
     first: u64,
-    last: u64,
+    pub(super) last: u64,
     /// When the newest came.
     at: Mono,
     /// What was passed over last, both ends included; nothing if they cross.
@@ -33,7 +33,7 @@ struct Course {
 }
 
 impl Course {
-    fn begin(line: LineId, id: u64, now: Time) -> Self {
+    pub(super) fn begin(line: LineId, id: u64, now: Time) -> Self {
         Self { line, first: id, last: id, at: now.mono, over: (1, 0) }
     }
 
@@ -54,7 +54,7 @@ pub(super) struct Courses([Option<Course>; LINES]);
 
 impl Courses {
     /// Where a line stands; a place is made for one that is new.
-    fn of(&mut self, line: LineId) -> &mut Option<Course> {
+    pub(super) fn of(&mut self, line: LineId) -> &mut Option<Course> {
         let place = |held: &Option<Course>| held.is_some_and(|course| course.line.slot == line.slot);
         let at = self.0.iter().position(place).or_else(|| self.0.iter().position(Option::is_none));
         let oldest = || (0..LINES).min_by_key(|at| self.0[*at].map(|course| course.at)).unwrap_or(0);
@@ -81,12 +81,17 @@ impl Feed {
             }
         }
         let course = courses.of(line);
+        // What comes on one line again tells nothing of another.
+        let behind = course.is_some_and(|course| course.line == line && course.last < id);
         match course {
             Some(course) if course.line == line && course.last.checked_add(1) == Some(id) => {
                 (course.last, course.at) = (id, now.mono);
                 self.lines[slot].ids.brought += 1;
             }
             _ => self.leap(now, slot, (topic, id), came),
+        }
+        if let (true, Came::Again(first)) = (behind, came) {
+            self.measure_lag(now, slot, first);
         }
     }
 
@@ -117,7 +122,7 @@ impl Feed {
             (course.last, course.at) = (id, now.mono);
         } else if course.makes_good(id) {
             line.ids.brought += 1;
-            line.ids.missed = line.ids.missed.saturating_sub(u64::from(came == Came::Again));
+            line.ids.missed = line.ids.missed.saturating_sub(u64::from(matches!(came, Came::Again(_))));
         }
     }
 }

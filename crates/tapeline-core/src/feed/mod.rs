@@ -50,6 +50,7 @@ mod io;
 mod judge;
 mod kept;
 mod keys;
+mod lag;
 mod lateness;
 mod likely;
 mod line;

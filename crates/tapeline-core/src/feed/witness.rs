@@ -10,7 +10,7 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::FixedState;
 
 use crate::data::update::Data;
-use crate::time::Time;
+use crate::time::{Mono, Time};
 use crate::venue::{Decoded, Item, Sequencing, TopicId};
 
 use super::Feed;
@@ -34,11 +34,14 @@ pub(super) struct Prints {
 
 /// What the first copy of each of the latest events looked like.
 #[derive(Debug)]
-pub(super) struct Kept([(u64, u64); KEPT]);
+pub(super) struct Kept([First; KEPT]);
+
+/// The first copy of an event: its id, its fingerprint, and when it came.
+type First = (u64, u64, Mono);
 
 impl Default for Kept {
     fn default() -> Self {
-        Self([(0, 0); KEPT])
+        Self([(0, 0, Mono(0)); KEPT])
     }
 }
 
@@ -46,8 +49,8 @@ impl Default for Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Came {
     First,
-    /// A line has brought it before.
-    Again,
+    /// A line has brought it before, at this moment.
+    Again(Mono),
     /// It is too old to tell.
     Unknown,
 }
@@ -55,15 +58,15 @@ pub(super) enum Came {
 impl Kept {
     /// Keeps what the first copy of an event looked like; whether this one is the first, and looks otherwise. What
     /// cannot be compared has no print.
-    fn keep(&mut self, id: u64, print: Option<u64>) -> (Came, bool) {
+    pub(super) fn keep(&mut self, now: Time, id: u64, print: Option<u64>) -> (Came, bool) {
         let held = &mut self.0[id as usize % KEPT];
         let print = print.unwrap_or(0);
         match held.0.cmp(&id) {
             Ordering::Less => {
-                *held = (id, print);
+                *held = (id, print, now.mono);
                 (Came::First, false)
             }
-            Ordering::Equal if id != 0 => (Came::Again, print != 0 && held.1 != 0 && held.1 != print),
+            Ordering::Equal if id != 0 => (Came::Again(held.2), print != 0 && held.1 != 0 && held.1 != print),
             _ => (Came::Unknown, false),
         }
     }
@@ -100,7 +103,7 @@ impl Feed {
         let Some(entry) = self.topics.get_mut(told.0).filter(compared) else { return };
         let print = alone.then(|| FixedState::default().hash_one(bytes));
         let prints = Seen::of(&mut entry.seen).prints.get_or_insert_default();
-        let (came, differs) = prints.kept.keep(told.1, print);
+        let (came, differs) = prints.kept.keep(now, told.1, print);
         self.follow_ids(now, slot, told, came);
         if differs {
             self.suspect(now, slot, told, bytes);

@@ -13,6 +13,7 @@ mod follower;
 mod health;
 mod kept;
 mod keys;
+mod lag;
 mod lateness;
 mod let_go;
 mod lines;
