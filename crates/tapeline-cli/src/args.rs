@@ -10,7 +10,7 @@ use tapeline_core::data::channel::Delivery;
 
 pub(crate) use remote::{
     Acted, Alerts, Asked, Backoff, BackoffAction, Completions, Doctor, Drill, DrillAction, Fallback, Health,
-    Ledger, OfLines, OfVenue, Recover, Reliability,
+    Ledger, OfLines, OfVenue, Recover, Reliability, Reset,
 };
 
 /// Verified market data from many venues.
@@ -129,8 +129,8 @@ pub(crate) enum Command {
     Pin(Fallback),
     /// Let the rules of a running gateway decide again where its data comes from
     Unpin(OfVenue),
-    /// Close breakers and forget failures in a running gateway
-    Reset(OfVenue),
+    /// Close the breakers of a running gateway and forget its failures, or take the breakers over until then
+    Reset(Reset),
     /// Drop the topics of a running gateway that nobody reads
     Sweep(Acted),
     /// Make a running gateway read its configuration again

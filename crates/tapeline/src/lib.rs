@@ -59,6 +59,7 @@ pub use tapeline_core::feed::{
 };
 pub use tapeline_core::outbox::{Bounds, CutOff, OutboxStats, Overflow, SubscriberId};
 pub use tapeline_core::policy::alert::{Alert, Notification};
+pub use tapeline_core::policy::breaker::Override;
 pub use tapeline_core::policy::ladder::Rung;
 pub use tapeline_core::policy::pressure::Step;
 pub use tapeline_core::policy::recovery::Recovery;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use tapeline_core::feed::Command;
+use tapeline_core::policy::breaker::Override;
 use tapeline_core::policy::ladder::Rung;
 use tapeline_core::policy::recovery::Recovery;
 
@@ -129,12 +130,25 @@ impl Hub {
         self.order(target, |_| Command::Unpin).await
     }
 
-    /// Closes every breaker, lifts every hold and forgets every failure.
+    /// Closes every breaker, also those of [`Hub::override_breakers`], lifts every hold and forgets every failure.
     ///
     /// # Errors
     /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
     pub async fn reset(&self, target: &Target) -> Result<Vec<Done>, SubscribeError> {
         self.order(target, |_| Command::Reset).await
+    }
+
+    /// Holds every breaker of streams and REST open, so that nothing new is dialled or asked, or disables them, so that
+    /// nothing is refused; until [`Hub::reset`]. What is connected stays connected.
+    ///
+    /// # Errors
+    /// [`SubscribeError::NotRunning`] or [`SubscribeError::Unavailable`]: the venue's feed is not there.
+    pub async fn override_breakers(
+        &self,
+        target: &Target,
+        how: Override,
+    ) -> Result<Vec<Done>, SubscribeError> {
+        self.order(target, |_| Command::Breakers { how }).await
     }
 
     /// Gives a command to every venue concerned. One that has gone meanwhile was not named, so it is left out.

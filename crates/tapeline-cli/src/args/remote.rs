@@ -173,7 +173,43 @@ pub(crate) struct Ledger {
     pub(crate) json: bool,
 }
 
-/// `tapeline reset` and `tapeline unpin`.
+/// `tapeline reset`.
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    /// A venue such as binance [default: all]
+    #[arg(value_name = "VENUE")]
+    pub(crate) target: Option<String>,
+    /// What becomes of the breakers, of streams and of REST
+    #[arg(long, value_name = "STATE", default_value = "closed")]
+    pub(crate) mode: Breakers,
+    /// Where and how.
+    #[command(flatten)]
+    pub(crate) acted: Acted,
+}
+
+/// What an operator makes of breakers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Breakers {
+    /// Closed, with pauses lifted and failures forgotten.
+    Closed,
+    /// Held open: nothing new is dialled or asked until they are closed.
+    Open,
+    /// Disabled: nothing is refused until they are closed.
+    Disabled,
+}
+
+impl Breakers {
+    /// What is asked of the gateway; nothing beside the usual.
+    pub(crate) const fn order(self) -> Option<&'static str> {
+        match self {
+            Self::Closed => None,
+            Self::Open => Some("open"),
+            Self::Disabled => Some("disabled"),
+        }
+    }
+}
+
+/// `tapeline unpin`.
 #[derive(Debug, Args)]
 pub(crate) struct OfVenue {
     /// A venue such as binance [default: all]

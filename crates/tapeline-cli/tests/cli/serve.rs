@@ -88,6 +88,28 @@ fn ctrl_c_ends_a_gateway_after_the_same_drain() {
 }
 
 #[test]
+fn what_is_ordered_on_the_command_line_is_what_is_done() {
+    let served = Served::new("ladder", "warm = [\"binance:book:BTCUSDT\"]\n");
+    let until = |arguments: &[&str], is: &dyn Fn(&serde_json::Value) -> bool| {
+        let told = || served.run(arguments).stdout;
+        let told = (0..500).map(|_| told()).find(|told| !told.is_empty() && is(&json(told)));
+        json(&told.unwrap_or_else(|| panic!("{arguments:?} does not tell it")))
+    };
+    let status =
+        |is: &dyn Fn(&serde_json::Value) -> bool| until(&["status", "--json"], is)["items"][0].clone();
+    until(&["fallback", "poll", "binance", "--json"], &|answer| answer["rung"] == "poll");
+    let moved = status(&|status| status["items"][0]["fallback"]["rung"] == "poll");
+    assert_eq!(moved["fallback"]["pinned"], false, "the rules decide again: {moved}");
+    served.run(&["pin", "poll"]);
+    status(&|status| status["items"][0]["fallback"]["pinned"] == true);
+    served.run(&["unpin"]);
+    status(&|status| status["items"][0]["fallback"]["pinned"] == false);
+    served.run(&["reset", "--mode", "open"]);
+    let shown = served.run(&["status"]);
+    assert!(shown.stdout.contains("forced open"), "{}", shown.stdout);
+}
+
+#[test]
 fn orders_need_the_token_that_only_its_owner_can_read() {
     let mut served = Served::new("token", "");
     let file = served.folder.path().join("state/admin-token");
@@ -105,7 +127,11 @@ fn orders_need_the_token_that_only_its_owner_can_read() {
     let ended = served.run(&["pin", "poll"]);
     assert!(ended.code == Some(0) && ended.stdout.contains("rung: poll"), "{}{}", ended.stdout, ended.stderr);
     assert_eq!(served.run(&["recover", "--mode", "delayed"]).code, Some(0));
-    for misuse in [&["pin"][..], &["fallback", "telepathy"], &["recover", "--mode", "soon"]] {
+    for mode in ["open", "disabled", "closed"] {
+        assert_eq!(served.run(&["reset", "--mode", mode]).code, Some(0), "{mode}");
+    }
+    let wrong_mode = &["reset", "--mode", "ajar"];
+    for misuse in [&["pin"][..], &["fallback", "telepathy"], &["recover", "--mode", "soon"], wrong_mode] {
         assert_eq!(served.run(misuse).code, Some(2), "{misuse:?}");
     }
     let ended = served.run(&["ledger"]);

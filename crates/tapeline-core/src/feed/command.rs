@@ -44,6 +44,7 @@ impl Feed {
             }
             Command::Rotate { slot } => self.rotate_by_hand(now, slot),
             Command::Reset => self.reset(now),
+            Command::Breakers { how } => self.override_breakers(now, how),
             Command::Sweep => self.sweep(now, true),
             Command::Resync { topic, how } => {
                 let id = self.venue.canonical(topic).ok().and_then(|topic| self.topics.id(&topic));
@@ -70,6 +71,7 @@ impl Feed {
             Command::Pin { rung } => ("pin", rung.name().to_owned()),
             Command::Unpin => ("unpin", String::new()),
             Command::Reset => ("reset", String::new()),
+            Command::Breakers { how } => ("reset", format!("breakers {}", how.name())),
             Command::Resync { topic, how: Recovery::Immediate } => ("resync", topic.to_string()),
             Command::Resync { topic, how } => {
                 ("resync", format!("{topic}, {}", format!("{how:?}").to_lowercase()))

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::data::topic::Topic;
 use crate::data::update::{Position, Shared};
+use crate::policy::breaker::Override;
 use crate::policy::fault::Fault;
 use crate::policy::ladder::Rung;
 use crate::policy::recovery::Recovery;
@@ -213,8 +214,14 @@ pub enum Command {
         /// The line's slot; all if absent.
         slot: Option<u32>,
     },
-    /// Close every breaker and forget every failure.
+    /// Close every breaker, also one that an operator has overridden, and forget every failure.
     Reset,
+    /// Hold every breaker of streams and REST open, or let everything pass, until [`Command::Reset`]. What is connected
+    /// stays connected.
+    Breakers {
+        /// Which of the two.
+        how: Override,
+    },
     /// Drop topics without subscribers now.
     Sweep,
     /// Fetch a book's snapshot anew.

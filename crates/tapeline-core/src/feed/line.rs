@@ -368,6 +368,11 @@ impl Line {
         self.barred.as_ref().filter(|(by, _)| *by == Bar::Spent).map(|(_, words)| &**words)
     }
 
+    /// Whether an operator's order keeps it from being dialled, and not the gate.
+    pub(super) fn is_held(&self) -> bool {
+        self.barred.is_none() && self.phase == Phase::Waiting { until: Mono::NEVER }
+    }
+
     /// What bars its way to the venue, in words.
     pub(super) fn barred(&self) -> Option<&str> {
         self.barred.as_ref().map(|(_, words)| &**words)

@@ -32,6 +32,7 @@
 mod account;
 mod aging;
 mod books;
+mod breakers;
 mod candles;
 mod carriers;
 mod command;

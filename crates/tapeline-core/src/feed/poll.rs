@@ -57,7 +57,7 @@ pub(super) struct Fallback {
     /// The pause between two polls of one topic.
     every: Duration,
     /// No poll before: the budget or a hold says so.
-    not_before: Mono,
+    pub(super) not_before: Mono,
     /// What polling everything would cost, since the topics last changed: topics, weight of one round.
     cost: Option<(usize, u32)>,
     /// The topics have changed since it was planned which of them are polled.
@@ -452,7 +452,7 @@ impl Feed {
         for slot in 0..self.lines.len() {
             let line = &self.lines[slot];
             let was_open = line.is_live();
-            let waits_for_ever = line.phase == Phase::Waiting { until: Mono::NEVER };
+            let waits_for_ever = line.is_held();
             match line.phase {
                 _ if !held && waits_for_ever => {
                     self.enter(

@@ -261,7 +261,8 @@ pub struct EndpointStatus {
     /// Whether the venue has banned this address, so that the pause is nobody's to lift.
     #[serde(skip)]
     pub banned: bool,
-    /// Nothing may be asked of it for this long, in milliseconds; zero = now.
+    /// Nothing may be asked of it for this long, in milliseconds; zero = now, or, as `breaker` says, when an operator
+    /// allows it.
     pub held_ms: u64,
     /// How well it has served lately, 0 to 100; none of REST.
     pub score: Option<f64>,
@@ -467,7 +468,8 @@ impl Feed {
         let rest = self.gate.rest.iter().map(|endpoint| ("rest", endpoint, &self.gate.rest_hold));
         ws.chain(rest)
             .map(|(protocol, endpoint, hold)| {
-                let until = hold.held(now.mono).max(endpoint.until(now.mono));
+                let own = endpoint.until(now.mono).filter(|until| *until != Mono::NEVER);
+                let until = hold.held(now.mono).max(own);
                 EndpointStatus {
                     protocol,
                     origin: crate::venue::redacted(&endpoint.origin).into_owned(),

@@ -84,6 +84,26 @@ pub enum State {
     Disabled,
 }
 
+/// What an operator makes of breakers, until [`Breaker::reset`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Override {
+    /// Nothing passes.
+    Open,
+    /// Everything passes, however often it fails.
+    Disabled,
+}
+
+impl Override {
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// The refusal of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("circuit_open")]

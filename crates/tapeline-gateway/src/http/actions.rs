@@ -27,7 +27,8 @@ pub(crate) struct Order {
     /// A venue (`binance`), a line (`binance/0`) or a topic; everything if absent.
     pub(super) target: Option<String>,
     /// How. `recover`: `immediate` (the default), `delayed`, `progressive`, `manual`. `fallback` and `pin`: `primary`,
-    /// `alternate`, `poll`, `partial`, `cache`. Others have none.
+    /// `alternate`, `poll`, `partial`, `cache`. `reset`: `closed` (the default), or `open` and `disabled`: no
+    /// attempt passes its breakers, or every one does, until they are closed. Others have none.
     pub(super) mode: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tapeline::{Channel, Command, Done, Recovery, Rung, Target, Topic, recovery, rung};
+use tapeline::{Channel, Command, Done, Override, Recovery, Rung, Target, Topic, recovery, rung};
 use tapeline_core::feed::EndpointStatus;
 
 use super::Face;
@@ -14,6 +14,8 @@ use crate::codes::Code;
 
 /// Every order there is.
 const KNOWN: &str = "recover, reconnect, rotate, fallback, pin, unpin, reset, sweep, drain, reload";
+/// What a reset may make of breakers.
+const STATES: &str = "closed, open, disabled";
 /// The ways to recover.
 const WAYS: &str = "immediate, delayed, progressive, manual";
 
@@ -32,7 +34,8 @@ pub(super) async fn obey(face: &Face, action: &str, order: &Order) -> Answer {
     let way = match action {
         "fallback" | "pin" => return ladder(face, action, order).await,
         "recover" => mode.unwrap_or("immediate"),
-        "reconnect" | "rotate" | "unpin" | "reset" | "sweep" | "reload" | "drain" => match mode {
+        "reset" => mode.unwrap_or("closed"),
+        "reconnect" | "rotate" | "unpin" | "sweep" | "reload" | "drain" => match mode {
             Some(mode) => {
                 return Err(Refusal::bad(format!("{action} has no mode `{mode}`; leave the mode out")));
             }
@@ -45,7 +48,7 @@ pub(super) async fn obey(face: &Face, action: &str, order: &Order) -> Answer {
         "recover" => recover(face, about, way).await,
         "reconnect" | "rotate" => lines(face, about, action == "rotate").await,
         "unpin" => touched("unpinned", &hub.unpin(&whole(about)?).await?),
-        "reset" => reset(face, whole(about)?).await,
+        "reset" => reset(face, whole(about)?, way).await,
         "sweep" => sweep(face, whole(about)?).await,
         "reload" => {
             everything(action, &about)?;
@@ -154,9 +157,20 @@ async fn lines(face: &Face, about: About, rotate: bool) -> Answer {
     touched(if rotate { "rotated" } else { "reconnected" }, &all)
 }
 
-/// Forgives what is ours to forgive, and tells of bans, which are not.
-async fn reset(face: &Face, target: Target) -> Answer {
-    let done = face.hub.reset(&target).await?;
+/// Forgives what is ours to forgive, and tells of bans, which are not; or takes the breakers over until then.
+async fn reset(face: &Face, target: Target, mode: &str) -> Answer {
+    let how = match mode {
+        "closed" => None,
+        "open" => Some(Override::Open),
+        "disabled" => Some(Override::Disabled),
+        _ => {
+            return Err(Refusal::bad(format!("reset has no mode `{mode}`; there are {STATES}")));
+        }
+    };
+    let done = match how {
+        None => face.hub.reset(&target).await?,
+        Some(how) => face.hub.override_breakers(&target, how).await?,
+    };
     let mut answer = touched("reset", &done)?;
     let status = face.reading().await?;
     let about = |venue: &str| done.iter().any(|done| done.venue == venue);

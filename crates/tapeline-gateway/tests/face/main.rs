@@ -10,6 +10,7 @@ mod figures;
 mod health;
 mod lists;
 mod openapi;
+mod orders;
 mod readers;
 mod reload;
 mod snapshot;

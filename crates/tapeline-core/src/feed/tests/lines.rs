@@ -6,6 +6,7 @@ use crate::config::FeedConfig;
 use crate::feed::{Action, Command, DialError, Input, Memory, Stage};
 use crate::outbox::Overflow;
 use crate::policy::fault::Fault;
+use crate::policy::recovery::Recovery;
 use crate::venue::LineId;
 
 #[test]
@@ -401,4 +402,47 @@ fn the_worse_an_endpoint_has_served_the_longer_it_is_waited_before_it_is_dialled
     let [fair, poor, worst] = [0, 10, 1_000].map(first);
     assert!((1.0..1.02).contains(&fair), "{fair}");
     assert!((1.3..1.45).contains(&poor) && (1.45..1.55).contains(&worst), "{poor} {worst}");
+}
+
+#[test]
+fn a_recovery_waits_as_long_as_its_mode_says() {
+    let mut config = FeedConfig::default();
+    (config.timing.backoff_first, config.timing.backoff_max) = (20 * SECOND, 20 * SECOND);
+    for (how, least, most) in [
+        (Recovery::Immediate, 0, 0),
+        (Recovery::Progressive, 1, 30),
+        (Recovery::Delayed, 60, 60),
+        (Recovery::Manual, 0, 600),
+    ] {
+        let mut bench = Bench::with(config.clone(), Memory::default());
+        let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+        bench.subscribe("toy:trade:A", &who);
+        for _ in 0..3 {
+            bench.todo.retain(|action| matches!(action, Action::Dial { .. }));
+            let line = bench.dial();
+            let why = DialError { stage: Stage::Tcp, fault: Fault::Transient, detail: "no".into() };
+            bench.input(Input::Failed { line, why });
+            for _ in 0..400 {
+                if !bench.todo.iter().any(|action| matches!(action, Action::Dial { .. })) {
+                    bench.pass(SECOND / 10);
+                }
+            }
+        }
+        let line = bench.dial();
+        let why = DialError { stage: Stage::Tcp, fault: Fault::Transient, detail: "no".into() };
+        bench.input(Input::Failed { line, why });
+        let before = bench.feed.status(bench.now).lines[0].dial_in_ms;
+        let touched = bench.feed.command(bench.now, Command::Recover { slot: Some(0), how });
+        bench.collect();
+        let after = bench.feed.status(bench.now).lines[0].dial_in_ms;
+        let dials = bench.todo.iter().any(|action| matches!(action, Action::Dial { .. }));
+        assert_eq!(
+            (touched, dials),
+            (usize::from(how != Recovery::Manual), how == Recovery::Immediate),
+            "{how:?}"
+        );
+        let wait = after.unwrap_or(0);
+        assert!((least * 1_000..=most * 1_000).contains(&wait), "{how:?}: {after:?}");
+        assert!(how != Recovery::Manual || (after == before && after.is_some()), "nothing has changed");
+    }
 }
