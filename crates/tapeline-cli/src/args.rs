@@ -132,7 +132,7 @@ pub(crate) enum Command {
     /// Close the breakers of a running gateway and forget its failures, or take the breakers over until then
     Reset(Reset),
     /// Drop the topics of a running gateway that nobody reads
-    Sweep(Acted),
+    Sweep(OfVenue),
     /// Make a running gateway read its configuration again
     Reload(Acted),
     /// Make a running gateway send its clients away and end

@@ -75,7 +75,7 @@ fn run(cli: Cli) -> Result<Exit, Failed> {
         Command::Pin(args) => act("pin", &args.target, Some(args.kind.name()), &args.acted, &global),
         Command::Unpin(args) => act("unpin", &args.target, None, &args.acted, &global),
         Command::Reset(args) => act("reset", &args.target, args.mode.order(), &args.acted, &global),
-        Command::Sweep(args) => act("sweep", &None, None, &args, &global),
+        Command::Sweep(args) => act("sweep", &args.target, None, &args.acted, &global),
         Command::Reload(args) => act("reload", &None, None, &args, &global),
         Command::Drain(args) => act("drain", &None, None, &args, &global),
     }

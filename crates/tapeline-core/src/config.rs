@@ -1,5 +1,6 @@
 //! The settings a feed runs by. Every number of the rules is here, none is a literal in logic.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::data::topic::Topic;
@@ -15,6 +16,8 @@ pub struct FeedConfig {
     pub rest: Vec<String>,
     /// Topics that are kept running without a subscriber, after all that have one.
     pub warm: Vec<Topic>,
+    /// Topics that come at least so often: they are judged by that, whatever their channel promises.
+    pub expect_every: BTreeMap<Topic, Duration>,
     /// Lines that carry each topic: 1, or 2 for A and B, where the venue allows two.
     pub lines: u8,
     /// Secrets, where the venue wants any.

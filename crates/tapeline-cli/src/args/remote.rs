@@ -209,7 +209,7 @@ impl Breakers {
     }
 }
 
-/// `tapeline unpin`.
+/// `tapeline unpin` and `tapeline sweep`.
 #[derive(Debug, Args)]
 pub(crate) struct OfVenue {
     /// A venue such as binance [default: all]

@@ -39,6 +39,9 @@ fn values(kind: Kind) -> (&'static [&'static str], Option<&'static str>) {
         Kind::Pages => (&["\"https://a\"", "[\"https://a/\"]"], Some("[\"a\"]")),
         Kind::Hosts => (&["\"a\"", "[\"http://a\"]"], Some("[\"a/b\"]")),
         Kind::Proxy => (&["1", "\"ftp://proxy\""], Some("proxy")),
+        Kind::Periods(..) => {
+            (&["[\"binance:trade:A\"]", "[\"binance:trade:A 10\"]"], Some("[\"binance:trade:A soon\"]"))
+        }
         Kind::Topics => (&["[\"binance:trade\"]", "[\"binance:nonsense:X\"]"], Some("[\"binance:trade:*\"]")),
         Kind::Text | Kind::Secret => (&["1", "\"\""], None),
     }

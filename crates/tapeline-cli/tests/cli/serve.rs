@@ -104,6 +104,8 @@ fn what_is_ordered_on_the_command_line_is_what_is_done() {
     status(&|status| status["items"][0]["fallback"]["pinned"] == true);
     served.run(&["unpin"]);
     status(&|status| status["items"][0]["fallback"]["pinned"] == false);
+    assert_eq!(json(&served.run(&["sweep", "binance", "--json"]).stdout)["swept"], 0, "it is kept warm");
+    assert_eq!(served.run(&["sweep", "nasdaq"]).code, Some(1), "no such venue");
     served.run(&["reset", "--mode", "open"]);
     let shown = served.run(&["status"]);
     assert!(shown.stdout.contains("forced open"), "{}", shown.stdout);

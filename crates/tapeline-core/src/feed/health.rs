@@ -269,7 +269,7 @@ impl Feed {
         Some(Silence { lasted: now.mono.since(since), contract })
     }
 
-    /// A topic that is always sent is judged by that.
+    /// A topic that is always sent, or of which the configuration says how often, is judged by that.
     pub(super) fn expect_period(&mut self, id: TopicId, period: Duration) {
         self.periodic.insert(id, (period * PERIODS).max(PERIODIC_LEAST));
     }

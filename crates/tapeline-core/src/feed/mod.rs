@@ -329,6 +329,9 @@ impl Feed {
             self.events.go_on(before);
         }
         self.records = memory.records.take().unwrap_or_else(|| Records::new(now.mono));
+        let told = std::mem::take(&mut self.config.expect_every).into_iter();
+        let own = told.filter_map(|(topic, every)| Some((self.venue.canonical(topic).ok()?, every)));
+        self.config.expect_every = own.collect();
         self.restore(now, memory);
         for topic in self.config.warm.clone() {
             self.warm(now, topic);

@@ -257,7 +257,8 @@ impl Feed {
         let past = if sequencing == Sequencing::Contiguous { self.past_of(topic) } else { Past::None };
         let facts = Facts { sequencing, shape, book, epoch: self.epoch(), past };
         let id = self.topics.insert(Entry::new(topic.clone(), facts, now, last));
-        if let Some(period) = self.venue.period(topic) {
+        let told = self.config.expect_every.get(topic).copied();
+        if let Some(period) = told.or_else(|| self.venue.period(topic)) {
             self.expect_period(id, period);
         }
         self.match_cuts(id);

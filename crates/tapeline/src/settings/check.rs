@@ -152,17 +152,14 @@ fn order(settings: &mut Settings, problems: &mut Vec<Problem>, low: &'static Key
 fn venue(settings: &Settings, problems: &mut Vec<Problem>, id: &str) {
     let Some(venue) = settings.venues.get(id) else { return };
     let path = |name: &str| format!("venues.{id}.{name}");
-    for topic in &venue.warm {
+    let warm = venue.warm.iter().map(|topic| ("warm", topic));
+    for (key, topic) in warm.chain(venue.expect_every.keys().map(|topic| ("expect_every", topic))) {
+        let got = format!("\"{topic}\"");
         if topic.venue() != id {
-            problems.push(problem(
-                settings,
-                &path("warm"),
-                format!("topics of {id}"),
-                format!("\"{topic}\""),
-            ));
+            problems.push(problem(settings, &path(key), format!("topics of {id}"), got));
         } else if let Err(error) = venues::canonical(id, topic) {
-            let got = format!("\"{topic}\" ({error})");
-            problems.push(problem(settings, &path("warm"), format!("topics that {id} offers"), got));
+            let expected = format!("topics that {id} offers");
+            problems.push(problem(settings, &path(key), expected, format!("{got} ({error})")));
         }
     }
     if venue.warm.len() > settings.limits.topics {

@@ -162,6 +162,12 @@ pub const KEYS: &[Key] = &[
     venue!(rest, Kind::Rest, "Origins of the REST interface, best first; the venue's paths are appended."),
     venue!(lines, Kind::Count(1, 2), "Lines per group of streams; 2 runs every stream twice (A/B)."),
     venue!(warm, Kind::Topics, "Topics kept running without a subscriber, after all that have one."),
+    venue!(
+        expect_every,
+        Kind::Periods(Duration::from_millis(100), Duration::from_secs(DAY)),
+        "Topics that come at least so often. One of which nothing comes for three times as long, and at least two seconds, is \
+         late, also where its channel promises nothing; this takes the place of what the channel promises."
+    ),
     venue!(proxy, Kind::Proxy, "The proxy towards the venue."),
     venue!(ca_file, Kind::Path, "A PEM file of certificate authorities to trust besides the usual ones."),
     venue!(key_id, Kind::Text, "The public half of the venue's key."),

@@ -169,6 +169,8 @@ pub struct VenueSettings {
     pub lines: u8,
     /// Topics kept running without a subscriber.
     pub warm: Vec<Topic>,
+    /// Topics that come at least so often.
+    pub expect_every: BTreeMap<Topic, Duration>,
     /// The proxy's URL, which may hold a password.
     pub proxy: Option<String>,
     /// Certificate authorities to trust besides the usual ones.
@@ -187,6 +189,7 @@ impl fmt::Debug for VenueSettings {
             .field("rest", &self.rest)
             .field("lines", &self.lines)
             .field("warm", &self.warm)
+            .field("expect_every", &self.expect_every)
             .field("proxy", &self.proxy.as_deref().map(redacted))
             .field("ca_file", &self.ca_file)
             .field("key_id", &self.key_id)
@@ -243,8 +246,20 @@ impl Settings {
     fn untouched(state: Option<PathBuf>) -> Self {
         let venue = |id| {
             let (streams, rest) = venues::origins(id);
-            let (warm, proxy, ca_file, key_id, secret) = (Vec::new(), None, None, None, None);
-            VenueSettings { configured: false, streams, rest, lines: 1, warm, proxy, ca_file, key_id, secret }
+            let (warm, expect_every) = (Vec::new(), BTreeMap::new());
+            let (proxy, ca_file, key_id, secret) = (None, None, None, None);
+            VenueSettings {
+                configured: false,
+                streams,
+                rest,
+                lines: 1,
+                warm,
+                expect_every,
+                proxy,
+                ca_file,
+                key_id,
+                secret,
+            }
         };
         Self {
             gateway: Gateway::default(),
@@ -309,6 +324,7 @@ impl Settings {
             streams: venue.streams.clone(),
             rest: venue.rest.clone(),
             warm: venue.warm.clone(),
+            expect_every: venue.expect_every.clone(),
             lines: venue.lines,
             keys,
             limits: self.limits.clone(),

@@ -68,6 +68,9 @@ fn property(key: &Key, untouched: &Settings, venue: &str) -> Json {
         Kind::Hosts => names("^[^/@ ]+$"),
         Kind::Streams => origins("^[Ww][Ss][Ss]?://"),
         Kind::Rest => origins("^[Hh][Tt][Tt][Pp][Ss]?://"),
+        Kind::Periods(..) => {
+            json!({"type": "array", "uniqueItems": true, "items": {"type": "string", "pattern": "^.+ [0-9a-z]+$"}})
+        }
         Kind::Topics => json!({"type": "array", "uniqueItems": true, "items": {"type": "string"}}),
         Kind::Address | Kind::Path | Kind::Proxy | Kind::Text | Kind::Secret => {
             json!({"type": "string", "minLength": 1})

@@ -2,7 +2,7 @@
 //! is written back.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -51,6 +51,8 @@ pub enum Kind {
     Proxy,
     /// Topics.
     Topics,
+    /// Topics, each with how often it comes, within these bounds.
+    Periods(Duration, Duration),
     /// Text.
     Text,
     /// Text that is never shown; also accepted as the path of a file, under the key with `_file`.
@@ -72,6 +74,7 @@ pub enum Value {
     Text(Option<String>),
     Texts(Vec<String>),
     Topics(Vec<Topic>),
+    Periods(BTreeMap<Topic, Duration>),
     Secret(Option<Secret>),
 }
 
@@ -113,6 +116,7 @@ impl Kind {
             Self::Pages => self.texts(given, MOST_NAMES, url::check_page),
             Self::Hosts => self.texts(given, MOST_NAMES, url::check_host),
             Self::Topics => self.topics(given),
+            Self::Periods(least, most) => self.periods(given, least, most),
             _ => self.single(given).map_err(|wrong| vec![wrong]),
         }
     }
@@ -183,13 +187,23 @@ impl Kind {
     fn topics(self, given: Given<'_>) -> Result<Value, Vec<Wrong>> {
         let mut seen = HashSet::new();
         self.each(given, MOST_TOPICS, |text| {
-            if text.contains('*') {
-                return Err("topics, not patterns".to_owned());
-            }
-            let topic = Topic::parse(text).map_err(|error| format!("a topic ({error})"))?;
+            let topic = topic(text)?;
             if seen.insert(topic.clone()) { Ok(topic) } else { Err("each topic once".to_owned()) }
         })
         .map(Value::Topics)
+    }
+
+    fn periods(self, given: Given<'_>, least: Duration, most: Duration) -> Result<Value, Vec<Wrong>> {
+        let mut all = BTreeMap::new();
+        self.each(given, MOST_TOPICS, |text| {
+            let (name, every) =
+                text.rsplit_once(' ').ok_or("a topic and, after a space, how often it comes")?;
+            let topic = topic(name.trim_end())?;
+            let every = parse_duration(every).filter(|every| (least..=most).contains(every));
+            let every = every.ok_or_else(|| Self::Duration(least, most).expected())?;
+            if all.insert(topic, every).is_none() { Ok(()) } else { Err("each topic once".to_owned()) }
+        })?;
+        Ok(Value::Periods(all))
     }
 
     /// Reads a list of texts, each through `read`, whose error is what was expected.
@@ -291,9 +305,21 @@ impl Kind {
             Self::Rest => origins(url::REST),
             Self::Proxy => "a proxy URL such as \"http://proxy:3128\" or \"socks5h://proxy:1080\"".to_owned(),
             Self::Topics => "a list of topics, for example [\"binance:book:BTCUSDT\"]".to_owned(),
+            Self::Periods(..) => {
+                "a list of topics, each with how often it comes, for example [\"binance:trade:BTCUSDT 10s\"]"
+                    .to_owned()
+            }
             Self::Text | Self::Secret => "a text that is not empty".to_owned(),
         }
     }
+}
+
+/// One topic; the error is what was expected.
+fn topic(text: &str) -> Result<Topic, String> {
+    if text.contains('*') {
+        return Err("topics, not patterns".to_owned());
+    }
+    Topic::parse(text).map_err(|error| format!("a topic ({error})"))
 }
 
 /// Text without what may be a password or a key: the user part and the query of anything like a URL.
@@ -378,6 +404,12 @@ impl Value {
             Self::Text(text) => text.as_deref().map(quoted),
             Self::Texts(texts) => list(&mut texts.iter().map(String::as_str)),
             Self::Topics(topics) => list(&mut topics.iter().map(Topic::as_str)),
+            Self::Periods(all) => {
+                let each =
+                    |(topic, every): (&Topic, &Duration)| format!("{topic} {}", format_duration(*every));
+                let all: Vec<String> = all.iter().map(each).collect();
+                list(&mut all.iter().map(String::as_str))
+            }
             Self::Secret(_) => None,
         }
     }
@@ -418,6 +450,7 @@ field! {
     Option<String>, Text;
     Vec<String>, Texts;
     Vec<Topic>, Topics;
+    BTreeMap<Topic, Duration>, Periods;
     Option<Secret>, Secret;
 }
 

@@ -202,6 +202,38 @@ fn a_topic_that_always_comes_is_missed_and_one_that_may_not_come_is_not() {
 }
 
 #[test]
+fn a_topic_is_expected_as_often_as_the_configuration_says_whatever_its_channel_promises() {
+    let every = |seconds: &[(&str, u32)]| {
+        let each = |(topic, seconds): &(&str, u32)| (topic.parse().unwrap(), SECOND * *seconds);
+        let expect_every = seconds.iter().map(each).collect();
+        let mut bench = Bench::with(FeedConfig { expect_every, ..FeedConfig::default() }, Memory::default());
+        let (who, _outbox) = Bench::reader(1, Overflow::Gap);
+        for topic in ["toy:trade:A", "toy:mark_price:A", "toy:trade:B"] {
+            bench.subscribe(topic, &who);
+        }
+        let line = bench.open();
+        bench.accept(line, 1);
+        bench.hear(line, "t A 1 1");
+        bench.hear(line, "m A 1 1");
+        let levels = |bench: &mut Bench| (topic(bench, 0).level, topic(bench, 1).level);
+        flow(&mut bench, line, 5, |index| format!("t B {} 1", 1 + index));
+        let early = levels(&mut bench);
+        flow(&mut bench, line, 5, |index| format!("t B {} 1", 6 + index));
+        (early, levels(&mut bench))
+    };
+    let (healthy, warning, unhealthy) = (Level::Healthy, Level::Warning, Level::Unhealthy);
+    let silent = every(&[]);
+    assert_eq!((silent.0.0, silent.1.0), (healthy, healthy), "trades may stay away");
+    assert!(silent.0.1 > healthy && silent.1.1 > warning, "a mark price may not: {silent:?}");
+    // Twelve seconds are borne, and from half of that on it is said.
+    let told = every(&[("toy:trade:A", 4), ("toy:mark_price:A", 60)]);
+    assert_eq!((told.0.0, told.1.0), (healthy, warning), "{told:?}");
+    assert_eq!((told.0.1, told.1.1), (healthy, healthy), "the venue's own word does not hold: {told:?}");
+    let often = every(&[("toy:trade:A", 1)]);
+    assert!((warning..=unhealthy).contains(&often.0.0), "{often:?}");
+}
+
+#[test]
 fn a_topic_that_falls_mute_while_others_flow_is_subscribed_again_alone() {
     let (mut bench, line, who, mut outbox) = live("toy:trade:A");
     bench.subscribe("toy:trade:B", &who);

@@ -179,6 +179,28 @@ fn a_key_that_is_there_twice_is_named_with_its_section() {
 }
 
 #[test]
+fn how_often_a_topic_is_expected_is_read_with_the_topic_and_told_when_it_is_wrong() {
+    let file = |list: &str| format!("[venues.binance]\nexpect_every = {list}");
+    let right = file("[\"binance:trade:BTCUSDT 10s\", \"binance:kline_1m:btcusdt 1m30s\"]");
+    let settings = good(&right, &[], &[]);
+    let every = settings.feed("binance").unwrap().expect_every;
+    let topic = Topic::parse("binance:trade:BTCUSDT").unwrap();
+    assert_eq!((every.len(), every.get(&topic)), (2, Some(&Duration::from_secs(10))));
+    for (list, told) in [
+        ("[\"binance:trade:BTCUSDT\"]", "expected a topic and, after a space, how often it comes, got "),
+        ("[\"binance:trade:BTCUSDT soon\"]", "expected a duration from \"100ms\" to \"1d\""),
+        ("[\"binance:trade:BTCUSDT 10ms\"]", "expected a duration from \"100ms\" to \"1d\""),
+        ("[\"binance:trade 1s\"]", "expected a topic (topic `binance:trade` is not of the form"),
+        ("[\"binance:trade:A 1s\", \"binance:trade:A 2s\"]", "expected each topic once"),
+        ("[\"binance-usdm:trade:A 1s\"]", "expected topics of binance, got \"binance-usdm:trade:A\""),
+        ("[\"binance:liquidation:BTCUSDT 1s\"]", "expected topics that binance offers, got "),
+    ] {
+        let error = read(&file(list), &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("venues.binance.expect_every: ") && error.contains(told), "{list}: {error}");
+    }
+}
+
+#[test]
 fn warm_topics_must_be_offered_by_the_venue() {
     let told =
         read("[venues.binance]\nwarm = [\"binance:liquidation:BTCUSDT\"]", &[], &[]).unwrap_err().to_string();

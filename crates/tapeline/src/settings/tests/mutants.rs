@@ -8,6 +8,26 @@ use super::super::value::Kind;
 use super::super::{Settings, Sources};
 use super::read;
 
+const WRONG_TOPICS: &[&str] = &[
+    "\"binance:trade:BTCUSDT\"",
+    "[1]",
+    "[\"binance:trade\"]",
+    "[\"binance:trade:*\"]",
+    "[\"binance:nonsense:X\"]",
+    "[\"binance-usdm:trade:X\"]",
+];
+
+const WRONG_PERIODS: &[&str] = &[
+    "\"binance:trade:BTCUSDT 10s\"",
+    "[1]",
+    "[\"binance:trade:BTCUSDT\"]",
+    "[\"binance:trade:BTCUSDT 10\"]",
+    "[\"binance:trade:BTCUSDT 0s\"]",
+    "[\"binance:trade:BTCUSDT 2d\"]",
+    "[\"binance:trade:* 10s\"]",
+    "[\"binance-usdm:trade:X 10s\"]",
+];
+
 /// Values of the wrong type or out of bounds for a kind, in TOML.
 fn wrong_values(kind: Kind) -> Vec<String> {
     let mut wrong = vec!["true", "1979-05-27", "{ a = 1 }", "\"\"", "[[\"x\"]]"];
@@ -49,14 +69,8 @@ fn wrong_values(kind: Kind) -> Vec<String> {
             "[\"https://a#b\"]",
         ],
         Kind::Proxy => &["1", "\"proxy:3128\"", "\"ftp://proxy\"", "\"http://proxy/x\"", "\"http://\""],
-        Kind::Topics => &[
-            "\"binance:trade:BTCUSDT\"",
-            "[1]",
-            "[\"binance:trade\"]",
-            "[\"binance:trade:*\"]",
-            "[\"binance:nonsense:X\"]",
-            "[\"binance-usdm:trade:X\"]",
-        ],
+        Kind::Periods(..) => WRONG_PERIODS,
+        Kind::Topics => WRONG_TOPICS,
     });
     let mut wrong: Vec<String> = wrong.into_iter().map(str::to_owned).collect();
     match kind {
