@@ -8,6 +8,10 @@ use serde_json::Value;
 /// Something that only the process can do. It may block.
 pub type Hook = Arc<dyn Fn() -> Result<Value, Declined> + Send + Sync>;
 
+/// Plays a drill by its name, with a seed; the verdict, as `tapeline drill run --json` tells it. It takes seconds, and
+/// blocks meanwhile.
+pub type Play = Arc<dyn Fn(&str, u64) -> Result<Value, Declined> + Send + Sync>;
+
 /// Why the process did not do what it was asked for; the text is shown to whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declined {
@@ -28,6 +32,8 @@ pub struct About {
     pub venues: Vec<String>,
     /// The troubles that can be played, and which fault each of them stands for: objects with `items` and `faults`.
     pub drills: Value,
+    /// Plays one of them.
+    pub play: Option<Play>,
     /// Reads the configuration anew.
     pub reload: Option<Hook>,
     /// Begins an orderly end of the process, and returns at once.
@@ -41,6 +47,7 @@ impl Default for About {
             config: Value::Object(serde_json::Map::new()),
             venues: Vec::new(),
             drills: Value::Null,
+            play: None,
             reload: None,
             drain: None,
         }
@@ -52,6 +59,7 @@ impl fmt::Debug for About {
         f.debug_struct("About")
             .field("version", &self.version)
             .field("venues", &self.venues)
+            .field("play", &self.play.is_some())
             .field("reload", &self.reload.is_some())
             .field("drain", &self.drain.is_some())
             .finish_non_exhaustive()

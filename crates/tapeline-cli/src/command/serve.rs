@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tapeline::settings::Settings;
 use tapeline::{Chaos, Hub, HubConfig, Parts, StateDir, StateError};
-use tapeline_gateway::about::About;
+use tapeline_gateway::about::{About, Declined};
 use tapeline_gateway::config::{Limits, Timing};
 use tapeline_gateway::{Gateway, GatewayConfig};
+use tapeline_sim::drills;
 use tokio::sync::Notify;
 
 use super::config::load;
@@ -91,7 +92,8 @@ fn about(settings: &Settings, reloader: &Arc<Reloader>, drain: &Arc<Notify>) -> 
     About {
         config: settings.to_json(),
         venues: configured(settings).map(str::to_owned).collect(),
-        drills: tapeline_sim::drills::catalogue(),
+        drills: drills::catalogue(),
+        play: Some(Arc::new(play)),
         reload: Some(Arc::new(move || reloader.reload())),
         drain: Some(Arc::new(move || {
             drain.notify_one();
@@ -99,6 +101,12 @@ fn about(settings: &Settings, reloader: &Arc<Reloader>, drain: &Arc<Notify>) -> 
         })),
         ..About::default()
     }
+}
+
+/// Plays a drill; the verdict as `tapeline drill run --json` tells it.
+fn play(name: &str, seed: u64) -> Result<serde_json::Value, Declined> {
+    let report = drills::run(name, seed).map_err(|why| Declined::Failed(why.to_string()))?;
+    serde_json::to_value(drills::sum_up(seed, vec![report])).map_err(|why| Declined::Failed(why.to_string()))
 }
 
 /// Faults on purpose, if they are wanted. Whoever can connect could order them, if he had the token: so nobody else may

@@ -166,6 +166,30 @@ fn orders_need_the_token_that_only_its_owner_can_read() {
 }
 
 #[test]
+fn a_drill_that_is_played_over_http_ends_as_on_the_command_line() {
+    let served = Served::new("drills", "");
+    let token = std::fs::read_to_string(served.folder.path().join("state/admin-token")).unwrap();
+    let address = served.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = r#"{"seed":3}"#;
+    write!(
+        stream,
+        "POST /api/v1/drills/fin HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        token.trim(),
+        body.len(),
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, verdict) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    let told = end(&mut tapeline(&["drill", "run", "fin", "--seed", "3", "--json"]));
+    assert_eq!(json(verdict), json(&told.stdout));
+    assert_eq!(json(verdict)["summary"]["passed"], 1, "{verdict}");
+}
+
+#[test]
 fn health_is_an_exit_code() {
     let served = Served::new("health", "");
     // Nobody has asked for anything: nothing can be unwell, and the configured venue has no line yet.

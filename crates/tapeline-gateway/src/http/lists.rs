@@ -1,4 +1,4 @@
-//! What runs, as lists: venues, topics, subscribers, lines, breakers, drills, and the settings.
+//! What runs, as lists: venues, topics, subscribers, lines, breakers, and the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -221,25 +221,6 @@ fn breaker_item(face: &Face, feed: &FeedStatus, endpoint: &EndpointStatus) -> Va
 #[utoipa::path(get, path = "/api/v1/config", tag = "status", responses((status = 200, description = "the settings")))]
 pub(crate) async fn config(State(face): State<Arc<Face>>) -> Json<Value> {
     Json(face.live.now().shown.clone())
-}
-
-/// The drills: named troubles, each with the faults that it stands for; and every fault with what shows that it is borne.
-/// `tapeline drill run` plays them, without a gateway.
-#[utoipa::path(
-    get,
-    path = "/api/v1/drills",
-    tag = "status",
-    responses((status = 200, description = "`items`: the drills, and `faults`"))
-)]
-pub(crate) async fn drills(State(face): State<Arc<Face>>) -> Json<Value> {
-    let told = |list: &str| face.about.drills[list].as_array().cloned().unwrap_or_default();
-    let mut items = told("items");
-    for item in &mut items {
-        // Nothing is played here: a drill is as well as the program that knows it.
-        let id = item["name"].clone();
-        merge(item, json!({"id": id, "level": Level::Healthy, "since": face.started}));
-    }
-    Json(json!({"items": items, "faults": told("faults")}))
 }
 
 pub(super) fn feeds(venues: &[VenueStatus]) -> impl Iterator<Item = &FeedStatus> {

@@ -4,6 +4,7 @@ mod accounts;
 mod actions;
 mod chaos;
 mod door;
+mod drills;
 mod figures;
 mod health;
 mod lists;
@@ -60,6 +61,7 @@ pub(crate) struct Face {
     pub(crate) journal: Arc<Journal>,
     /// The run of the program: numbers of events begin again with each.
     pub(crate) run: String,
+    drills: drills::Drills,
     readings: Readings,
     ledgers: Shared<String, Ledger>,
     reliabilities: Shared<Option<Duration>, Reliability>,
@@ -87,6 +89,7 @@ impl Face {
             run: format!("{:x}-{:x}", started.0, std::process::id()),
             live: Arc::clone(&controls.live),
             journal: Arc::clone(&controls.journal),
+            drills: drills::Drills::default(),
             readings: Readings::default(),
             ledgers: Shared::new(LEDGERS),
             reliabilities: Shared::new(STRETCHES),
@@ -158,7 +161,8 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
         .routes(routes!(accounts::alerts))
         .routes(routes!(accounts::history))
         .routes(routes!(lists::config))
-        .routes(routes!(lists::drills))
+        .routes(routes!(drills::list))
+        .routes(routes!(drills::play))
         .routes(routes!(accounts::ledger))
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(sse::sse))

@@ -6,6 +6,7 @@ mod bench;
 mod chaos;
 mod connections;
 mod door;
+mod drills;
 mod figures;
 mod health;
 mod lists;

@@ -22,6 +22,7 @@ const SERVED: &[(&str, &str)] = &[
     ("get", "/api/v1/events"),
     ("get", "/api/v1/config"),
     ("get", "/api/v1/drills"),
+    ("post", "/api/v1/drills/{name}"),
     ("get", "/api/v1/ledger"),
     ("get", "/api/v1/alerts"),
     ("get", "/api/v1/history"),
