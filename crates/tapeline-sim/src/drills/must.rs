@@ -42,6 +42,8 @@ pub(crate) enum Must {
     Resync(u64, u64),
     /// So many messages at least cannot be read, and are dropped.
     Drop(u64),
+    /// In the end one line is behind the other by so many seconds, and one is not, as the feed has measured it.
+    Lag(f64),
     /// This topic, and no other, is interrupted: by one outage after the other, each of about so many seconds.
     SetAside(&'static str, &'static [u64]),
 }
@@ -81,9 +83,24 @@ impl Must {
             }
             Self::Resync(least, most) => count("books synchronised anew", seen.resyncs, (least, most)),
             Self::Drop(least) => count("messages that cannot be read", seen.undecodable, from(least)),
+            Self::Lag(seconds) => behind(&seen.lags, seconds),
             Self::SetAside(topic, terms) => set_aside(&seen.interrupted, topic, terms),
         }
     }
+}
+
+/// What is wrong, if not exactly one line is behind, by about so many seconds.
+fn behind(lags: &[Option<f64>], seconds: f64) -> Result<(), String> {
+    let about = |lag: &f64| (seconds * 0.8..=seconds * 1.2).contains(lag);
+    let late: Vec<f64> = lags.iter().flatten().copied().filter(|lag| *lag > seconds / 10.0).collect();
+    // Over real sockets nobody asks for it.
+    if lags.is_empty() {
+        return Ok(());
+    }
+    if late.len() == 1 && late.iter().all(about) {
+        return Ok(());
+    }
+    Err(format!("lines are behind by {lags:?} s, not one of them by about {seconds} s"))
 }
 
 /// What is wrong, if `topic` was not the only one that was interrupted, or not as often and as long as it had to be.

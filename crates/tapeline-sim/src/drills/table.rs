@@ -1,8 +1,8 @@
 //! Every drill: what is done, to which feed, and what must hold.
 
 use super::must::Must::{
-    self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Miss, Notice, Poll, Reach, Recover, Renew, Repair,
-    Resync, Rotate, SetAside,
+    self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Lag, Miss, Notice, Poll, Reach, Recover, Renew,
+    Repair, Resync, Rotate, SetAside,
 };
 use crate::world::scene::Act::{self, Towards, Venue, Way};
 use crate::world::scene::{Door, Own, Setup, Side, Where};
@@ -275,8 +275,8 @@ drills! {
     "id-reset" ["FU37"] ONE, 150, [(0, Venue("restart symbol=BTCUSDT"))],
         [BeFelt, Recover(10.0), Dial(0)],
         "The update ids of a symbol start over.";
-    "late-line" ["FU39"] TWO, 180, [(0, Towards(Side::B, "for 90s delay by=500ms"))],
-        [BeUnfelt, Declare(0), Dial(0)],
+    "late-line" ["FU39"] TWO, 180, [(0, Towards(Side::B, "for 180s delay by=500ms"))],
+        [BeUnfelt, Declare(0), Dial(0), Lag(0.5)],
         "One of two lines is half a second late.";
     "endpoint-down" ["FU40"] ONE, 240, [(0, Way(Own::OneRefused, 90))],
         [BeFelt, Recover(20.0), Declare(0)],

@@ -117,6 +117,18 @@ fn who_is_set_aside_is_so_alone_and_for_its_time() {
 }
 
 #[test]
+fn one_line_is_late_and_the_other_is_not() {
+    let entry = Entry { acts: &[], must: &[Must::Lag(0.5)], ..*entry("reset") };
+    let judge =
+        |lags: &[Option<f64>]| entry.judge(&Seen { lags: lags.to_vec(), ..Seen::default() }).join("; ");
+    assert_eq!(judge(&[None, Some(0.49)]), "");
+    assert_eq!(judge(&[Some(0.55), Some(0.001)]), "");
+    for lags in [[None, None], [None, Some(0.2)], [Some(0.5), Some(0.5)], [None, Some(0.9)]] {
+        assert!(judge(&lags).starts_with("lines are behind by "), "{lags:?}");
+    }
+}
+
+#[test]
 fn a_fault_that_does_nothing_is_no_drill() {
     let idle = [(0, Act::Venue("for 10s drop stream=nobody@trade"))];
     let scene = Scene { acts: &idle, ..entry("duplicates").scene(1) };

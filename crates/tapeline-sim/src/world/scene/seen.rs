@@ -7,7 +7,7 @@ use std::mem;
 use tapeline_core::data::channel::Channel;
 use tapeline_core::data::topic::Topic;
 use tapeline_core::data::update::{Data, GapKind, Shared, Source};
-use tapeline_core::feed::{FeedStatus, Record};
+use tapeline_core::feed::{FeedStatus, LineStatus, Record};
 use tapeline_core::policy::uptime::{Figures, KIND, State, Transition, figures};
 use tapeline_core::time::Mono;
 
@@ -73,6 +73,8 @@ pub(crate) struct Seen {
     pub(crate) resyncs: u64,
     /// Messages that could not be read.
     pub(crate) undecodable: u64,
+    /// By how many seconds each line is behind another in the end, as far as it was measured.
+    pub(crate) lags: Vec<Option<f64>>,
     /// The log of transitions, a JSON object per line; it begins before the stretch that is measured …
     pub(crate) log: Vec<String>,
     /// … which is this, in microseconds.
@@ -257,6 +259,7 @@ impl Notes {
             rotations: rotations - self.before[0],
             resyncs: resyncs.saturating_sub(self.before[1]),
             undecodable: undecodable.saturating_sub(self.before[2]),
+            lags: status.iter().flat_map(|status| &status.lines).map(lag).collect(),
             log: self.transitions[host].iter().map(Transition::to_line).collect(),
             stretch_us: (self.start / 1_000, now / 1_000),
         }
@@ -323,6 +326,10 @@ fn is_dial(host: usize, text: &str) -> bool {
 /// Rotations, resynchronisations, and messages that could not be read.
 fn counts(status: &FeedStatus) -> [u64; 3] {
     [status.rotations, status.resyncs.values().sum(), status.decode_errors.values().sum()]
+}
+
+fn lag(line: &LineStatus) -> Option<f64> {
+    line.stats.lag.map(|lag| lag.as_secs_f64())
 }
 
 fn transition(record: &Record) -> Option<Transition> {
