@@ -399,7 +399,6 @@ impl Feed {
                 continue;
             };
             let after = entry.poll_after();
-            let weight = self.poll_weight(id, entry).unwrap_or(0);
             let left = self.reserve();
             match self.send_fetch(now, id, Fetch::Poll { after }, left) {
                 Ok(fetch) => {
@@ -414,6 +413,7 @@ impl Feed {
                 Err(NotNow::Until(until)) => {
                     self.fallback.not_before = until;
                     // A hold or a breaker is the venue's doing; that our own budget is used up is not.
+                    let weight = self.topics.get(id).and_then(|it| self.poll_weight(id, it)).unwrap_or(0);
                     if self.gate.spent(now.mono, weight, left).is_none() {
                         self.fallback.owes(now.mono);
                     }
