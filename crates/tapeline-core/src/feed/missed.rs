@@ -42,6 +42,9 @@ impl Reach {
     }
 }
 
+/// A request that failed is made again after so long, while readers wait for what it may tell.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+
 /// Topics that may have missed something, and what is asked about it.
 #[derive(Debug, Default)]
 pub(super) struct Missed {
@@ -69,6 +72,11 @@ impl Missed {
     /// Nothing is waited for any more.
     pub(super) fn forgive(&mut self) {
         self.not_before = Mono::default();
+    }
+
+    /// A topic is asked for at `at`, or before.
+    fn look(&mut self, topic: TopicId, at: Mono) {
+        self.due.entry(topic).and_modify(|due| *due = at.min(*due)).or_insert(at);
     }
 
     /// Whether a request was one of these.
@@ -109,9 +117,16 @@ impl Feed {
             return;
         };
         let wait = if entry.outage { Duration::ZERO } else { self.config.timing.repair_after };
-        let at = now.mono + wait;
-        self.missed.due.entry(id).and_modify(|due| *due = at.min(*due)).or_insert(at);
+        self.missed.look(id, now.mono + wait);
         self.fallback.ask_soon(now.mono, id);
+    }
+
+    /// The newest were asked for, and tell nothing of what readers still wait for: the reply was too old for it, or
+    /// there was none.
+    pub(super) fn look_again(&mut self, now: Time, id: TopicId, wait: Duration) {
+        if self.is_waited_for(id) {
+            self.missed.look(id, now.mono + wait);
+        }
     }
 
     /// Whether readers wait for what the newest events may tell.
@@ -218,6 +233,7 @@ impl Feed {
     /// An answer has come that tells, if it is whole, all there was to be missed.
     pub(super) fn heard_of(&mut self, now: Time, id: TopicId, fetch: FetchId, reach: Reach) {
         self.settle_newest(now, id, reach.newest);
+        self.look_again(now, id, self.config.timing.repair_after);
         if self.missed.telling.get(&id) != Some(&fetch) {
             return;
         }

@@ -11,7 +11,7 @@ use super::books::{draft, joined, stale};
 use super::history::Draft;
 use super::io::FetchId;
 use super::market::{Epochs, Origin, split};
-use super::missed::Reach;
+use super::missed::{AGAIN, Reach};
 use super::partial::changes;
 use super::topics::{Entry, Seen, State};
 
@@ -186,6 +186,7 @@ impl Feed {
             self.fallback.answered(now.mono);
         } else {
             self.fallback.ask_again(now.mono);
+            self.look_again(now, id, AGAIN);
         }
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("not polled: {}", refusal.detail);

@@ -228,10 +228,15 @@ fn newest_only() -> (Bench, LineId, Subscriber, Outbox) {
     (bench, line, who, outbox)
 }
 
-/// The next request for news.
+/// The next request for news of what comes after the first three.
 fn news(bench: &mut Bench) -> FetchId {
+    news_after(bench, 3)
+}
+
+/// The next request for news of what comes after an event.
+fn news_after(bench: &mut Bench, last: u64) -> FetchId {
     let asked = std::mem::take(&mut bench.todo).into_iter().find_map(|action| match action {
-        Action::Fetch { id, why: Fetch::Poll { after: Some(3) }, .. } => Some(id),
+        Action::Fetch { id, why: Fetch::Poll { after }, .. } if after == Some(last) => Some(id),
         _ => None,
     });
     asked.expect("news are asked for")
@@ -327,6 +332,41 @@ fn a_reply_that_is_older_than_the_hole_is_not_the_last_word() {
         ["event 4 id=4 repair", "event 5 id=5 repair"],
         "the rest may still come"
     );
+}
+
+#[test]
+fn a_hole_that_a_reply_is_too_old_for_is_looked_for_again_while_its_readers_wait() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.hear(line, "t N 5 1");
+    market(&mut outbox);
+    bench.pass(SECOND / 2);
+    let fetch = news(&mut bench);
+    // The second one shows behind the first, while the answer to that is on its way.
+    bench.hear(line, "t N 7 1");
+    bench.give(fetch, 1..=5);
+    assert_eq!(market(&mut outbox), ["event 4 id=4 repair", "event 5 id=5"]);
+    bench.pass(SECOND / 2);
+    let asked = news_after(&mut bench, 5);
+    bench.give(asked, 1..=7);
+    assert_eq!(market(&mut outbox), ["event 6 id=6 repair", "event 7 id=7"]);
+}
+
+#[test]
+fn a_request_for_the_newest_that_failed_is_made_again_while_readers_wait() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.hear(line, "t N 5 1");
+    market(&mut outbox);
+    bench.pass(SECOND / 2);
+    let fetch = news(&mut bench);
+    bench.input(Input::Fetched { id: fetch, result: Err(Refusal::new(Fault::Transient, "timed out")) });
+    for _ in 0..12 {
+        bench.pass(SECOND / 10);
+    }
+    let fetch = news(&mut bench);
+    bench.give(fetch, 1..=5);
+    assert_eq!(market(&mut outbox), ["event 4 id=4 repair", "event 5 id=5"]);
 }
 
 #[test]
