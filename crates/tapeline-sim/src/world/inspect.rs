@@ -117,6 +117,9 @@ impl World {
             if let Some(slot) = left_slot(&record.entity, &record.cause) {
                 watch.rested.insert(slot, self.now);
             }
+            if let Some(slot) = emptied_slot(&record.entity, &record.cause) {
+                watch.fresh.rested(slot);
+            }
             pairs = pairs.and(watch.pairs.record(&record.entity, &record.cause));
         }
         self.figures.rotations += std::mem::take(&mut watch.pairs.rotations);
@@ -395,6 +398,11 @@ fn is_unused(house: &House, topic: &Topic, id: u64) -> bool {
 fn left_slot(entity: &str, cause: &str) -> Option<u32> {
     let left = cause.contains("its follower") && !cause.contains("is to follow it");
     entity.strip_prefix("line ").filter(|_| left)?.parse().ok()
+}
+
+/// The line that is at rest since nothing is wanted of it.
+fn emptied_slot(entity: &str, cause: &str) -> Option<u32> {
+    entity.strip_prefix("line ").filter(|_| cause == "nothing is wanted")?.parse().ok()
 }
 
 fn side_of(line: &LineStatus) -> Side<'_> {

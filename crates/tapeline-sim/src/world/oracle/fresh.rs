@@ -131,6 +131,14 @@ impl Fresh {
         self.lines.clear();
     }
 
+    /// A line rests: nothing that it carried is wanted, and that was what its rhythm was made of. The venue may have
+    /// taken it all off, without a word from the line.
+    pub(crate) fn rested(&mut self, slot: u32) {
+        let line = self.lines.entry(slot).or_default();
+        line.flows.clear();
+        (line.sum, line.rest) = (0.0, 1.0);
+    }
+
     /// Whether data flows on a line, and has since `since` not been kept from us.
     pub(crate) fn flows(&self, now: u64, slot: u32, since: u64) -> bool {
         let flows = |line: &Rhythm| line.proven && now < line.last + SEC;
@@ -242,5 +250,22 @@ mod tests {
         let other = r#"{"method":"UNSUBSCRIBE","params":["xrpusdt@trade"],"id":3}"#;
         assert!(noticed(&[]) < 10 && noticed(&[both]) < 10 && noticed(&[other]) < 10);
         assert!(noticed(&[left]) > 40 && noticed(&[thin]) > 40);
+    }
+
+    #[test]
+    fn a_line_that_rested_begins_anew_whatever_it_is_asked_for_then() {
+        let both = r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#;
+        let noticed = |rests: bool| {
+            let mut fresh = Fresh::default();
+            fresh.opened(0, 0);
+            fresh.asked(0, both);
+            (0..20_000).for_each(|n| fresh.data(n * 20 * MS, 0, BUSY));
+            rests.then(|| fresh.rested(0));
+            fresh.opened(400 * SEC, 0);
+            fresh.asked(0, both);
+            fresh.data(400 * SEC, 0, BUSY);
+            (0..100).find(|s| fresh.is_silent((400 + s) * SEC, 0)).unwrap_or(100)
+        };
+        assert!(noticed(false) < 10 && noticed(true) > 40);
     }
 }
