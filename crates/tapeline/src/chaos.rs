@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tapeline_core::data::topic::Topic;
 use tapeline_core::rng::Rng;
 use tokio::time::Instant;
 
 use crate::hub::Hub;
-use crate::operate::Target;
+use crate::operate::{Found, OrderError, Target};
 
 /// Faults at a time.
 const MOST: usize = 64;
@@ -73,7 +74,7 @@ pub struct Fault {
 }
 
 /// Why there is no such fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFault {
     /// The hub was given no [`Chaos`].
     #[error("fault injection is not enabled")]
@@ -87,6 +88,15 @@ pub enum NoFault {
     /// There is no such probability.
     #[error("a probability is above 0 and at most 1")]
     Odds,
+    /// A line or topic was named for what is done to whole venues only.
+    #[error("REST is asked for a whole venue; leave the line or topic out")]
+    WholeVenue,
+    /// The venue has refused the topic, so there is no line to break.
+    #[error("no line carries {0}")]
+    NotCarried(Topic),
+    /// There is nothing that it could strike.
+    #[error(transparent)]
+    Target(#[from] OrderError),
 }
 
 #[derive(Debug, Clone)]
@@ -104,6 +114,8 @@ impl Active {
             Target::All => true,
             Target::Venue(named) => named == venue,
             Target::Line(named, line) => named == venue && slot == Some(*line),
+            // What strikes a topic strikes the lines that carry it, and is kept as that.
+            Target::Topic(_) => false,
         }
     }
 }
@@ -137,13 +149,14 @@ impl Chaos {
         self.lock().iter().filter(|fault| fault.until > now).map(shown).collect()
     }
 
+    /// All of them or, if that is too many, none; their numbers.
     fn add(
         &self,
         kind: Mischief,
-        target: Target,
+        targets: Vec<Target>,
         lasting: Duration,
         probability: f64,
-    ) -> Result<u64, NoFault> {
+    ) -> Result<Vec<u64>, NoFault> {
         if !(probability > 0.0 && probability <= 1.0) {
             return Err(NoFault::Odds);
         }
@@ -153,14 +166,18 @@ impl Chaos {
         let now = Instant::now();
         let mut active = self.lock();
         active.retain(|fault| fault.until > now);
-        if active.len() >= MOST {
+        if active.len() + targets.len() > MOST {
             return Err(NoFault::TooMany);
         }
-        let id = self.last.fetch_add(1, Ordering::AcqRel) + 1;
-        let lasting = if kind == Mischief::Cut { NOTICED_WITHIN } else { lasting };
-        active.push(Active { id, kind, target, probability, until: now + lasting });
+        let until = now + if kind == Mischief::Cut { NOTICED_WITHIN } else { lasting };
+        let mut ids = Vec::with_capacity(targets.len());
+        for target in targets {
+            let id = self.last.fetch_add(1, Ordering::AcqRel) + 1;
+            active.push(Active { id, kind, target, probability, until });
+            ids.push(id);
+        }
         self.any.store(true, Ordering::Release);
-        Ok(id)
+        Ok(ids)
     }
 
     fn clear(&self) -> usize {
@@ -275,24 +292,38 @@ impl Hub {
         self.config().chaos.as_ref()
     }
 
-    /// Lets something go wrong for so long; its number.
+    /// Lets something go wrong for so long: one fault, or one for each line that carries a topic; their numbers. What is
+    /// done to everything strikes what begins to run meanwhile, too.
     ///
     /// # Errors
-    /// [`NoFault`]: this hub allows none, or not this one.
-    pub fn break_on_purpose(
+    /// [`NoFault`]: this hub allows none, not this one, or there is no such thing to strike.
+    pub async fn break_on_purpose(
         &self,
         kind: Mischief,
-        target: Target,
+        target: &Target,
         lasting: Duration,
         probability: f64,
-    ) -> Result<u64, NoFault> {
+    ) -> Result<Vec<u64>, NoFault> {
         let chaos = self.chaos().ok_or(NoFault::Disabled)?;
-        let what = format!("{kind:?} of {target} for {lasting:?}, probability {probability}");
-        let id = chaos.add(kind, target, lasting, probability)?;
-        tracing::warn!(id, what, "a fault on purpose");
-        self.journal().note(self.now(), "chaos", "operator", &what);
+        let struck = match self.find(target).await? {
+            Found::Venues(_) => vec![target.clone()],
+            Found::Topic(topic, slots) if slots.is_empty() => return Err(NoFault::NotCarried(topic)),
+            _ if kind == Mischief::BlockRest => return Err(NoFault::WholeVenue),
+            Found::Line(..) => vec![target.clone()],
+            Found::Topic(topic, slots) => {
+                slots.into_iter().map(|slot| Target::Line(topic.venue().to_owned(), slot)).collect()
+            }
+        };
+        let told =
+            |target: &Target| format!("{kind:?} of {target} for {lasting:?}, probability {probability}");
+        let told: Vec<String> = struck.iter().map(told).collect();
+        let ids = chaos.add(kind, struck, lasting, probability)?;
+        for (id, what) in ids.iter().zip(told) {
+            tracing::warn!(id, what, "a fault on purpose");
+            self.journal().note(self.now(), "chaos", "operator", &what);
+        }
         self.wake_feeds();
-        Ok(id)
+        Ok(ids)
     }
 
     /// Ends all faults on purpose; how many there were.
@@ -316,13 +347,13 @@ mod tests {
         let (chaos, secs) = (Chaos::new(), Duration::from_secs);
         let tap = Tap::new(&chaos, "one");
         let line = |slot| Target::Line("one".into(), slot);
-        chaos.add(Mischief::Cut, line(0), secs(0), 1.0).unwrap();
+        chaos.add(Mischief::Cut, vec![line(0)], secs(0), 1.0).unwrap();
         assert!(tap.strike(0, 0).cut && !tap.strike(1, 0).cut, "the line that was meant");
         assert!(!tap.strike(0, tap.newest()).cut, "one that was opened after it is not cut");
-        chaos.add(Mischief::Stall, Target::Venue("two".into()), secs(9), 1.0).unwrap();
+        chaos.add(Mischief::Stall, vec![Target::Venue("two".into())], secs(9), 1.0).unwrap();
         assert!(tap.strike(0, 9).stalled.is_none() && Tap::new(&chaos, "two").strike(5, 9).stalled.is_some());
-        chaos.add(Mischief::RefuseDials, Target::All, secs(9), 1.0).unwrap();
-        chaos.add(Mischief::BlockRest, line(0), secs(9), 1.0).unwrap();
+        chaos.add(Mischief::RefuseDials, vec![Target::All], secs(9), 1.0).unwrap();
+        chaos.add(Mischief::BlockRest, vec![line(0)], secs(9), 1.0).unwrap();
         assert!(tap.refuses(7) && !tap.blocks(), "REST is the venue's, no line's");
         tokio::time::advance(secs(10)).await;
         assert!(!tap.refuses(7) && chaos.list().is_empty());
@@ -332,7 +363,8 @@ mod tests {
     fn messages_are_mangled_as_often_as_was_said_and_faults_are_bounded() {
         let chaos = Chaos::new();
         let tap = Tap::new(&chaos, "one");
-        let add = |kind, probability| chaos.add(kind, Target::All, Duration::from_secs(60), probability);
+        let add =
+            |kind, probability| chaos.add(kind, vec![Target::All], Duration::from_secs(60), probability);
         add(Mischief::Drop, 0.25).unwrap();
         add(Mischief::Corrupt, 0.5).unwrap();
         let (odds, mut dice) = (tap.strike(0, 0).odds.unwrap(), Rng::new(7));
@@ -344,9 +376,15 @@ mod tests {
         for wrong in [0.0, -1.0, 1.1, f64::NAN] {
             assert_eq!(add(Mischief::Drop, wrong), Err(NoFault::Odds));
         }
-        let long = chaos.add(Mischief::Stall, Target::All, LONGEST * 2, 1.0);
+        let long = chaos.add(Mischief::Stall, vec![Target::All], LONGEST * 2, 1.0);
         assert_eq!(long, Err(NoFault::TooLong));
-        while add(Mischief::Drop, 1.0).is_ok() {}
+        while chaos.list().len() < MOST - 1 {
+            add(Mischief::Drop, 1.0).unwrap();
+        }
+        let two = chaos.add(Mischief::Drop, vec![Target::All; 2], Duration::from_secs(60), 1.0);
+        assert_eq!((two, chaos.list().len()), (Err(NoFault::TooMany), MOST - 1), "not one without the other");
+        add(Mischief::Drop, 1.0).unwrap();
+        assert_eq!(add(Mischief::Drop, 1.0), Err(NoFault::TooMany));
         assert_eq!((chaos.clear(), chaos.list().len()), (MOST, 0));
     }
 }

@@ -42,7 +42,7 @@ use crate::watch::{ProcessStatus, Watch, watch};
 /// How long a shutdown may take.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(5);
 /// A feed that does not say how it stands for so long hangs.
-const STATUS_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const STATUS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The handle over all feeds; clones are the same hub. When the last clone, subscription and handler
 /// is gone, its feeds say goodbye and end.
@@ -220,15 +220,6 @@ impl Hub {
         self.links().iter().map(|link| link.venue.clone()).collect()
     }
 
-    /// Drops all topics without subscribers now, instead of after their linger; how many.
-    pub async fn sweep(&self) -> usize {
-        let mut swept = 0;
-        for link in self.links() {
-            swept += self.command(&link.venue, Command::Sweep).await.unwrap_or(0);
-        }
-        swept
-    }
-
     /// A reading of everything worth knowing.
     pub async fn status(&self) -> Status {
         // All are asked at once: one that hangs is told as what it is, and hides none of the others.
@@ -275,6 +266,7 @@ impl Hub {
     }
 
     /// Ends everything in good order, in at most five seconds: readers learn why, lines are closed.
+    #[doc(alias = "drain")]
     pub async fn shutdown(&self) {
         self.0.stopping.store(true, Ordering::Release);
         for link in self.links() {

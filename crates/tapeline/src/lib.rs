@@ -76,7 +76,7 @@ pub use hub::{Hub, Status, VenueStatus};
 pub use journal::Event;
 pub use keys::{KeyFile, KeySource};
 pub use memory::{Account, MemoryStatus};
-pub use operate::{Done, NoTarget, Target, recovery, rung};
+pub use operate::{Breakers, Done, NoTarget, OrderError, Target, breakers, recovery, rung};
 pub use order::Wish;
 pub use parts::Parts;
 pub use reliability::{Reliability, TopicReliability, VenueReliability};

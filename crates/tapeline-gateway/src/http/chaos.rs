@@ -10,12 +10,12 @@ use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tapeline::{Mischief, NoFault, Target};
+use tapeline::{Mischief, NoFault};
 
 use super::Face;
 use super::accounts::length;
 use super::actions::{body, check_token};
-use super::orders::targets;
+use super::orders::target;
 use super::refusal::{ErrorBody, Refusal};
 use crate::codes::Code;
 
@@ -70,21 +70,15 @@ pub(crate) async fn strike(
         let known = Mischief::ALL.map(|(name, _)| name).join(", ");
         return Err(Refusal::missing(format!("there is no fault `{word}`; there are {known}, clear")));
     };
-    let Fault { target, lasting, probability } = body(&face, content).await?;
+    let Fault { target: named, lasting, probability } = body(&face, content).await?;
     let lasting = match lasting.as_deref() {
         None => USUAL,
         Some(text) => length(text)
             .ok_or_else(|| Refusal::bad(format!("`{text}` is no length of time: write it like 10s or 2m")))?,
     };
-    let targets = targets(&face, target.as_deref()).await?;
-    if kind == Mischief::BlockRest && targets.iter().any(|target| matches!(target, Target::Line(..))) {
-        return Err(Refusal::bad("REST is asked for a whole venue; leave the line or topic out"));
-    }
-    let mut ids = Vec::new();
-    for target in targets {
-        let id = face.hub.break_on_purpose(kind, target, lasting, probability.unwrap_or(1.0));
-        ids.push(id.map_err(refused)?);
-    }
+    let target = target(named.as_deref())?;
+    let broken = face.hub.break_on_purpose(kind, &target, lasting, probability.unwrap_or(1.0));
+    let ids = broken.await.map_err(refused)?;
     Ok(Json(json!({"ok": true, "faults": ids, "for_ms": lasting.as_millis() as u64})))
 }
 
@@ -97,8 +91,21 @@ pub(crate) async fn list(State(face): State<Arc<Face>>) -> Json<Value> {
 
 fn refused(why: NoFault) -> Refusal {
     match why {
-        NoFault::Disabled => Refusal::missing(why.to_string()),
+        NoFault::Disabled | NoFault::NotCarried(_) => Refusal::missing(why.to_string()),
         NoFault::TooMany => Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::Limit, why.to_string()),
-        NoFault::TooLong | NoFault::Odds => Refusal::bad(why.to_string()),
+        NoFault::TooLong | NoFault::Odds | NoFault::WholeVenue => Refusal::bad(why.to_string()),
+        NoFault::Target(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_no_line_carries_cannot_be_broken() {
+        let refused = refused(NoFault::NotCarried("one:trade:A".parse().unwrap()));
+        assert_eq!((refused.status, refused.code), (StatusCode::NOT_FOUND, Code::NotFound));
+        assert!(refused.message.contains("no line carries one:trade:A"), "{}", refused.message);
     }
 }

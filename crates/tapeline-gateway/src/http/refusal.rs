@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tapeline::SubscribeError;
+use tapeline::{NoTarget, OrderError, SubscribeError};
 use tapeline_core::data::topic::TopicError;
 
 use crate::codes::Code;
@@ -115,6 +115,28 @@ impl From<SubscribeError> for Refusal {
             }
             SubscribeError::NotRunning { .. } => Self::missing(error.to_string()),
             error => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()),
+        }
+    }
+}
+
+impl From<NoTarget> for Refusal {
+    fn from(error: NoTarget) -> Self {
+        match error {
+            NoTarget::Topic(error) => error.into(),
+            NoTarget::Form(_) => Self::bad(error.to_string()),
+        }
+    }
+}
+
+impl From<OrderError> for Refusal {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Feed(error) => error.into(),
+            OrderError::Stuck { .. } => Self::stuck(),
+            OrderError::NotOfLine | OrderError::NotOfTopic { .. } => Self::bad(error.to_string()),
+            OrderError::NoVenue { .. } | OrderError::NoLine { .. } | OrderError::NoTopic(_) => {
+                Self::missing(error.to_string())
+            }
         }
     }
 }

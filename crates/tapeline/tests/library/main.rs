@@ -9,6 +9,7 @@ mod edge;
 mod handlers;
 mod keys;
 mod network;
+mod orders;
 mod record;
 mod subscriptions;
 mod tls;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tapeline::core::policy::uptime::{Transition, figures};
 use tapeline::core::time::Mono;
-use tapeline::{Hub, HubConfig, Level, Recovery, Rung, StateDir, SubscribeError, Target};
+use tapeline::{Hub, HubConfig, Level, StateDir};
 
 use crate::plain_venue::exchange::Exchange;
 use crate::plain_venue::venue::Plain;
@@ -93,32 +93,6 @@ async fn what_was_dialled_counts_for_the_next_process() {
     }
     assert_eq!(left, [left[0], left[0] - 1, left[0] - 2, left[0] - 3]);
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-#[tokio::test]
-async fn an_operator_orders_everything_a_venue_or_a_line() {
-    let mut exchange = Exchange::open().await;
-    let hub = hub_at(&exchange);
-    assert!(hub.recover(&Target::All, Recovery::Immediate).await.unwrap().is_empty(), "nothing runs yet");
-    let mut trades = hub.trades("plain", "BTC").await.unwrap();
-    exchange.hears("trade.BTC").await;
-    exchange.send("trade BTC 1 1");
-    data(&mut trades).await;
-    let rung = async || hub.status().await.venues[0].feed.as_ref().unwrap().fallback.clone();
-    let plain: Target = "plain".parse().unwrap();
-    assert_eq!(hub.pin(&plain, Rung::Cache).await.unwrap()[0].touched, 1);
-    assert!(rung().await.pinned);
-    assert_eq!(hub.unpin(&Target::All).await.unwrap()[0].touched, 1);
-    assert_eq!(hub.unpin(&plain).await.unwrap()[0].touched, 0);
-    exchange.hears("trade.BTC").await;
-    assert_eq!(hub.reconnect(&"plain/0".parse().unwrap()).await.unwrap()[0].touched, 1);
-    exchange.hears("trade.BTC").await;
-    assert_eq!(hub.rotate(&"plain/7".parse().unwrap()).await.unwrap()[0].touched, 0);
-    let unknown = hub.reset(&Target::Venue("nobody".to_owned())).await.unwrap_err();
-    assert_eq!(unknown, SubscribeError::NotRunning { venue: "nobody".to_owned() });
-    let orders: Vec<_> = hub.events(0, 10_000).into_iter().filter(|event| event.kind == "order").collect();
-    let names: Vec<&str> = orders.iter().map(|order| order.to).collect();
-    assert_eq!(names, ["pin", "unpin", "unpin", "reconnect", "rotate"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tapeline::core::policy::fault::Fault;
-use tapeline::{CutOff, Data, Delivery, Kind, Overflow, Position, SubscribeError, TopicError};
+use tapeline::{CutOff, Data, Delivery, Kind, Overflow, Position, SubscribeError, Target, TopicError};
 
 use crate::plain_venue::exchange::{Exchange, Said};
 use crate::plain_venue::{data, hub_at, hub_with, settings, soon, until};
@@ -292,7 +292,7 @@ async fn all_topics_of_a_symbol_end_at_once() {
     let _one = hub.subscribe(["plain:trade:A", "plain:quote:A", "plain:trade:B"]).await.unwrap();
     let _two = hub.trades("plain", "A").await.unwrap();
     assert_eq!(hub.unsubscribe_symbol("plain", "A").await.unwrap(), 3);
-    hub.sweep().await;
+    hub.sweep(&Target::All).await.unwrap();
     let (topics, _) = hub.list().await;
     assert_eq!(topics.len(), 1);
 }

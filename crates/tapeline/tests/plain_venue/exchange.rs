@@ -134,7 +134,9 @@ async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
                     Ok(None) | Err(_) => break,
                 };
                 let request = text.split(' ').nth(1).unwrap_or("?");
-                if connection.send(Message::Text(&format!("ok {request}"))).await.is_err() {
+                // One symbol is not traded here.
+                let verdict = if text.contains(".REFUSED") { "no" } else { "ok" };
+                if connection.send(Message::Text(&format!("{verdict} {request}"))).await.is_err() {
                     break;
                 }
                 let _ = say.send(Said::Text(id, text));

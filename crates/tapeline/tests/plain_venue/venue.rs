@@ -114,6 +114,14 @@ impl Venue for Plain {
         let one = Decimal::from(1);
         match word()? {
             "ok" => out.items.push(Item::Accepted { request: number(word()?)?, handle: None }),
+            "no" => {
+                let request = Some(number(word()?)?);
+                out.items.push(Item::Rejected {
+                    request,
+                    fault: Fault::Configuration,
+                    reason: "not traded".into(),
+                });
+            }
             "panic" => panic!("a frame that cannot be borne"),
             "hang" => drop(self.gate.lock()),
             "trade" => {

@@ -8,7 +8,8 @@ use tapeline::core::config::{FeedConfig, Limits};
 use tapeline::core::data::update::GapKind;
 use tapeline::core::policy::uptime::KIND;
 use tapeline::{
-    Bounds, Data, Delivery, FeedStatus, Hub, HubConfig, Source, Subscription, Target, Update, VenueConfig,
+    Bounds, Breakers, Data, Delivery, FeedStatus, Hub, HubConfig, Source, Subscription, Target, Update,
+    VenueConfig,
 };
 use tapeline_sim::drills::staged::{Observed, Staged, Step, judge, stage};
 use tapeline_sim::drills::{Report, Unknown};
@@ -186,7 +187,7 @@ impl Rig {
     }
 
     async fn take(&self, step: Step) -> Result<(), NotPlayed> {
-        let failed = |error: tapeline::SubscribeError| NotPlayed::Failed(error.to_string());
+        let failed = |error: tapeline::OrderError| NotPlayed::Failed(error.to_string());
         match step {
             Step::Trouble(trouble) => drop(self.server.trouble(trouble)),
             Step::Towards(side, mut trouble) => {
@@ -194,7 +195,7 @@ impl Rig {
                 self.server.trouble(trouble);
             }
             Step::Rotate => drop(self.hub.rotate(&Target::All).await.map_err(failed)?),
-            Step::Forgive => drop(self.hub.reset(&Target::All).await.map_err(failed)?),
+            Step::Forgive => drop(self.hub.reset(&Target::All, Breakers::Closed).await.map_err(failed)?),
         }
         Ok(())
     }
