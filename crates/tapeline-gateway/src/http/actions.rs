@@ -3,22 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
-use subtle::ConstantTimeEq as _;
-use tokio::time::timeout;
 
 use super::Face;
+use super::admin::{admitted, body};
 use super::orders::obey;
 use super::refusal::{ErrorBody, Refusal};
-use crate::codes::Code;
-
-/// Bytes of an order.
-const BODY: usize = 16 << 10;
 
 /// What the order is about.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -57,10 +50,8 @@ pub(crate) async fn act(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
-    let Path(action) = path.map_err(|error| Refusal::bad(format!("the action cannot be read: {error}")))?;
-    let (head, body) = request.into_parts();
-    check_token(&face, &head.headers)?;
-    let order: Order = self::body(&face, body).await?;
+    let (action, content) = admitted(&face, "action", path, request)?;
+    let order: Order = body(&face, content).await?;
     let done = obey(&face, &action, &order).await;
     let target = order.target.as_deref().unwrap_or("everything");
     let mode = order.mode.as_deref().unwrap_or("");
@@ -72,49 +63,4 @@ pub(crate) async fn act(
         }
     }
     done
-}
-
-/// Whoever orders must show the token. How long the comparison takes says nothing about it.
-pub(super) fn check_token(face: &Face, headers: &HeaderMap) -> Result<(), Refusal> {
-    let config = face.live.config();
-    let Some(token) = config.admin_token.as_deref().filter(|token| !token.is_empty()) else {
-        let message = "no admin token is set, so nothing may be ordered here; set `gateway.admin_token_file`";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, Code::NotConfigured, message));
-    };
-    let shown = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-    let (scheme, shown) = shown.split_at_checked(7).unwrap_or_default();
-    let right = scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(shown.ct_eq(token.as_bytes()));
-    if right {
-        return Ok(());
-    }
-    let message = "this call changes something: send `Authorization: Bearer` with the admin token";
-    Err(Refusal::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message))
-}
-
-/// What a request brings as JSON; an empty body brings nothing.
-pub(super) async fn body<T: Default + serde::de::DeserializeOwned>(
-    face: &Face,
-    body: Body,
-) -> Result<T, Refusal> {
-    let within = face.live.config().timing.header_within;
-    let bytes = match timeout(within, to_bytes(body, BODY)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
-            let message = format!("the body is broken, or larger than {BODY} bytes");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message));
-        }
-        Err(_) => {
-            let message = "the body did not come in time";
-            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message));
-        }
-    };
-    if bytes.trim_ascii().is_empty() {
-        return Ok(T::default());
-    }
-    let bad = |why: String| Refusal::bad(format!("the body is not what is asked for here: {why}"));
-    let given: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    if !given.is_object() {
-        return Err(bad("it is an object".to_owned()));
-    }
-    T::deserialize(given).map_err(|error| bad(error.to_string()))
 }

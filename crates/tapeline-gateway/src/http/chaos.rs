@@ -14,7 +14,7 @@ use tapeline::{Mischief, NoFault};
 
 use super::Face;
 use super::accounts::length;
-use super::actions::{body, check_token};
+use super::admin::{admitted, body};
 use super::orders::target;
 use super::refusal::{ErrorBody, Refusal};
 use crate::codes::Code;
@@ -58,9 +58,7 @@ pub(crate) async fn strike(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
-    let Path(word) = path.map_err(|error| Refusal::bad(format!("the fault cannot be read: {error}")))?;
-    let (head, content) = request.into_parts();
-    check_token(&face, &head.headers)?;
+    let (word, content) = admitted(&face, "fault", path, request)?;
     if word == "clear" {
         let cleared = face.hub.clear_chaos().map_err(refused)?;
         return Ok(Json(json!({"ok": true, "cleared": cleared})));

@@ -14,7 +14,7 @@ use tapeline_core::time::Unix;
 use tokio::sync::Semaphore;
 
 use super::Face;
-use super::actions::{body, check_token};
+use super::admin::{admitted, body};
 use super::lists::merge;
 use super::refusal::{ErrorBody, Refusal};
 use crate::about::Declined;
@@ -105,9 +105,7 @@ pub(crate) async fn play(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
-    let Path(name) = path.map_err(|error| Refusal::bad(format!("the drill cannot be read: {error}")))?;
-    let (head, content) = request.into_parts();
-    check_token(&face, &head.headers)?;
+    let (name, content) = admitted(&face, "drill", path, request)?;
     let Playing { seed } = body(&face, content).await?;
     let Some(play) = face.about.play.clone() else {
         let message = "this gateway plays no drills";

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod actions;
+mod admin;
 mod chaos;
 mod door;
 mod drills;
