@@ -112,8 +112,8 @@ drills! {
         [BeFelt, Notice(12.0), Recover(30.0), Declare(0)],
         "A message takes longer than ten seconds to arrive.";
     "latency" ["FU8"] ONE, 120, [(0, Way(Own::Latency, 30))],
-        [Declare(0), Dial(2)],
-        "Everything takes up to two seconds longer for half a minute.";
+        [BeUnfelt, Declare(0), Dial(0)],
+        "Everything takes up to 1.7 s longer for half a minute: shorter than silence may be, so that nobody feels it.";
     "standstill" ["FU8"] ONE, 150, [(0, Way(Own::Standstill, 3))],
         [BeFelt, Recover(20.0), Declare(0)],
         "Nothing passes for eight seconds, then everything comes at once.";

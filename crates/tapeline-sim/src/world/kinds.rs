@@ -31,7 +31,7 @@ faults! {
     HalfOpen "net-half-open" "The peer vanishes: nothing passes any more, and nobody says so.",
     Clog "net-clog" "The connections stop one by one and are released in another order.",
     Drip "net-drip" "A message takes twelve seconds to arrive.",
-    Latency "net-latency" "Everything takes up to two seconds longer.",
+    Latency "net-latency" "Everything takes up to 1.7 s longer, which is less than a line may be silent.",
     Jitter "net-jitter" "Everything takes a random time longer.",
     PingFlood "net-ping-flood" "The venue pings ten times within a second.",
     MuteThenGone "net-mute-then-gone" "New connections are acknowledged, bring nothing, and then the peer vanishes.",

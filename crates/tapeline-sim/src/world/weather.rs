@@ -13,6 +13,12 @@ use crate::rng::Rng;
 /// A stage of a dial takes no longer (name, socket, TLS, upgrade).
 const STAGE: u64 = 5 * SEC;
 
+/// How much longer everything takes at least under [`Own::Latency`], and by how much that differs. The first message
+/// after it begins is late by as much, and a busy line may be silent for two seconds: with more it would be a stall,
+/// for which there is a fault of its own.
+const LATENCY_MIN: u64 = SEC / 5;
+const LATENCY_SPREAD: u64 = 3 * SEC / 2;
+
 /// A fault of the way at work.
 #[derive(Debug, Clone, Copy)]
 struct Spell {
@@ -110,7 +116,7 @@ impl Weather {
     pub(crate) fn delay(&mut self, now: u64) -> u64 {
         let mut delay = self.latency + self.dice.below(self.jitter.max(1));
         if self.strikes(now, Own::Latency) {
-            delay += SEC / 5 + self.dice.below(2 * SEC);
+            delay += LATENCY_MIN + self.dice.below(LATENCY_SPREAD);
         }
         if self.strikes(now, Own::Jitter) {
             delay += self.dice.below(SEC);
