@@ -31,7 +31,11 @@ pub(crate) struct Session {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Nothing,
-    Added(Vec<String>),
+    /// Streams that are new on this socket, and those that were asked for although it has them.
+    Added {
+        fresh: Vec<String>,
+        again: Vec<String>,
+    },
     Removed(Vec<String>),
     Combined(bool),
     /// The request was answered with an error.
@@ -107,8 +111,9 @@ impl Session {
 
     fn subscribe(&mut self, params: &[Value]) -> Result<(Value, Change), Fault> {
         let names = names(params)?;
+        let again = names.iter().filter(|name| self.streams.contains(name)).cloned().collect();
         match self.add(&names) {
-            Ok(fresh) => Ok((Value::Null, Change::Added(fresh))),
+            Ok(fresh) => Ok((Value::Null, Change::Added { fresh, again })),
             Err(()) => Err(Fault(4, "Too many subscriptions".to_owned())),
         }
     }

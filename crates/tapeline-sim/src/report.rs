@@ -75,6 +75,8 @@ pub struct StreamReport {
     pub duplicated: u64,
     /// Frames spoilt by a fault.
     pub corrupted: u64,
+    /// Subscriptions on sockets that had the stream already, or had had it before.
+    pub again: u64,
 }
 
 impl StreamReport {
@@ -84,5 +86,6 @@ impl StreamReport {
         self.dropped += other.dropped;
         self.duplicated += other.duplicated;
         self.corrupted += other.corrupted;
+        self.again += other.again;
     }
 }

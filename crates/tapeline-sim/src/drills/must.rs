@@ -44,6 +44,10 @@ pub(crate) enum Must {
     Drop(u64),
     /// In the end one line is behind the other by so many seconds, and one is not, as the feed has measured it.
     Lag(f64),
+    /// The venue is asked for this stream again on a connection that has it, and for no other.
+    Anew(&'static str),
+    /// The venue is asked for every stream again on a connection that has it, once before each dial at most.
+    AllAnew,
     /// This topic, and no other, is interrupted: by one outage after the other, each of about so many seconds.
     SetAside(&'static str, &'static [u64]),
 }
@@ -84,6 +88,8 @@ impl Must {
             Self::Resync(least, most) => count("books synchronised anew", seen.resyncs, (least, most)),
             Self::Drop(least) => count("messages that cannot be read", seen.undecodable, from(least)),
             Self::Lag(seconds) => behind(&seen.lags, seconds),
+            Self::Anew(stream) => asked_anew(seen, |name, times| (name == stream) == (times > 0)),
+            Self::AllAnew => asked_anew(seen, |_, times| (1..=seen.dials).contains(&times)),
             Self::SetAside(topic, terms) => set_aside(&seen.interrupted, topic, terms),
         }
     }
@@ -101,6 +107,21 @@ fn behind(lags: &[Option<f64>], seconds: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("lines are behind by {lags:?} s, not one of them by about {seconds} s"))
+}
+
+/// What is wrong, if a stream was not asked for again as often as it has to be.
+fn asked_anew(seen: &Seen, right: impl Fn(&str, u64) -> bool) -> Result<(), String> {
+    let Some(again) = &seen.again else { return Ok(()) };
+    let wrong = again.iter().filter(|(stream, times)| !right(stream, **times));
+    let wrong: Vec<String> = wrong.map(|(stream, times)| format!("{stream} {times} times")).collect();
+    if !again.is_empty() && wrong.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "asked for again on connections that had them, in {} dials: {}",
+        seen.dials,
+        wrong.join(", ")
+    ))
 }
 
 /// What is wrong, if `topic` was not the only one that was interrupted, or not as often and as long as it had to be.

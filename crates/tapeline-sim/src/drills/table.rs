@@ -1,8 +1,8 @@
 //! Every drill: what is done, to which feed, and what must hold.
 
 use super::must::Must::{
-    self, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Lag, Miss, Notice, Poll, Reach, Recover, Renew,
-    Repair, Resync, Rotate, SetAside,
+    self, AllAnew, Anew, BeFelt, BeUnfelt, Declare, Dial, Drop, Enter, Lag, Miss, Notice, Poll, Reach,
+    Recover, Renew, Repair, Resync, Rotate, SetAside,
 };
 use crate::world::scene::Act::{self, Towards, Venue, Way};
 use crate::world::scene::{Door, Own, Setup, Side, Where};
@@ -100,10 +100,10 @@ drills! {
         [BeFelt, Notice(6.0), Recover(20.0), Declare(0)],
         "The peer vanishes, and nobody says so.";
     "zombie" ["FU5"] ONE, 240, [(0, Venue("for 90s stall"))],
-        [BeFelt, Notice(6.0)],
+        [BeFelt, Notice(6.0), AllAnew],
         "Pings are answered and no data comes for 90 s.";
     "one-mute" ["FU5"] ONE, 240, [(0, Venue("for 100s stall stream=btcusdt@trade"))],
-        [BeUnfelt, Repair(20), Declare(0), Dial(0)],
+        [BeUnfelt, Repair(20), Declare(0), Dial(0), Anew("btcusdt@trade")],
         "One stream of many falls mute for 100 s while the others flow.";
     "no-pong" ["FU6"] ONE, 180, [(0, Venue("for 120s no-pong")), (30, Venue("for 3s stall"))],
         [Recover(10.0), Dial(2), Declare(0)],

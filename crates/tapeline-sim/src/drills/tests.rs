@@ -129,6 +129,23 @@ fn one_line_is_late_and_the_other_is_not() {
 }
 
 #[test]
+fn what_falls_mute_is_asked_for_again_and_nothing_else() {
+    let judge = |must: &'static [Must], again: &[(&str, u64)]| {
+        let again = Some(again.iter().map(|(stream, times)| ((*stream).to_owned(), *times)).collect());
+        let entry = Entry { acts: &[], must, ..*entry("reset") };
+        entry.judge(&Seen { again, dials: 2, ..Seen::default() }).join("; ")
+    };
+    let (one, all): (&[Must], &[Must]) = (&[Must::Anew("a")], &[Must::AllAnew]);
+    assert_eq!((judge(one, &[("a", 3), ("b", 0)]), judge(all, &[("a", 1), ("b", 2)])), <_>::default());
+    for wrong in [&[][..], &[("a", 0), ("b", 0)], &[("a", 1), ("b", 1)]] {
+        assert!(judge(one, wrong).starts_with("asked for again "), "{wrong:?}");
+    }
+    for wrong in [&[][..], &[("a", 1), ("b", 0)], &[("a", 3), ("b", 1)]] {
+        assert!(judge(all, wrong).starts_with("asked for again "), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_fault_that_does_nothing_is_no_drill() {
     let idle = [(0, Act::Venue("for 10s drop stream=nobody@trade"))];
     let scene = Scene { acts: &idle, ..entry("duplicates").scene(1) };

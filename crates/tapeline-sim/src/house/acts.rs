@@ -139,7 +139,10 @@ impl House {
         }
         match change {
             Change::Nothing | Change::Combined(_) => {}
-            Change::Added(names) => self.subscribe(id, &names),
+            Change::Added { fresh, again } => {
+                self.note_again(id, &again);
+                self.subscribe(id, &fresh);
+            }
             Change::Removed(names) => names.iter().for_each(|name| self.routes.remove(id, name)),
             Change::Refused => self.report.request_errors += 1,
         }

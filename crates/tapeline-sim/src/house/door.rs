@@ -114,10 +114,23 @@ impl House {
         // Names that no stream has, or that another base carries, are accepted and stay mute.
         for name in names.iter().filter(|name| base.carries(name)) {
             if let Some(stream) = self.routes.add(id, name) {
+                let known = self.sockets.get_mut(&id);
+                let had = known.is_some_and(|known| !known.had.insert(stream));
+                self.routes.streams[stream as usize].again += u64::from(had);
                 self.repeat_trades(id, name, stream);
             }
         }
         self.curtain.touch(self.now);
+    }
+
+    /// A socket asks for streams that it has.
+    pub(super) fn note_again(&mut self, id: u64, names: &[String]) {
+        let Some(base) = self.sockets.get(&id).map(|known| known.base) else { return };
+        for name in names.iter().filter(|name| base.carries(name)) {
+            if let Some(stream) = self.routes.number(name) {
+                self.routes.streams[stream as usize].again += 1;
+            }
+        }
     }
 
     /// What a socket's clock has asked for.

@@ -7,7 +7,7 @@ use crate::dialect::Session;
 use crate::limits::Window;
 use crate::names::Base;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 const SECOND: u64 = 1_000_000_000;
@@ -27,6 +27,8 @@ pub(crate) struct Socket {
     pub(crate) key: Option<String>,
     pub(crate) session: Session,
     pub(crate) base: Base,
+    /// The streams it has ever subscribed, by number.
+    pub(crate) had: BTreeSet<u32>,
     /// Times are told in microseconds.
     pub(crate) micros: bool,
     /// Client messages of the last second.
@@ -71,6 +73,7 @@ impl Socket {
                 ..Session::default()
             },
             base: opening.base,
+            had: BTreeSet::new(),
             micros: opening.micros,
             window: Window::new(options.messages_per_second, SECOND),
             next_ping: now.saturating_add(nanos(options.ping_every)),

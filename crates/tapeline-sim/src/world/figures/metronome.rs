@@ -209,7 +209,7 @@ impl Far for Metronome {
                 let (reply, change) = guest.session.request(text);
                 self.out.push_back((socket, Say::Text(reply.into())));
                 match change {
-                    Change::Added(names) => self.join(socket.0, &names),
+                    Change::Added { fresh, .. } => self.join(socket.0, &fresh),
                     Change::Removed(names) => {
                         let left: Vec<usize> =
                             names.iter().filter_map(|name| self.numbers.get(name).copied()).collect();

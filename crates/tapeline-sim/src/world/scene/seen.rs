@@ -18,6 +18,7 @@ use super::super::oracle::Oracle;
 use super::super::reader::Habit;
 use super::super::trace::Deed;
 use super::honest::{Honest, Outage, apart, differences};
+use crate::house::House;
 
 /// How one promise was kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,6 +74,9 @@ pub(crate) struct Seen {
     pub(crate) resyncs: u64,
     /// Messages that could not be read.
     pub(crate) undecodable: u64,
+    /// How often the venue was asked for each stream on a connection that had it, or had had it; over real sockets
+    /// nobody counts.
+    pub(crate) again: Option<BTreeMap<String, u64>>,
     /// By how many seconds each line is behind another in the end, as far as it was measured.
     pub(crate) lags: Vec<Option<f64>>,
     /// The log of transitions, a JSON object per line; it begins before the stretch that is measured …
@@ -105,6 +109,7 @@ pub(super) struct Notes {
     start: u64,
     dials: u64,
     before: [u64; 3],
+    again: BTreeMap<String, u64>,
     shown: Vec<String>,
     honest: Honest,
 }
@@ -128,6 +133,7 @@ impl Notes {
             start: 0,
             dials: 0,
             before: [0; 3],
+            again: BTreeMap::new(),
             shown: Vec::new(),
         }
     }
@@ -208,6 +214,7 @@ impl Notes {
         let time = world.time();
         self.before = world.hosts[self.host].status(time).map_or([0; 3], |status| counts(&status));
         let house = &world.houses[world.hosts[self.host].house];
+        self.again = asked_again(house);
         self.honest.begin(world.now, |topic, id| is_spent(house, topic, id));
     }
 
@@ -236,6 +243,8 @@ impl Notes {
         let (lost, declared) = self.account(world);
         let unserved = self.unserved(world, &refused);
         let house = &world.houses[world.hosts[host].house];
+        let mut again = asked_again(house);
+        again.iter_mut().for_each(|(stream, times)| *times -= self.again.get(stream).copied().unwrap_or(0));
         let (outages, logged) = self.honest.end(now, |topic, id| is_spent(house, topic, id));
         let mut dishonest = differences(&outages, &self.transitions[host], (self.start, now));
         dishonest.extend(apart(&logged, &service(&whole.full)));
@@ -259,6 +268,7 @@ impl Notes {
             rotations: rotations - self.before[0],
             resyncs: resyncs.saturating_sub(self.before[1]),
             undecodable: undecodable.saturating_sub(self.before[2]),
+            again: Some(again),
             lags: status.iter().flat_map(|status| &status.lines).map(lag).collect(),
             log: self.transitions[host].iter().map(Transition::to_line).collect(),
             stretch_us: (self.start / 1_000, now / 1_000),
@@ -326,6 +336,12 @@ fn is_dial(host: usize, text: &str) -> bool {
 /// Rotations, resynchronisations, and messages that could not be read.
 fn counts(status: &FeedStatus) -> [u64; 3] {
     [status.rotations, status.resyncs.values().sum(), status.decode_errors.values().sum()]
+}
+
+/// How often each stream that anybody listened to was asked for by a connection that had it, since the house was
+/// opened.
+fn asked_again(house: &House) -> BTreeMap<String, u64> {
+    house.report().streams.into_iter().map(|(stream, told)| (stream, told.again)).collect()
 }
 
 fn lag(line: &LineStatus) -> Option<f64> {
