@@ -147,6 +147,36 @@ fn unfilled() -> Held {
     (bench, who, outbox)
 }
 
+/// Messages of which `bad` of 200 cannot be read: too few for the line to be given up.
+fn garbled(bad: u64) -> Held {
+    let (mut bench, line, who, outbox) = live("toy:trade:A");
+    for id in 1..=200 {
+        bench.hear(line, &format!("t A {id} 1"));
+        if id <= bad {
+            bench.hear(line, "t A nonsense 1");
+        }
+    }
+    (bench, who, outbox)
+}
+
+#[test]
+fn messages_that_cannot_be_read_are_named_by_their_share_until_a_minute_has_passed() {
+    let told = |bench: &mut Bench| {
+        let mut all = bench.feed.findings(bench.now).all.into_iter();
+        let found = all.find(|found| found.rule == Rule::Undecodable)?;
+        assert_eq!(&*found.part, "line 0");
+        Some((found.level, found.evidence))
+    };
+    assert_eq!(told(&mut garbled(0).0), None);
+    let (mut bench, _who, _outbox) = garbled(1);
+    let words = |bad| format!("{bad} of {} frames in 60 s could not be decoded", 201 + bad);
+    assert_eq!(told(&mut bench), Some((Level::Warning, words(1))));
+    let (mut bench, _who, _outbox) = garbled(3);
+    assert_eq!(told(&mut bench), Some((Level::Degraded, words(3))), "more than one in a hundred");
+    bench.pass(75 * SECOND);
+    assert_eq!(told(&mut bench), None);
+}
+
 #[test]
 fn a_line_that_does_not_hold_and_trades_that_are_not_given_are_named() {
     let cases: [Case<Held>; 2] =
