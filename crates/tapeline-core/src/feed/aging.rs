@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::data::event::BookState;
 use crate::data::update::Source;
+use crate::policy::ladder::Rung;
 use crate::time::Time;
 use crate::venue::TopicId;
 
 use super::Feed;
-use super::topics::{Entry, Service};
+use super::topics::{Entry, Service, State};
 
 /// What has come from memory for so long is stale …
 const STALE: Duration = Duration::from_secs(30);
@@ -40,6 +42,28 @@ impl Age {
 }
 
 impl Entry {
+    /// Whether memory holds something of it.
+    pub(super) fn keeps_something(&self) -> bool {
+        match &self.state {
+            State::Events => self.last_at().is_some(),
+            State::Latest(latest) => latest.is_some(),
+            State::Book(book) => book.state() != BookState::Syncing,
+            State::Depth(held) => held.is_some(),
+            State::Keyed(map) => !map.is_empty(),
+        }
+    }
+
+    /// Where what is shown comes from while no line is known to carry it: from memory, if there is any.
+    pub(super) fn kept(&self) -> Source {
+        if self.keeps_something() { Source::Cache } else { Source::Live }
+    }
+
+    /// Whether what is shown is a state from before a break, and nothing has come since: it may have changed meanwhile,
+    /// and a line that tells changes only does not say so.
+    pub(super) fn is_from_before(&self) -> bool {
+        self.broken && !matches!(self.state, State::Events) && self.keeps_something()
+    }
+
     /// How far what is held of it can be relied on; nothing while it does not come from memory.
     pub(super) fn held(&self, now: Time) -> Option<Age> {
         let since = self.seen.as_ref()?.kept_since.filter(|_| self.service.source == Source::Cache)?;
@@ -63,6 +87,17 @@ impl Entry {
 }
 
 impl Feed {
+    /// Where what is shown of a topic comes from, given whether a line serves it, or polling.
+    pub(super) fn source_of(&self, entry: &Entry, served: bool, polled: bool) -> Source {
+        match (served, polled) {
+            (true, _) if !entry.is_from_before() => Source::Live,
+            (false, true) => Source::Poll,
+            // Neither a line nor REST is there for anything: memory is, also where it is empty.
+            _ if self.fallback.ladder.rung() == Rung::Cache => Source::Cache,
+            _ => entry.kept(),
+        }
+    }
+
     /// Topics whose readers have not been told yet how old is what is held.
     pub(super) fn grown_old(&self, now: Time) -> Vec<TopicId> {
         let untold = |entry: &Entry| {

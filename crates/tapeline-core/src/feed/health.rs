@@ -389,11 +389,7 @@ impl Feed {
                 None => self.own_reason(now, id, entry, level).into(),
             },
         };
-        let source = match (served, polled) {
-            (true, _) => Source::Live,
-            (false, true) => Source::Poll,
-            (false, false) => entry.kept(),
-        };
+        let source = self.source_of(entry, served, polled);
         Service { level, phase: line.phase.name(), source, reason }
     }
 
@@ -429,6 +425,8 @@ impl Feed {
             "nothing comes, though it always should"
         } else if sample.gaps > 0 {
             "events are missing"
+        } else if entry.is_from_before() {
+            "nothing has come since its line was lost"
         } else if self.has_lost_its_second(id, entry) {
             ONE_LEFT
         } else if shown > Level::Healthy {

@@ -270,7 +270,7 @@ impl Feed {
         }
         seen.renew(time);
         seen.enter(now, entry.sequencing, from.source);
-        let catching_up = entry.outage;
+        let (catching_up, returns) = (entry.outage, entry.broken && from.slot.is_some());
         if catching_up {
             // Only a line can tell that nothing is missing behind what REST has told meanwhile.
             entry.outage = entry.sequence.held() > 0 || from.slot.is_none();
@@ -286,8 +286,8 @@ impl Feed {
         if entry.sequence.held() > 0 {
             self.release(now, topic);
         }
-        if catching_up {
-            self.note_service(now, topic);
+        if catching_up || returns {
+            self.tell_topic(now, topic);
         }
     }
 

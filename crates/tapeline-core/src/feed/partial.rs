@@ -91,10 +91,12 @@ impl Feed {
         let whole = Book { levels: joined(bids, asks), bids: bids.len() as u32, venue_id, state };
         match held.replace(Box::new(whole)) {
             None => {
-                if let Some(snapshot) = entry.snapshot(now) {
+                // The snapshot says where it comes from, which may have changed with it.
+                self.tell_topic(now, id);
+                let entry = self.topics.get(id);
+                if let Some((entry, snapshot)) = entry.and_then(|entry| Some((entry, entry.snapshot(now)?))) {
                     entry.announce(&mut self.readers, &snapshot);
                 }
-                self.note_service(now, id);
             }
             Some(before) => {
                 let again = before.state == BookState::Stale;

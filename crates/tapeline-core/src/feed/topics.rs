@@ -352,18 +352,6 @@ impl Entry {
         self.seen.as_ref()?.shown.as_deref()
     }
 
-    /// Where what is shown comes from while no line is known to carry it: from memory, if there is any.
-    pub(super) fn kept(&self) -> Source {
-        let something = match &self.state {
-            State::Events => self.last_at().is_some(),
-            State::Latest(latest) => latest.is_some(),
-            State::Book(book) => book.state() != BookState::Syncing,
-            State::Depth(held) => held.is_some(),
-            State::Keyed(map) => !map.is_empty(),
-        };
-        if something { Source::Cache } else { Source::Live }
-    }
-
     /// Whether nothing new has come for `long`.
     pub(super) fn is_still(&self, now: Mono, long: Duration) -> bool {
         self.last_at().is_none_or(|at| now.since(at.mono) >= long)
@@ -417,8 +405,9 @@ impl Entry {
         if self.service == service {
             return;
         }
+        // What memory has nothing of does not grow old in it.
+        let kept = service.source == Source::Cache && self.keeps_something();
         if let Some(seen) = &mut self.seen {
-            let kept = service.source == Source::Cache;
             seen.kept_since = seen.kept_since.or(Some(now.mono)).filter(|_| kept);
         }
         self.service = service;
