@@ -164,15 +164,9 @@ impl Feed {
         let Some(spare) = self.take_spare(slot) else { return };
         let roll = self.rng.roll();
         let begun = self.dialled_at(spare.give_up);
-        self.gate.streams[spare.endpoint].dials.1 += 1;
-        let breaker = &mut self.gate.streams[spare.endpoint].breaker;
-        if why.fault.counts_for_breaker() {
-            breaker.failure(begun, roll);
-        } else {
-            breaker.release(spare.permit, now.mono);
-        }
-        self.gate.streams[spare.endpoint]
-            .leave_alone(now.mono, crate::policy::recovery::away(why.fault, roll));
+        let endpoint = &mut self.gate.streams[spare.endpoint];
+        endpoint.dials.1 += 1;
+        endpoint.failed(now.mono, why.fault, roll, (Some(begun), Some(spare.permit)));
         if let Some(wait) = crate::policy::recovery::pause(why.fault, roll) {
             self.gate.hold_dials(now.mono, wait, why.fault);
         }

@@ -7,7 +7,7 @@ use crate::data::update::Source;
 use crate::defect::{Defect, planted};
 use crate::policy::breaker::Permit;
 use crate::policy::fault::Fault;
-use crate::policy::recovery::{Recovery, away, pause};
+use crate::policy::recovery::Recovery;
 use crate::time::{Mono, Time};
 use crate::venue::{Decoded, Fetch, HttpRequest, Item, Refusal, TopicId};
 
@@ -66,6 +66,11 @@ impl Fetches {
         self.out.values().any(|out| out.topic == Some(topic) && kind(out.why))
     }
 
+    /// Whether one is on its way to an endpoint.
+    pub(super) fn asks(&self, endpoint: usize) -> bool {
+        self.out.values().any(|out| out.endpoint == endpoint)
+    }
+
     /// When the first of them is given up.
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.out.values().map(|out| out.give_up).min()
@@ -107,8 +112,9 @@ impl Feed {
         if planted(Defect::RepairWithinHold) && matches!(why, Fetch::Backfill { .. }) {
             self.gate.rest_hold.reset();
         }
+        let preferred = self.gate.preferred_rest(now.mono, |endpoint| self.fetches.asks(endpoint));
         let (endpoint, permit) =
-            self.gate.fetch(now.mono, weight, left, self.rest_endpoint, has).map_err(|until| {
+            self.gate.fetch(now.mono, weight, left, preferred, has).map_err(|until| {
                 // Never at once again: a gate that says "now" and refuses must not spin.
                 NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
             })?;
@@ -209,9 +215,10 @@ impl Feed {
         self.in_hand = out.topic;
         match result {
             Ok(decoded) => {
-                self.gate.rest[out.endpoint].breaker.success();
+                // How long it lay with us while we did not run is not the endpoint's slowness.
+                let took = self.may_judge(now).then(|| now.mono.since(out.sent));
+                self.gate.answered(now.mono, out.endpoint, took);
                 self.fallback.answered(now.mono);
-                self.gate.careful = false;
                 for item in &decoded.items {
                     if let Item::Weight { used } = item {
                         self.gate.weight.observe(now.mono, *used);
@@ -256,17 +263,7 @@ impl Feed {
 
     fn refused_fetch(&mut self, now: Time, out: FetchOut, refusal: &Refusal) {
         let roll = self.rng.roll();
-        let breaker = &mut self.gate.rest[out.endpoint].breaker;
-        if refusal.fault.counts_for_breaker() {
-            breaker.failure(now.mono, roll);
-            self.rest_endpoint = (out.endpoint + 1) % self.gate.rest.len().max(1);
-        } else {
-            breaker.release(out.permit, now.mono);
-        }
-        self.gate.rest[out.endpoint].leave_alone(now.mono, away(refusal.fault, roll));
-        if let Some(wait) = pause(refusal.fault, roll) {
-            self.gate.hold_rest(now.mono, wait, refusal.fault);
-        }
+        self.gate.refused(now.mono, out.endpoint, out.permit, refusal.fault, roll);
         let Some(id) = out.topic else { return };
         match out.why {
             Fetch::Snapshot => self.snapshot_refused(now, id, refusal),

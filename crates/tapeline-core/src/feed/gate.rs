@@ -8,6 +8,7 @@ use crate::defect::{Defect, planted};
 use crate::policy::breaker::{Breaker, Permit, Rules, Share, State};
 use crate::policy::budget::{Hold, SlidingWindow, WeightWindow};
 use crate::policy::fault::Fault;
+use crate::policy::recovery::{away, pause};
 use crate::policy::score::{self, Candidate, Chooser, Quality};
 use crate::time::{Mono, Time};
 use crate::venue::{Profile, Rate};
@@ -32,9 +33,32 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// It is left alone for `wait`. Another endpoint is none of its business.
-    pub(super) fn leave_alone(&mut self, now: Mono, wait: Option<Duration>) {
-        self.away = wait.map_or(self.away, |wait| self.away.max(now + wait));
+    /// An attempt failed that began at `begun`, or what came of it ended; none if that had lasted long enough to say
+    /// nothing against it. The breaker counts what is the endpoint's fault, and gets back leave for anything else. One
+    /// that says when it is back is left alone until then: another endpoint is none of its business.
+    pub(super) fn failed(
+        &mut self,
+        now: Mono,
+        fault: Fault,
+        roll: f64,
+        (begun, permit): (Option<Mono>, Option<Permit>),
+    ) {
+        self.away = away(fault, roll).map_or(self.away, |wait| self.away.max(now + wait));
+        match (begun.filter(|_| fault.counts_for_breaker()), permit) {
+            (Some(begun), _) => self.breaker.failure(begun, roll),
+            (None, Some(permit)) => self.breaker.release(permit, now),
+            (None, None) => {}
+        }
+    }
+
+    /// What the choice between endpoints asks of it.
+    fn candidate(&self, now: Mono, rules: &score::Rules) -> Candidate {
+        let state = self.breaker.state(now);
+        Candidate {
+            score: self.quality.score(now, rules),
+            usable: self.away <= now && matches!(state, State::Closed | State::Disabled | State::HalfOpen),
+            failing: self.quality.is_failing(now, rules),
+        }
     }
 
     /// Before when no attempt passes; `None` = one passes now.
@@ -80,8 +104,9 @@ pub(super) struct Gate {
     /// REST has held us off, or will be asked for much at once: one request goes alone until REST has answered. Several
     /// would all be refused, and all but the first of them would be too many.
     pub(super) careful: bool,
-    /// Which endpoint each side takes, and the rules of that choice.
+    /// Which endpoint each side takes, which one is asked, and the rules of that choice.
     choosers: [Chooser; 2],
+    rest_chooser: Chooser,
     pub(super) scores: score::Rules,
 }
 
@@ -113,6 +138,7 @@ impl Gate {
             rest_hold: Hold::default(),
             careful: false,
             choosers: Default::default(),
+            rest_chooser: Chooser::default(),
             scores: score::Rules::default(),
         }
     }
@@ -136,21 +162,47 @@ impl Gate {
         let (count, rules) = (self.streams.len(), &self.scores);
         let apart = if planted(Defect::BothOnOneEndpoint) { 0 } else { usize::from(side) };
         let place = |index: usize| (index + apart) % count.max(1);
-        let candidate = |index: usize| {
-            let endpoint = &self.streams[place(index)];
-            Candidate {
-                score: endpoint.quality.score(now, rules),
-                usable: endpoint.away <= now
-                    && matches!(
-                        endpoint.breaker.state(now),
-                        State::Closed | State::Disabled | State::HalfOpen
-                    ),
-                failing: endpoint.quality.is_failing(now, rules),
-            }
-        };
+        let candidate = |index| self.streams[place(index)].candidate(now, rules);
         let candidates: Vec<Candidate> = (0..count).map(candidate).collect();
         let Some(chooser) = self.choosers.get_mut(usize::from(side)) else { return place(0) };
         place(chooser.choose(now, &candidates, rules))
+    }
+
+    /// The REST endpoint to ask first: the one that serves best. Nobody asks one that was left, so it is proven by what
+    /// is to be asked anyway: one request at a time goes to it until it has answered, while it is `asked` others go to
+    /// the next best.
+    pub(super) fn preferred_rest(&mut self, now: Mono, asked: impl Fn(usize) -> bool) -> usize {
+        let rules = &self.scores;
+        let candidates: Vec<Candidate> = self.rest.iter().map(|place| place.candidate(now, rules)).collect();
+        let chosen = self.rest_chooser.choose(now, &candidates, rules);
+        let on_trial = self.rest.get(chosen).is_some_and(|place| place.quality.is_on_trial());
+        if on_trial && asked(chosen) { self.rest_chooser.second(&candidates) } else { chosen }
+    }
+
+    /// A REST endpoint has answered, after `took` if that is known.
+    pub(super) fn answered(&mut self, now: Mono, endpoint: usize, took: Option<Duration>) {
+        let place = &mut self.rest[endpoint];
+        place.breaker.success();
+        place.quality.answered(now, took, &self.scores);
+        self.careful = false;
+    }
+
+    /// A request was refused, or failed. If that is the endpoint's fault the next one is taken; if the venue has asked
+    /// for a pause it has it.
+    pub(super) fn refused(&mut self, now: Mono, endpoint: usize, permit: Permit, fault: Fault, roll: f64) {
+        let next = (endpoint + 1) % self.rest.len().max(1);
+        let place = &mut self.rest[endpoint];
+        place.failed(now, fault, roll, (Some(now), Some(permit)));
+        if fault.counts_for_breaker() {
+            place.quality.unanswered(now, &self.scores);
+            // What was on its way when the endpoint was left says nothing of the one that was taken then.
+            if self.rest_chooser.current() == endpoint {
+                self.rest_chooser.take(next);
+            }
+        }
+        if let Some(wait) = pause(fault, roll) {
+            self.hold_rest(now, wait, fault);
+        }
     }
 
     /// An endpoint's fault: the next one is taken.
@@ -234,8 +286,8 @@ impl Gate {
             count += usize::from(barred);
             endpoint.breaker.reset();
             endpoint.away = Mono::default();
+            endpoint.quality.reset();
         }
-        self.streams.iter_mut().for_each(|endpoint| endpoint.quality.reset());
         let holds = [&mut self.dial_hold, &mut self.rest_hold];
         count + holds.into_iter().map(|hold| usize::from(hold.lift(now))).sum::<usize>()
     }

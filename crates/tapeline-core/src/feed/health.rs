@@ -135,6 +135,7 @@ impl Feed {
             }
         }
         self.look_at_unserved(now);
+        self.gate.preferred_rest(now.mono, |_| false); // so that it knows for how long another one has been better
         let ailing: Vec<TopicId> = self.ailing.iter().copied().collect();
         for id in ailing.into_iter().chain(self.overdue(now)).chain(self.grown_old(now)) {
             self.tell_topic(now, id);

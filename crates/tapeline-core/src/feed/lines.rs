@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::defect::{self, Defect, planted};
 use crate::policy::backoff::Failures;
 use crate::policy::fault::Fault;
-use crate::policy::recovery::{Recovery, Step, away, step};
+use crate::policy::recovery::{Recovery, Step, step};
 use crate::policy::score::stretched;
 use crate::time::{Mono, Time};
 use crate::venue::LineId;
@@ -244,17 +244,11 @@ impl Feed {
         let begun = self.begun(now, slot);
         let line = &mut self.lines[slot];
         let endpoint = &mut self.gate.streams[line.endpoint];
-        endpoint.leave_alone(now.mono, away(fault, roll));
-        let breaker = &mut endpoint.breaker;
         let settled = line
             .live()
             .is_some_and(|live| live.settled || live.settles_at().is_some_and(|at| at <= now.mono));
-        if fault.counts_for_breaker() && !settled {
-            breaker.failure(begun, roll);
-            line.permit = None;
-        } else if let Some(permit) = line.permit.take() {
-            breaker.release(permit, now.mono);
-        }
+        let permit = line.permit.take();
+        endpoint.failed(now.mono, fault, roll, ((!settled).then_some(begun), permit));
         if let Some(live) = line.live() {
             let lived = now.mono.since(live.since);
             line.stats.uptime += lived;

@@ -162,8 +162,6 @@ pub struct Feed {
     in_hand: Option<TopicId>,
     /// No request for missed events before.
     repair_at: Mono,
-    /// The REST endpoint to ask next.
-    rest_endpoint: usize,
     /// No request before: the REST budget or a hold said so.
     fetch_at: Mono,
     /// No request for a book that nobody waits for before: the rest of the budget is left for others.
@@ -270,7 +268,6 @@ impl Feed {
             refusals: Refusals::default(),
             in_hand: None,
             repair_at: Mono::default(),
-            rest_endpoint: 0,
             fetch_at: Mono::default(),
             idle_fetch_at: Mono::default(),
             holes: BTreeSet::new(),

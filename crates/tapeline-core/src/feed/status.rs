@@ -264,7 +264,7 @@ pub struct EndpointStatus {
     /// Nothing may be asked of it for this long, in milliseconds; zero = now, or, as `breaker` says, when an operator
     /// allows it.
     pub held_ms: u64,
-    /// How well it has served lately, 0 to 100; none of REST.
+    /// How well it has served lately, 0 to 100, of streams and of REST.
     pub score: Option<f64>,
     /// Dials that succeeded; none of REST.
     pub dials_opened: u64,
@@ -477,8 +477,7 @@ impl Feed {
                     open_since: endpoint.breaker.open_since().map(|at| ago(now, at)),
                     banned: hold.is_banned(now.mono),
                     held_ms: until.map_or(0, |until| until.since(now.mono).as_millis() as u64),
-                    score: (protocol == "ws")
-                        .then(|| endpoint.quality.score(now.mono, &self.gate.scores).round()),
+                    score: Some(endpoint.quality.score(now.mono, &self.gate.scores).round()),
                     dials_opened: endpoint.dials.0,
                     dials_failed: endpoint.dials.1,
                 }

@@ -1,10 +1,10 @@
 //! How good an endpoint is, from what happened there, and which one to take.
 //!
 //! A score is 100 less what counts against the endpoint: up to 40 for dials that fail, 30 for sessions that drop, 20
-//! for slow answers, 10 for silence, 30 for events that another line brought and this one did not; never less than
-//! zero. What happened loses half its weight every ten minutes, and the less is known,
-//! the nearer the score is to [`UNKNOWN`]: an endpoint is neither praised nor blamed for long. So 95 and more is as
-//! good as it gets; around 90 nothing speaks against it; below 70 something is wrong often; below 50 it hardly serves.
+//! for slow answers, 10 for silence, 30 for events that another line brought and this one did not; where requests are
+//! sent, up to 60 for those that fail and 40 for replies that are slow; never less than zero. What happened loses half
+//! its weight every ten minutes, and the less is known, the nearer the score is to [`UNKNOWN`]: an endpoint is neither
+//! praised nor blamed for long. So 95 and more is as good as it gets; around 90 nothing speaks against it; below 70 something is wrong often; below 50 it hardly serves.
 
 use std::time::Duration;
 
@@ -47,12 +47,15 @@ impl Default for Rules {
     }
 }
 
-/// Points that can be lost for dials that fail, sessions that drop, slow answers, silence, and events missed.
-const POINTS: [f64; 5] = [40.0, 30.0, 20.0, 10.0, 30.0];
+/// Points that can be lost for dials that fail, sessions that drop, slow answers, silence, and events missed; and, where
+/// requests are sent, for those that fail and for slow replies: nothing else is known there.
+const POINTS: [f64; 7] = [40.0, 30.0, 20.0, 10.0, 30.0, 60.0, 40.0];
 /// A drop every so many seconds costs half of its points.
 const DROP_EVERY: f64 = 600.0;
 /// A round trip of so many seconds costs half of its points.
 const SLOW: f64 = 0.4;
+/// A reply after so many seconds costs half of its points: it holds far more than a pong.
+const SLOW_REPLY: f64 = 1.0;
 /// One event missed of so many costs half of its points …
 const MISSED_ONE_IN: f64 = 50.0;
 /// … as if so many had come before: a few that are missed do not tell all.
@@ -79,6 +82,10 @@ pub struct Quality {
     ids: [f64; 2],
     /// Σ of round trips in seconds, and how many they are.
     trips: [f64; 2],
+    /// Requests that were answered, and that failed.
+    requests: [f64; 2],
+    /// Σ of the seconds that replies took, and how many they are.
+    replies: [f64; 2],
     /// Failures since the last proof of service.
     in_row: u32,
     /// When the last of them was.
@@ -94,12 +101,28 @@ impl Quality {
         self.trip(took.as_secs_f64() / DIAL_TRIPS);
     }
 
+    /// A request was answered, after `took`; none if we were late ourselves.
+    pub fn answered(&mut self, now: Mono, took: Option<Duration>, rules: &Rules) {
+        self.fade(now, rules);
+        self.requests[0] += 1.0;
+        self.in_row = 0;
+        let [seconds, count] = &mut self.replies;
+        *seconds += took.unwrap_or_default().as_secs_f64();
+        *count += if took.is_some() { 1.0 } else { 0.0 };
+    }
+
+    /// A request failed, by the endpoint's own doing or on its way.
+    pub fn unanswered(&mut self, now: Mono, rules: &Rules) {
+        self.fade(now, rules);
+        self.requests[1] += 1.0;
+        self.failed(now);
+    }
+
     /// A dial failed, or its session ended before anything came.
     pub fn dial_failed(&mut self, now: Mono, rules: &Rules) {
         self.fade(now, rules);
         self.dials[1] += 1.0;
-        self.in_row = self.in_row.saturating_add(1);
-        self.failed = now;
+        self.failed(now);
     }
 
     /// A ping was answered.
@@ -144,6 +167,11 @@ impl Quality {
         self.in_row >= rules.failing_after && now < self.failed + rules.failing_for
     }
 
+    /// Failed when it was last tried: it has to prove itself.
+    pub const fn is_on_trial(&self) -> bool {
+        self.in_row > 0
+    }
+
     /// The score, `0.0..=100.0`.
     pub fn score(&self, now: Mono, rules: &Rules) -> f64 {
         let left = self.left(now, rules);
@@ -152,16 +180,30 @@ impl Quality {
         // As if one dial and one stretch of service had gone well: the first failure does not tell all.
         let failing = share(failed, good + 1.0);
         let dropping = share(drops * DROP_EVERY, service + DROP_EVERY);
-        let slow = if self.trips[1] > 0.0 { share(self.trips[0] / self.trips[1], SLOW) } else { 0.0 };
         let mute = share(silent, (service - silent).max(0.0));
         let [brought, missed] = self.ids.map(|ids| ids * left);
         let lossy = share(missed * MISSED_ONE_IN, brought + BROUGHT);
-        let parts = [failing, dropping, slow, mute, lossy];
+        let [answered, unanswered] = self.requests.map(|requests| requests * left);
+        let refusing = share(unanswered, answered + 1.0);
+        let parts = [
+            failing,
+            dropping,
+            slow(self.trips, SLOW),
+            mute,
+            lossy,
+            refusing,
+            slow(self.replies, SLOW_REPLY),
+        ];
         let lost: f64 = POINTS.iter().zip(parts).map(|(points, part)| points * part).sum();
-        let known = good + failed + drops + service / SERVICE_WEIGHT;
+        let known = good + failed + drops + service / SERVICE_WEIGHT + answered + unanswered;
         // One dial's worth of evidence weighs as much as knowing nothing.
         let score = (known * (100.0 - lost) + UNKNOWN) / (known + 1.0);
         score.clamp(0.0, 100.0)
+    }
+
+    fn failed(&mut self, now: Mono) {
+        self.in_row = self.in_row.saturating_add(1);
+        self.failed = now;
     }
 
     fn trip(&mut self, seconds: f64) {
@@ -178,7 +220,7 @@ impl Quality {
     fn fade(&mut self, now: Mono, rules: &Rules) {
         let left = self.left(now, rules);
         let sums = [&mut self.service, &mut self.silent, &mut self.drops];
-        let pairs = [&mut self.dials, &mut self.trips, &mut self.ids];
+        let pairs = [&mut self.dials, &mut self.trips, &mut self.ids, &mut self.requests, &mut self.replies];
         sums.into_iter().chain(pairs.into_iter().flatten()).for_each(|sum| *sum *= left);
         self.faded = self.faded.max(now);
     }
@@ -187,6 +229,11 @@ impl Quality {
 /// `part` of both together; nothing of nothing.
 fn share(part: f64, rest: f64) -> f64 {
     if part > 0.0 { part / (part + rest) } else { 0.0 }
+}
+
+/// How slow the mean of so many seconds in so many answers is, if `half` is half as slow as can be.
+fn slow([seconds, count]: [f64; 2], half: f64) -> f64 {
+    if count > 0.0 { share(seconds / count, half) } else { 0.0 }
 }
 
 /// A delay of the backoff, stretched for an endpoint of this score: by nothing from [`Rules::stretch_below`] on, by
@@ -204,7 +251,7 @@ pub fn stretched(delay: Duration, score: f64, cap: Duration, rules: &Rules) -> D
 pub struct Candidate {
     /// Its score.
     pub score: f64,
-    /// It may be dialled: its breaker lets attempts pass.
+    /// It may be dialled or asked: its breaker lets attempts pass.
     pub usable: bool,
     /// It fails now ([`Quality::is_failing`]).
     pub failing: bool,
@@ -242,7 +289,6 @@ impl Chooser {
             let worth = at != self.current && is_worth(candidate, at < self.current, current, rules);
             *since = if worth { since.or(Some(now)) } else { None };
         }
-        let rank = |candidate: &Candidate| (candidate.usable, !candidate.failing);
         let best = candidates.iter().map(rank).max().unwrap_or_default();
         let next = if rank(&current) < best {
             best_of(candidates, |_, candidate| rank(candidate) == best)
@@ -256,10 +302,23 @@ impl Chooser {
         self.current
     }
 
+    /// The best one beside the choice; the choice if it is the only one.
+    pub fn second(&self, candidates: &[Candidate]) -> usize {
+        let others = candidates.iter().enumerate().filter(|(at, _)| *at != self.current);
+        let best = others.map(|(_, candidate)| rank(candidate)).max();
+        let fits = |at, candidate: &Candidate| at != self.current && Some(rank(candidate)) == best;
+        best_of(candidates, fits).unwrap_or(self.current)
+    }
+
     /// When the choice may change if nothing else does.
     pub fn deadline(&self, rules: &Rules) -> Option<Mono> {
         self.better.iter().flatten().min().map(|since| *since + rules.hold)
     }
+}
+
+/// What comes before the score: whether it can serve at all.
+const fn rank(candidate: &Candidate) -> (bool, bool) {
+    (candidate.usable, !candidate.failing)
 }
 
 /// Whether a candidate is worth leaving an endpoint that can serve.

@@ -11,6 +11,7 @@ mod fallback;
 mod findings;
 mod follower;
 mod health;
+mod hosts;
 mod kept;
 mod keys;
 mod lag;

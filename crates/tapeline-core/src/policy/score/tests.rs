@@ -57,9 +57,52 @@ fn scores_mean_what_the_module_says() {
     assert!((80.0..UNKNOWN).contains(&once), "one failed dial: {once}");
 }
 
+/// A host that was asked for something every ten seconds for an hour: one request of so many fails, the others take so
+/// many seconds.
+fn asked(fails: u32, took: f64) -> Quality {
+    let (mut quality, rules) = (Quality::default(), rules());
+    for n in 1..=360 {
+        let now = at(f64::from(n) * 10.0);
+        match n % fails {
+            0 => quality.unanswered(now, &rules),
+            _ => quality.answered(now, Some(secs(took)), &rules),
+        }
+    }
+    quality
+}
+
+#[test]
+fn a_host_is_judged_by_its_failures_and_by_how_long_its_replies_take() {
+    let score = |fails, took| asked(fails, took).score(at(3_600.0), &rules());
+    let (good, usual) = (score(1_000, 0.05), score(1_000, 0.25));
+    assert!(good > 97.0 && (90.0..97.0).contains(&usual), "{good} {usual}");
+    let slow = score(1_000, 2.5);
+    assert!(slow < UNKNOWN - rules().margin, "it is left for one of which nothing is known: {slow}");
+    let (tenth, half) = (score(10, 0.05), score(2, 0.05));
+    assert!((88.0..95.0).contains(&tenth) && (60.0..75.0).contains(&half), "{tenth} {half}");
+    let mut quality = asked(1_000, 0.25);
+    quality.answered(at(3_600.0), None, &rules());
+    assert!((quality.score(at(3_600.0), &rules()) - usual).abs() < 0.1, "how long it took is not known");
+    assert!(!quality.is_on_trial());
+    quality.unanswered(at(3_600.0), &rules());
+    assert!(quality.is_on_trial() && !quality.is_failing(at(3_600.0), &rules()));
+    quality.unanswered(at(3_600.0), &rules());
+    assert!(quality.is_failing(at(3_600.0), &rules()));
+}
+
+#[test]
+fn the_second_is_the_best_of_those_that_can_serve() {
+    let of = |score, usable, failing| Candidate { score, usable, failing };
+    let chooser = Chooser::default();
+    assert_eq!(chooser.second(&[of(90.0, true, false)]), 0, "there is no other");
+    let others = [of(90.0, true, false), of(99.0, false, false), of(95.0, true, true), of(50.0, true, false)];
+    assert_eq!(chooser.second(&others), 3);
+    assert_eq!(chooser.second(&others[..3]), 2);
+}
+
 #[test]
 fn what_happened_fades_to_not_knowing() {
-    for quality in [failed(10), hour(60.0, 1.0), hour(1e9, 0.01)] {
+    for quality in [failed(10), hour(60.0, 1.0), hour(1e9, 0.01), asked(2, 0.1), asked(1_000, 2.0)] {
         let now = 3_600.0;
         let far = |seconds: f64| (quality.score(at(now + seconds), &rules()) - UNKNOWN).abs();
         assert!(far(0.0) > far(3_600.0) && far(3_600.0) > far(7_200.0), "{quality:?}");
