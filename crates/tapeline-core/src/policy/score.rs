@@ -4,7 +4,8 @@
 //! for slow answers, 10 for silence, 30 for events that another line brought and this one did not; where requests are
 //! sent, up to 60 for those that fail and 40 for replies that are slow; never less than zero. What happened loses half
 //! its weight every ten minutes, and the less is known, the nearer the score is to [`UNKNOWN`]: an endpoint is neither
-//! praised nor blamed for long. So 95 and more is as good as it gets; around 90 nothing speaks against it; below 70 something is wrong often; below 50 it hardly serves.
+//! praised nor blamed for long. So 95 and more is as good as it gets; around 90 nothing speaks against it; below 70
+//! something is wrong often; below 50 it hardly serves.
 
 use std::time::Duration;
 
