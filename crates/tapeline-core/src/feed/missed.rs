@@ -124,8 +124,10 @@ impl Feed {
     /// The newest were asked for, and tell nothing of what readers still wait for: the reply was too old for it, or
     /// there was none.
     pub(super) fn look_again(&mut self, now: Time, id: TopicId, wait: Duration) {
-        if self.is_waited_for(id) {
-            self.missed.look(id, now.mono + wait);
+        if self.config.limits.repair && self.is_waited_for(id) {
+            let at = now.mono + wait;
+            self.missed.look(id, at);
+            self.fallback.ask_soon(at, id);
         }
     }
 

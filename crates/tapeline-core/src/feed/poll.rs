@@ -134,10 +134,10 @@ impl Fallback {
         self.polls.contains_key(&topic)
     }
 
-    /// There is more of a topic than one reply holds.
-    pub(super) fn ask_soon(&mut self, now: Mono, topic: TopicId) {
+    /// There is more of a topic than one reply holds, or somebody waits for it: it is asked for at `at`, or before.
+    pub(super) fn ask_soon(&mut self, at: Mono, topic: TopicId) {
         if let Some(poll) = self.polls.get_mut(&topic) {
-            poll.next = now;
+            poll.next = poll.next.min(at);
         }
     }
 
