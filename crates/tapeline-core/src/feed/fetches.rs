@@ -77,6 +77,9 @@ impl Fetches {
     }
 }
 
+/// A host that has to prove itself has so long for an answer, while another one serves.
+const ON_TRIAL: Duration = Duration::from_secs(1);
+
 /// Why a request does not go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotNow {
@@ -112,13 +115,18 @@ impl Feed {
         if planted(Defect::RepairWithinHold) && matches!(why, Fetch::Backfill { .. }) {
             self.gate.rest_hold.reset();
         }
-        let preferred = self.gate.preferred_rest(now.mono, |endpoint| self.fetches.asks(endpoint));
+        let preferred = self.gate.preferred_rest(now.mono, |endpoint| self.fetches.asks(endpoint), has);
         let (endpoint, permit) =
             self.gate.fetch(now.mono, weight, left, preferred, has).map_err(|until| {
                 // Never at once again: a gate that says "now" and refuses must not spin.
                 NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
             })?;
-        let Some(request) = offers[endpoint].take() else { return Err(NotNow::Never) };
+        let Some(mut request) = offers[endpoint].take() else { return Err(NotNow::Never) };
+        // Somebody may wait for what a host is tried with, and another host has it and serves.
+        let serves = |(at, offer): (usize, &Option<_>)| offer.is_some() && !self.gate.is_on_trial(at);
+        if self.gate.is_on_trial(endpoint) && offers.iter().enumerate().any(serves) {
+            request.timeout = request.timeout.min(ON_TRIAL);
+        }
         self.fetches.next += 1;
         let fetch = FetchId(self.fetches.next);
         let give_up = now.mono + request.timeout * 2;

@@ -168,15 +168,34 @@ impl Gate {
         place(chooser.choose(now, &candidates, rules))
     }
 
-    /// The REST endpoint to ask first: the one that serves best. Nobody asks one that was left, so it is proven by what
-    /// is to be asked anyway: one request at a time goes to it until it has answered, while it is `asked` others go to
-    /// the next best.
-    pub(super) fn preferred_rest(&mut self, now: Mono, asked: impl Fn(usize) -> bool) -> usize {
+    /// Looks at the REST endpoints, so that it is known for how long another one has been better.
+    pub(super) fn compare_rest(&mut self, now: Mono) -> Vec<Candidate> {
         let rules = &self.scores;
         let candidates: Vec<Candidate> = self.rest.iter().map(|place| place.candidate(now, rules)).collect();
-        let chosen = self.rest_chooser.choose(now, &candidates, rules);
-        let on_trial = self.rest.get(chosen).is_some_and(|place| place.quality.is_on_trial());
-        if on_trial && asked(chosen) { self.rest_chooser.second(&candidates) } else { chosen }
+        self.rest_chooser.choose(now, &candidates, rules);
+        candidates
+    }
+
+    /// The REST endpoint to ask first: the one that serves best of those that offer it. Nobody asks one that was left,
+    /// so it is proven by what is to be asked anyway: one request at a time goes to it until it has answered, while it
+    /// is `asked` others go to the next best.
+    pub(super) fn preferred_rest(
+        &mut self,
+        now: Mono,
+        asked: impl Fn(usize) -> bool,
+        offers: impl Fn(usize) -> bool,
+    ) -> usize {
+        let candidates = self.compare_rest(now);
+        let chosen = self.rest_chooser.current();
+        if offers(chosen) && !(self.is_on_trial(chosen) && asked(chosen)) {
+            return chosen;
+        }
+        self.rest_chooser.second(&candidates, offers)
+    }
+
+    /// Whether a REST endpoint failed when it was last asked, and has to prove itself.
+    pub(super) fn is_on_trial(&self, endpoint: usize) -> bool {
+        self.rest.get(endpoint).is_some_and(|place| place.quality.is_on_trial())
     }
 
     /// A REST endpoint has answered, after `took` if that is known.

@@ -303,12 +303,13 @@ impl Chooser {
         self.current
     }
 
-    /// The best one beside the choice; the choice if it is the only one.
-    pub fn second(&self, candidates: &[Candidate]) -> usize {
-        let others = candidates.iter().enumerate().filter(|(at, _)| *at != self.current);
+    /// The best one of those that `fits` beside the choice; the choice if there is none.
+    pub fn second(&self, candidates: &[Candidate], fits: impl Fn(usize) -> bool) -> usize {
+        let other = |at: usize| at != self.current && fits(at);
+        let others = candidates.iter().enumerate().filter(|(at, _)| other(*at));
         let best = others.map(|(_, candidate)| rank(candidate)).max();
-        let fits = |at, candidate: &Candidate| at != self.current && Some(rank(candidate)) == best;
-        best_of(candidates, fits).unwrap_or(self.current)
+        best_of(candidates, |at, candidate| other(at) && Some(rank(candidate)) == best)
+            .unwrap_or(self.current)
     }
 
     /// When the choice may change if nothing else does.

@@ -33,7 +33,11 @@ struct Hosts {
 
 impl Hosts {
     fn new(manners: [Manner; 2]) -> Self {
-        let rest = vec!["http://a".into(), "http://b".into()];
+        Self::at(&["http://a", "http://b"], manners)
+    }
+
+    fn at(places: &[&str], manners: [Manner; 2]) -> Self {
+        let rest = places.iter().map(ToString::to_string).collect();
         let mut bench = Bench::with(FeedConfig { rest, ..FeedConfig::default() }, Memory::default());
         let (who, outbox) = Bench::reader(1, Overflow::Gap);
         for symbol in ["R", "RA", "RB", "RC"] {
@@ -64,7 +68,9 @@ impl Hosts {
                     Action::Fetch { id, request, .. } => {
                         let host = usize::from(request.url.starts_with("http://b"));
                         let (after, fault) = self.manners[host];
-                        self.out.push((now + Duration::from_millis(after), id, fault, host));
+                        let (after, most) = (Duration::from_millis(after), request.timeout);
+                        let fault = if after > most { Some(Fault::Transient) } else { fault };
+                        self.out.push((now + after.min(most), id, fault, host));
                         asked[host] += 1;
                         let there = self.out.iter().filter(|out| out.3 == host).count();
                         self.most[host] = self.most[host].max(there);
@@ -214,4 +220,37 @@ fn which_host_serves_survives_a_crash() {
     hosts.out.clear();
     let [first, second] = hosts.play(60);
     assert!(first == 0 && second > 0, "{first} {second}");
+}
+
+#[test]
+fn what_the_chosen_host_does_not_offer_goes_to_the_best_of_those_that_do() {
+    let places = ["http://a", "http://b", "http://c/without"];
+    let mut hosts = Hosts::at(&places, [WELL, WELL]);
+    hosts.manners = [BROKEN, BROKEN];
+    while hosts.play(1)[1] == 0 {}
+    // Each has failed: the third is chosen, and has nothing of what is polled.
+    hosts.manners[1] = WELL;
+    hosts.play(6);
+    let [first, second] = hosts.play(40);
+    assert!(first == 0 && second >= 15, "{first} {second}");
+}
+
+#[test]
+fn a_host_that_hangs_on_trial_keeps_nobody_waiting_while_another_serves() {
+    let mut hosts = Hosts::new([HANGING, WELL]);
+    hosts.play(300);
+    let mut tried = 0;
+    for _ in 0..600 {
+        hosts.bench.pass(SECOND);
+        for action in &hosts.bench.todo {
+            if let Action::Fetch { request, .. } = action
+                && request.url.starts_with("http://a")
+            {
+                assert_eq!(request.timeout, SECOND);
+                tried += 1;
+            }
+        }
+        hosts.turn(&mut [0; 2]);
+    }
+    assert!(tried > 0, "it is never tried");
 }

@@ -94,10 +94,11 @@ fn a_host_is_judged_by_its_failures_and_by_how_long_its_replies_take() {
 fn the_second_is_the_best_of_those_that_can_serve() {
     let of = |score, usable, failing| Candidate { score, usable, failing };
     let chooser = Chooser::default();
-    assert_eq!(chooser.second(&[of(90.0, true, false)]), 0, "there is no other");
+    assert_eq!(chooser.second(&[of(90.0, true, false)], |_| true), 0, "there is no other");
     let others = [of(90.0, true, false), of(99.0, false, false), of(95.0, true, true), of(50.0, true, false)];
-    assert_eq!(chooser.second(&others), 3);
-    assert_eq!(chooser.second(&others[..3]), 2);
+    assert_eq!(chooser.second(&others, |_| true), 3);
+    assert_eq!(chooser.second(&others[..3], |_| true), 2);
+    assert_eq!(chooser.second(&others, |at| at == 1), 1, "the rest does not have it");
 }
 
 #[test]
