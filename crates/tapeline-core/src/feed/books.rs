@@ -312,7 +312,7 @@ impl Feed {
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
         let (level, source) = (crate::data::update::Level::Critical, entry.kept());
         let service = Service { level, phase: REJECTED, source, reason };
-        entry.serve(&mut self.readers, now, service);
+        entry.serve(&mut self.readers, now, service, false);
     }
 
     /// A snapshot was of no use: the next request for this book waits a little longer each time.

@@ -135,7 +135,7 @@ impl Feed {
             }
         }
         self.look_at_unserved(now);
-        self.gate.preferred_rest(now.mono, |_| false); // so that it knows for how long another one has been better
+        self.gate.compare_rest(now.mono);
         let ailing: Vec<TopicId> = self.ailing.iter().copied().collect();
         for id in ailing.into_iter().chain(self.overdue(now)).chain(self.grown_old(now)) {
             self.tell_topic(now, id);
@@ -337,14 +337,16 @@ impl Feed {
         self.note_service(now, id);
         let Some(entry) = self.topics.get(id) else { return };
         let Some(slot) = self.speaker(entry).filter(|_| entry.service.phase != REJECTED) else { return };
+        let served = self.lines[slot].serves();
         let service = match self.service_of(now, slot, id, entry) {
             _ if planted(Defect::ServeCacheAsLive) => {
                 Service { level: Level::Healthy, phase: "live", source: Source::Live, reason: "".into() }
             }
+            service if served => service,
             service => entry.aged(now, service),
         };
         if let Some(entry) = self.topics.get_mut(id) {
-            entry.serve(&mut self.readers, now, service);
+            entry.serve(&mut self.readers, now, service, served);
         }
     }
 

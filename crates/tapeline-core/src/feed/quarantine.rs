@@ -200,7 +200,7 @@ impl Feed {
             self.events.record(now, entry.topic.as_str(), (entry.service.phase, QUARANTINED), &reason);
         }
         let service = Service { level: Level::Critical, phase: QUARANTINED, source: entry.kept(), reason };
-        entry.serve(&mut self.readers, now, service);
+        entry.serve(&mut self.readers, now, service, false);
         self.note_service(now, id);
     }
 

@@ -443,7 +443,7 @@ impl Feed {
         let reason: Box<str> = format!("refused by the venue: {reason}").into();
         self.events.record(now, entry.topic.as_str(), (entry.service.phase, REJECTED), &reason);
         let service = Service { level: Level::Critical, phase: REJECTED, source: entry.kept(), reason };
-        entry.serve(&mut self.readers, now, service);
+        entry.serve(&mut self.readers, now, service, false);
         self.note_service(now, id);
     }
 }

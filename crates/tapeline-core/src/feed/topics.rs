@@ -401,12 +401,12 @@ impl Entry {
     }
 
     /// Tells every reader, if how the topic is served has changed.
-    pub(super) fn serve(&mut self, readers: &mut Readers, now: Time, service: Service) {
+    pub(super) fn serve(&mut self, readers: &mut Readers, now: Time, service: Service, carried: bool) {
         if self.service == service {
             return;
         }
-        // What memory has nothing of does not grow old in it.
-        let kept = service.source == Source::Cache && self.keeps_something();
+        // What memory has nothing of does not grow old in it, nor does what a line would tell of if it changed.
+        let kept = service.source == Source::Cache && self.keeps_something() && !carried;
         if let Some(seen) = &mut self.seen {
             seen.kept_since = seen.kept_since.or(Some(now.mono)).filter(|_| kept);
         }

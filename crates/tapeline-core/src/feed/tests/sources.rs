@@ -69,6 +69,13 @@ fn a_state_from_before_a_cut_comes_from_memory_until_something_has_come_of_it() 
         let words = "nothing has come since its line was lost";
         assert_eq!((source, &*reason), (Source::Cache, words), "{name}: it may have changed meanwhile");
         assert_eq!(topic(&mut bench, "toy:trade:A").source, Source::Live, "whose ids tell what is missing");
+        for id in 3..43 {
+            bench.pass(10 * SECOND);
+            bench.hear(line, &format!("t A {id} 1"));
+        }
+        let TopicStatus { source, held, .. } = topic(&mut bench, name);
+        assert_eq!(source, Source::Cache, "{name}");
+        assert!(held.is_none(), "{name}: a line would tell of a change, it does not grow old: {held:?}");
         let (late, mut seen) = Bench::reader(2, Overflow::Gap);
         bench.subscribe(name, &late);
         assert!(sources(&mut seen).contains(&(Kind::Snapshot, Source::Cache)), "{name}");
