@@ -8,6 +8,7 @@ use tapeline_core::venue::{Fetch, LineId};
 
 use super::super::clock::{MS, SEC};
 use super::plea::Plea;
+use super::weight::Recent;
 
 /// Messages that a line may send in any second.
 const MESSAGES: usize = 4;
@@ -41,7 +42,8 @@ pub(crate) struct Pace {
     in_flight: [usize; 3],
     /// A minute, and what was asked for in it.
     weight: (u64, u32),
-    /// When it last was more than half of what the venue bears.
+    recent: Recent,
+    /// When more than half of what the venue bears in a minute was last asked for within one, whenever it began.
     heavy: Option<u64>,
     endpoints: BTreeMap<usize, Endpoint>,
     lines: BTreeMap<u32, Line>,
@@ -138,7 +140,7 @@ impl Pace {
             self.weight = (now / MINUTE, 0);
         }
         self.weight.1 += weight;
-        if self.weight.1 > most / 2 {
+        if self.recent.add(now, weight) > most / 2 {
             self.heavy = Some(now);
         }
         if self.in_flight[kind] > IN_FLIGHT[kind] {

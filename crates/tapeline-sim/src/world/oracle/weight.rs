@@ -1,6 +1,29 @@
 //! What a request costs, by the venue's own table.
 
+use std::collections::VecDeque;
+
+use super::super::clock::SEC;
 use super::message::{contains, number_after};
+
+/// What was asked for within the last minute: a budget that counts so is spent sooner than one that begins anew with
+/// each minute of the clock.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    all: VecDeque<(u64, u32)>,
+    sum: u32,
+}
+
+impl Recent {
+    /// A request of so much weight goes out; what all of the last minute weigh.
+    pub(super) fn add(&mut self, now: u64, weight: u32) -> u32 {
+        self.all.push_back((now, weight));
+        self.sum += weight;
+        while let Some((_, gone)) = self.all.pop_front_if(|(at, _)| *at + 60 * SEC <= now) {
+            self.sum -= gone;
+        }
+        self.sum
+    }
+}
 
 /// What a request weighs. One that the table does not know weighs as much as the heaviest: nobody asks it in vain.
 pub(super) fn of(url: &str) -> u32 {
@@ -76,6 +99,15 @@ mod tests {
     use crate::exchange::{MarketOptions, Symbol};
     use crate::house::{House, HouseOptions};
     use serde_json::Value;
+
+    #[test]
+    fn a_minute_begins_with_every_request() {
+        let mut recent = Recent::default();
+        let sums: Vec<u32> = [(50, 10), (70, 20), (109, 5), (110, 1), (300, 2)]
+            .map(|(at, weight)| recent.add(at * SEC, weight))
+            .into();
+        assert_eq!(sums, [10, 30, 35, 26, 2]);
+    }
 
     #[test]
     fn requests_weigh_what_the_venue_says() {
