@@ -272,7 +272,7 @@ impl Chooser {
         self.current
     }
 
-    /// An operator chooses.
+    /// Another one is taken whatever its score: the choice has failed.
     pub fn take(&mut self, endpoint: usize) {
         self.current = endpoint;
         self.better.clear();
