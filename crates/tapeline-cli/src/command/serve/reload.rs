@@ -101,8 +101,9 @@ impl Reloader {
         match &done {
             Ok(answer) => gateway.reloaded(&answer.to_string()),
             Err(problems) => {
-                tracing::error!(%problems, "the configuration cannot be used, the one before stays in use");
+                // Who reads of it in the log finds it among the events.
                 gateway.refused(problems);
+                tracing::error!(%problems, "the configuration cannot be used, the one before stays in use");
             }
         }
         done.map_err(Declined::Wrong)
