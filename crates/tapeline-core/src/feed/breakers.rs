@@ -30,9 +30,8 @@ impl Feed {
     /// again, since the time it was told is not true any more.
     pub(super) fn override_breakers(&mut self, now: Time, how: Override) -> usize {
         let touched = self.gate.override_breakers(now.mono, how);
-        (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
+        self.ask_the_gate_again();
         self.fallback.not_before = Mono::default();
-        self.missed.forgive();
         for slot in 0..self.lines.len() {
             if self.lines[slot].barred().is_some() {
                 self.enter(now, slot, Phase::Waiting { until: now.mono }, "an operator changed the breakers");

@@ -110,9 +110,8 @@ impl Feed {
 
     fn reset(&mut self, now: Time) -> usize {
         let mut touched = self.gate.reset(now.mono);
-        (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
+        self.ask_the_gate_again();
         self.fallback.forgive();
-        self.missed.forgive();
         for slot in 0..self.lines.len() {
             self.lines[slot].failures.reset();
             self.lines[slot].rests_until = Mono::default();

@@ -250,9 +250,14 @@ impl Feed {
             }
         }
         self.in_hand = None;
+        self.ask_the_gate_again();
+        self.fetch_due(now);
+    }
+
+    /// What the gate said of when requests may go is true no more: what waits for that asks it again.
+    pub(super) fn ask_the_gate_again(&mut self) {
         (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
         self.missed.forgive();
-        self.fetch_due(now);
     }
 
     fn snapshot_came(&mut self, now: Time, topic: TopicId, decoded: &Decoded) {
