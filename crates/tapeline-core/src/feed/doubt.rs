@@ -166,7 +166,7 @@ impl Feed {
         let begun = self.dialled_at(spare.give_up);
         let endpoint = &mut self.gate.streams[spare.endpoint];
         endpoint.dials.1 += 1;
-        endpoint.failed(now.mono, why.fault, roll, (Some(begun), Some(spare.permit)));
+        endpoint.failed(now.mono, why.fault, roll, Some(begun), Some(spare.permit));
         if let Some(wait) = crate::policy::recovery::pause(why.fault, roll) {
             self.gate.hold_dials(now.mono, wait, why.fault);
         }

@@ -41,7 +41,8 @@ impl Endpoint {
         now: Mono,
         fault: Fault,
         roll: f64,
-        (begun, permit): (Option<Mono>, Option<Permit>),
+        begun: Option<Mono>,
+        permit: Option<Permit>,
     ) {
         self.away = away(fault, roll).map_or(self.away, |wait| self.away.max(now + wait));
         match (begun.filter(|_| fault.counts_for_breaker()), permit) {
@@ -211,7 +212,7 @@ impl Gate {
     pub(super) fn refused(&mut self, now: Mono, endpoint: usize, permit: Permit, fault: Fault, roll: f64) {
         let next = (endpoint + 1) % self.rest.len().max(1);
         let place = &mut self.rest[endpoint];
-        place.failed(now, fault, roll, (Some(now), Some(permit)));
+        place.failed(now, fault, roll, Some(now), Some(permit));
         if fault.counts_for_breaker() {
             place.quality.unanswered(now, &self.scores);
             // What was on its way when the endpoint was left says nothing of the one that was taken then.

@@ -248,7 +248,7 @@ impl Feed {
             .live()
             .is_some_and(|live| live.settled || live.settles_at().is_some_and(|at| at <= now.mono));
         let permit = line.permit.take();
-        endpoint.failed(now.mono, fault, roll, ((!settled).then_some(begun), permit));
+        endpoint.failed(now.mono, fault, roll, (!settled).then_some(begun), permit);
         if let Some(live) = line.live() {
             let lived = now.mono.since(live.since);
             line.stats.uptime += lived;
