@@ -42,14 +42,14 @@ impl Feed {
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         Seen::of(&mut entry.seen).counts.received += 1;
-        let several = entry.carriers.several();
-        if several {
-            self.follow_changes(now, slot, (id, span.last));
+        if !entry.carriers.several() {
+            self.lines[slot].stats.first += u64::from(self.change(now, id, time, span, bids, asks));
+            return;
         }
+        self.follow_changes(now, slot, (id, span.last));
         let Some(entry) = self.topics.get(id) else { return };
         let State::Book(book) = &entry.state else { return };
         if planted(Defect::ApplyOverHole)
-            && several
             && book.is_ahead(span)
             && let Some(id_of_book) = book.last_id()
         {
@@ -57,17 +57,15 @@ impl Feed {
             self.change(now, id, time, span, bids, asks);
             return;
         }
-        if several && book.is_ahead(span) && self.keep_early(now, slot, (id, time, span), bids, asks) {
+        if book.is_ahead(span) && self.keep_early(now, slot, (id, time, span), bids, asks) {
             return;
         }
         if self.change(now, id, time, span, bids, asks) {
             self.lines[slot].stats.first += 1;
         } else {
-            self.lines[slot].stats.duplicates += u64::from(several);
+            self.lines[slot].stats.duplicates += 1;
         }
-        if several {
-            self.fit_early(now, id);
-        }
+        self.fit_early(now, id);
     }
 
     /// Changes a book; whether the change was news to it.
