@@ -228,6 +228,15 @@ fn newest_only() -> (Bench, LineId, Subscriber, Outbox) {
     (bench, line, who, outbox)
 }
 
+/// The same while its line stands, which has not brought trade 4.
+fn missing_one() -> (Bench, LineId, Subscriber, Outbox) {
+    let (mut bench, line, who, mut outbox) = live("toy:trade:N");
+    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
+    bench.hear(line, "t N 5 1");
+    market(&mut outbox);
+    (bench, line, who, outbox)
+}
+
 /// The next request for news of what comes after the first three.
 fn news(bench: &mut Bench) -> FetchId {
     news_after(bench, 3)
@@ -262,9 +271,7 @@ fn what_cannot_be_asked_for_by_its_ids_is_looked_for_among_the_newest() {
 
 #[test]
 fn the_newest_are_asked_for_although_the_line_that_showed_the_hole_has_gone() {
-    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
-    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
-    bench.hear(line, "t N 5 1");
+    let (mut bench, line, _who, mut outbox) = missing_one();
     bench.cut(line);
     market(&mut outbox);
     bench.todo.clear();
@@ -336,10 +343,7 @@ fn a_reply_that_is_older_than_the_hole_is_not_the_last_word() {
 
 #[test]
 fn a_hole_that_a_reply_is_too_old_for_is_looked_for_again_while_its_readers_wait() {
-    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
-    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
-    bench.hear(line, "t N 5 1");
-    market(&mut outbox);
+    let (mut bench, line, _who, mut outbox) = missing_one();
     bench.pass(SECOND / 2);
     let fetch = news(&mut bench);
     // The second one shows behind the first, while the answer to that is on its way.
@@ -354,10 +358,7 @@ fn a_hole_that_a_reply_is_too_old_for_is_looked_for_again_while_its_readers_wait
 
 #[test]
 fn a_request_for_the_newest_that_failed_is_made_again_while_readers_wait() {
-    let (mut bench, line, _who, mut outbox) = live("toy:trade:N");
-    (1..=3).for_each(|id| bench.hear(line, &format!("t N {id} 1")));
-    bench.hear(line, "t N 5 1");
-    market(&mut outbox);
+    let (mut bench, _line, _who, mut outbox) = missing_one();
     bench.pass(SECOND / 2);
     let fetch = news(&mut bench);
     bench.input(Input::Fetched { id: fetch, result: Err(Refusal::new(Fault::Transient, "timed out")) });
