@@ -40,9 +40,14 @@ impl World {
 
     fn inspect_host(&mut self, host: usize) {
         let (now, time) = (self.now, self.time());
-        if !self.hosts[host].is_awake(now) || self.hosts[host].dirty {
-            self.oracles.watches[host].fresh.excuse(now + SEC);
-            self.oracles.watches[host].pace.paused(now + SEC);
+        let awake = self.hosts[host].is_awake(now);
+        if !awake || self.hosts[host].dirty {
+            let watch = &mut self.oracles.watches[host];
+            watch.fresh.excuse(now + SEC);
+            watch.pace.paused(now + SEC);
+            if !awake {
+                watch.polled.paused(now);
+            }
             return;
         }
         if self.hosts[host].links.values().any(|link| link.blocked) {

@@ -16,30 +16,42 @@ use super::content::{id, is, may, moment, number};
 const KEPT: usize = 4;
 /// What is polled is asked for again after so long at the latest, and may wait for its turn.
 const AGE: u64 = 45 * SEC;
+/// After a pause of our own everything is asked for again, and answered or given up, within so long.
+const ROUND: u64 = 20 * SEC;
 
 /// The replies that polls brought, by topic.
 #[derive(Debug, Default)]
-pub(crate) struct Polled(BTreeMap<Topic, VecDeque<(u64, Bytes)>>);
+pub(crate) struct Polled {
+    replies: BTreeMap<Topic, VecDeque<(u64, Bytes)>>,
+    /// When we last did not run.
+    paused: Option<u64>,
+}
 
 impl Polled {
     /// A poll of a topic was answered.
     pub(crate) fn came(&mut self, now: u64, topic: &Topic, body: Bytes) {
-        let replies = self.0.entry(topic.clone()).or_default();
+        let replies = self.replies.entry(topic.clone()).or_default();
         if replies.len() >= KEPT {
             replies.pop_front();
         }
         replies.push_back((now, body));
     }
 
+    /// The process does not run: it cannot ask.
+    pub(crate) fn paused(&mut self, now: u64) {
+        self.paused = Some(now);
+    }
+
     /// Whether what was polled of a topic can still be called current.
     pub(crate) fn is_fresh(&self, now: u64, topic: &Topic) -> bool {
-        let newest = self.0.get(topic).and_then(|replies| replies.back());
-        newest.is_some_and(|(at, _)| now < at + AGE)
+        let newest = self.replies.get(topic).and_then(|replies| replies.back());
+        let paused = self.paused.is_some_and(|at| now < at + ROUND);
+        newest.is_some_and(|(at, _)| paused || now < at + AGE)
     }
 
     /// Holds a polled state against the replies.
     pub(crate) fn judge(&self, topic: &Topic, data: &Data) -> Result<(), String> {
-        let replies = || self.0.get(topic).into_iter().flatten();
+        let replies = || self.replies.get(topic).into_iter().flatten();
         let values = replies().filter_map(|(_, body)| serde_json::from_slice::<Value>(body).ok());
         let says = |value: &Value| match data {
             Data::Ticker(given) => ticker(value, given),
@@ -172,6 +184,16 @@ mod tests {
         polled.came(0, &topic, Bytes::from_static(body.as_bytes()));
         assert!(polled.judge(&topic, &bar(6)).is_ok() && polled.judge(&topic, &bar(5)).is_err());
         assert!(polled.is_fresh(44 * SEC, &topic) && !polled.is_fresh(45 * SEC, &topic));
+    }
+
+    #[test]
+    fn who_did_not_run_could_not_ask_but_does_so_at_once() {
+        let topic: Topic = "binance:book:BTCUSDT".parse().unwrap();
+        let mut polled = Polled::default();
+        polled.paused(50 * SEC);
+        assert!(!polled.is_fresh(51 * SEC, &topic), "it was never polled");
+        polled.came(0, &topic, Bytes::new());
+        assert!(polled.is_fresh(69 * SEC, &topic) && !polled.is_fresh(70 * SEC, &topic));
     }
 
     #[test]
