@@ -6,9 +6,10 @@ use tapeline_core::data::topic::Topic;
 use tapeline_venues::binance::Market;
 
 use super::super::clock::{DAWN_MS, SEC};
+use super::far::crowd;
 use super::rig::{Rig, usual_way};
 use super::{Row, Samples, Tell};
-use crate::exchange::{MarketOptions, Symbol, Temper};
+use crate::exchange::MarketOptions;
 use crate::house::{House, HouseOptions};
 use crate::rng::Rng;
 
@@ -44,11 +45,7 @@ pub(super) fn measure(seeds: u64, tell: Tell<'_>) -> Vec<Row> {
 fn synchronise(seed: u64, found: &mut Found) {
     let second = if seed == 0 { 0 } else { Rng::new(seed, 60).below(60) };
     let mut options = MarketOptions::new(false);
-    let first = Symbol::ten(false).remove(0);
-    // As on the venue, most symbols are quiet.
-    let temper = |n| if n < 100 { Temper::Usual } else { Temper::Quiet };
-    let symbol = |n| Symbol { name: format!("S{n}USDT"), ..first.clone() }.with_temper(temper(n));
-    options.symbols = (0..WARM + READ).map(symbol).collect();
+    options.symbols = crowd(100, WARM + READ);
     (options.seed, options.rate, options.levels, options.truth) = (seed, 1, 60, 64);
     options.start_ms = Some(DAWN_MS + second * 1_000);
     let topic = |n: usize| format!("binance:book:S{n}USDT").parse::<Topic>().ok();

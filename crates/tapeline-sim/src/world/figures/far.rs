@@ -2,10 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::exchange::{Symbol, Temper};
 use crate::house::{House, Reply, Said, Say, SocketId};
 
 /// Our address.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// So many symbols, of which so many are busy: as on the venue, most are quiet.
+pub(super) fn crowd(busy: usize, count: usize) -> Vec<Symbol> {
+    let first = Symbol::ten(false).remove(0);
+    let temper = |n| if n < busy { Temper::Usual } else { Temper::Quiet };
+    (0..count).map(|n| Symbol { name: format!("S{n}USDT"), ..first.clone() }.with_temper(temper(n))).collect()
+}
+
 /// A venue as a rig sees it.
 pub(super) trait Far {
     /// An upgrade request arrives.

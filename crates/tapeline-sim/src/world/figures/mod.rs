@@ -4,7 +4,8 @@
 //! - `rig`, `far`, `notes`: a feed and a venue with the way between them, and what is noted
 //! - `metronome`: a venue of prescribed rhythms, where a whole exchange would be too much
 //! - `flapping`, `pacing`, `books`, `stalls`, `mutes`, `calm`, `outages`, `speed`: one figure each
-//! - `between`: a venue whose lines do not tell alike; `pair`, `both`, `rotation`, `gaps`, `ladder`: one figure each
+//! - `between`: a venue whose lines do not tell alike; `pair`, `both`, `rotation`, `gaps`, `crowd`, `ladder`: one figure
+//!   each
 //!
 //! The tests take a few samples of each figure; the program `figures` takes all of them.
 
@@ -12,6 +13,7 @@ mod between;
 mod books;
 mod both;
 mod calm;
+mod crowd;
 mod far;
 mod flapping;
 mod gaps;
@@ -108,7 +110,7 @@ struct Figure {
     measure: fn(u64, Tell<'_>) -> Vec<Row>,
 }
 
-const FIGURES: [Figure; 13] = [
+const FIGURES: [Figure; 14] = [
     Figure {
         name: "flapping",
         what: "ten minutes of a venue that accepts and closes after 0.1 to 10 s, by seeds",
@@ -174,6 +176,12 @@ const FIGURES: [Figure; 13] = [
         what: "a delta of one of four books is lost",
         samples: 1_000,
         measure: gaps::measure,
+    },
+    Figure {
+        name: "crowd",
+        what: "lines of 1,000 symbols are cut, one by one and both",
+        samples: 40,
+        measure: crowd::measure,
     },
     Figure {
         name: "ladder",

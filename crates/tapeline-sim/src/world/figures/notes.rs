@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::Topic;
-use tapeline_core::data::update::{Data, GapKind, Level, Source, Status, Update};
+use tapeline_core::data::update::{Data, GapKind, Level, Shared, Source, Status, Update};
 use tapeline_core::venue::LineId;
 
 use super::super::clock::{DAWN_MS, MS, SEC};
@@ -48,6 +48,8 @@ pub(super) struct Notes {
     pub(super) fetched: Vec<(u64, u64)>,
     /// The most lines open at a time.
     pub(super) most_open: usize,
+    /// Everything that was told, if it is kept.
+    pub(super) kept: Option<Vec<Shared>>,
     /// What must not be.
     pub(super) complaints: Vec<String>,
 }
@@ -194,7 +196,10 @@ impl Notes {
         self.sign.insert(line.slot, now);
     }
 
-    pub(super) fn told(&mut self, now: u64, update: &Update) {
+    pub(super) fn told(&mut self, now: u64, update: &Shared) {
+        if let Some(kept) = &mut self.kept {
+            kept.push(Shared::clone(update));
+        }
         if matches!(update.data, Data::Trade(_) | Data::AggTrade(_) | Data::Gap(_)) {
             self.tallies.entry(update.topic.clone()).or_default().told(now, update);
         }
