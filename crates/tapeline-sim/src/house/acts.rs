@@ -53,12 +53,12 @@ impl House {
         }
     }
 
-    /// Whether a socket is meant: by number, and by a stream that it listens to.
+    /// Whether a socket is meant: by number, by the host that it called, and by a stream that it listens to.
     fn concerns(&self, id: u64, trouble: &Trouble) -> bool {
-        let scope = &trouble.scope;
+        let (scope, known) = (&trouble.scope, self.sockets.get(&id));
         let listens = scope.stream.is_none() && scope.symbol.is_none()
-            || self.sockets.get(&id).is_some_and(|s| s.session.streams.iter().any(|n| scope.has_stream(n)));
-        scope.has_socket(id) && listens
+            || known.is_some_and(|s| s.session.streams.iter().any(|n| scope.has_stream(n)));
+        scope.has_socket(id) && known.is_none_or(|s| scope.has_host(&s.host)) && listens
     }
 
     pub(super) fn strike_socket(&mut self, id: u64, trouble: &Trouble) {
@@ -112,7 +112,9 @@ impl House {
 
     /// A request on a socket, and what becomes of its answer.
     pub(super) fn request_on(&mut self, id: u64, text: &str) {
-        let trouble = self.troubles.at(self.now, Place::Answer, |trouble| trouble.scope.has_socket(id));
+        let host = self.sockets.get(&id).map_or("", |known| &*known.host);
+        let concerns = |t: &Trouble| t.scope.has_socket(id) && t.scope.has_host(host);
+        let trouble = self.troubles.at(self.now, Place::Answer, concerns);
         if let Some(trouble) = &trouble {
             self.troubles.count(trouble.kind);
         }
@@ -151,7 +153,9 @@ impl House {
     /// Trades that a socket may have seen already, on a stream that it has just subscribed.
     pub(super) fn repeat_trades(&mut self, id: u64, name: &str, stream: u32) {
         let canonical = self.routes.names[stream as usize].clone();
-        let concerns = |t: &Trouble| t.scope.has_socket(id) && t.scope.has_stream(&canonical);
+        let host = self.sockets.get(&id).map_or("", |known| &*known.host);
+        let concerns =
+            |t: &Trouble| t.scope.has_socket(id) && t.scope.has_host(host) && t.scope.has_stream(&canonical);
         let Some(trouble) = self.troubles.at(self.now, Place::Subscribe, concerns) else { return };
         let count = trouble.code.unwrap_or(5).into();
         let Some(floor) = self.floor() else { return };

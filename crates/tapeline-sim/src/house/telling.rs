@@ -106,9 +106,10 @@ impl House {
             account(&mut told, trouble.kind);
         }
         for target in &targets {
-            let own = match common {
-                None if !quiet => {
-                    self.troubles.frame_on(self.now, frame.stream, frame.payload, target.socket)
+            let own = match (&common, self.sockets.get(&target.socket)) {
+                (None, Some(known)) if !quiet => {
+                    let socket = (target.socket, &*known.host);
+                    self.troubles.frame_on(self.now, frame.stream, frame.payload, socket)
                 }
                 _ => None,
             };

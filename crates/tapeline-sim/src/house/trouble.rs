@@ -109,6 +109,11 @@ impl Scope {
         self.symbol.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(symbol))
     }
 
+    /// Whether no socket is meant more than the others.
+    pub(crate) const fn is_for_all_sockets(&self) -> bool {
+        self.socket.is_none() && self.host.is_none()
+    }
+
     pub(crate) fn has_socket(&self, socket: u64) -> bool {
         self.socket.is_none_or(|wanted| wanted == socket)
     }

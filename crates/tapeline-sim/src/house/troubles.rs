@@ -153,14 +153,22 @@ impl Troubles {
     /// What strikes a frame for all sockets alike. All troubles count the frame; the first that strikes decides.
     pub(crate) fn frame(&mut self, now: u64, stream: u32, payload: &[u8]) -> Option<Trouble> {
         self.first(now, u64::from(stream), |armed| {
-            armed.trouble.scope.socket.is_none() && armed.strikes_frame(stream, payload)
+            armed.trouble.scope.is_for_all_sockets() && armed.strikes_frame(stream, payload)
         })
     }
 
-    /// What strikes a frame on one socket.
-    pub(crate) fn frame_on(&mut self, now: u64, stream: u32, payload: &[u8], socket: u64) -> Option<Trouble> {
+    /// What strikes a frame on one socket, of those that called this host.
+    pub(crate) fn frame_on(
+        &mut self,
+        now: u64,
+        stream: u32,
+        payload: &[u8],
+        (socket, host): (u64, &str),
+    ) -> Option<Trouble> {
         self.first(now, u64::from(stream), |armed| {
-            armed.trouble.scope.socket == Some(socket) && armed.strikes_frame(stream, payload)
+            let scope = &armed.trouble.scope;
+            let meant = !scope.is_for_all_sockets() && scope.has_socket(socket) && scope.has_host(host);
+            meant && armed.strikes_frame(stream, payload)
         })
     }
 

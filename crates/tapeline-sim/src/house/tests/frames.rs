@@ -37,6 +37,29 @@ fn tenth(line: &str) -> (House, Vec<Say>, Vec<Bytes>) {
 }
 
 #[test]
+fn a_trouble_with_a_host_strikes_those_that_called_it_and_nobody_else() {
+    for (line, told) in [("stall", 0), ("freeze", 0), ("reset", 1)] {
+        let mut house = house(|_| {});
+        let call = |house: &mut House, host: &str| {
+            house.connect(0, HERE, &format!("ws://{host}/stream?streams=btcusdt@trade")).unwrap()
+        };
+        let (meant, spared) = (call(&mut house, "one:1"), call(&mut house, "two:1"));
+        order(&mut house, 0, &format!("for 1m {line} host=one:1"));
+        let later = call(&mut house, "one:1");
+        house.advance(30 * SECOND);
+        let all = outputs(&mut house);
+        let data = |socket| {
+            let is_data = |say: &Say| matches!(say, Say::Text(_));
+            all.iter().filter(|(id, say)| *id == socket && is_data(say)).count()
+        };
+        assert!(data(spared) > 10, "{line}");
+        assert_eq!((data(meant), data(later)), (0, 0), "{line}");
+        let ends = all.iter().filter(|(id, say)| *id == meant && matches!(say, Say::Reset(_))).count();
+        assert_eq!(ends, told, "{line}");
+    }
+}
+
+#[test]
 fn dropped_frames_are_missing_and_named_to_the_judge() {
     let (house, struck, spared) = tenth("drop");
     assert_eq!(struck.len(), spared.len() - spared.len() / 10);
