@@ -125,6 +125,9 @@ impl World {
             if let Some(slot) = emptied_slot(&record.entity, &record.cause) {
                 watch.fresh.rested(slot);
             }
+            if let Some(slot) = suspected_slot(&record.entity, &record.cause) {
+                watch.fresh.suspected(self.now, slot);
+            }
             pairs = pairs.and(watch.pairs.record(&record.entity, &record.cause));
         }
         self.figures.rotations += std::mem::take(&mut watch.pairs.rotations);
@@ -249,7 +252,8 @@ impl World {
         let unanswered =
             sight.unanswered.filter(|since| told && is_answered_by(now, calm_since.max(*since), repair));
         let calm = now.saturating_sub(calm_since) / SEC;
-        let words = if book && !live && is_well_by(now, calm_since) {
+        let asked = topic.lines.iter().any(|slot| self.oracles.watches[host].fresh.is_asked(now, *slot));
+        let words = if book && !live && !asked && is_well_by(now, calm_since) {
             format!("{name} is not live after {calm} calm seconds")
         } else if let Some(since) = unanswered.filter(|_| is_live_by(now, calm_since)) {
             format!("{name}: what the venue has said for {} s reaches nobody", (now - since) / SEC)
@@ -408,6 +412,11 @@ fn left_slot(entity: &str, cause: &str) -> Option<u32> {
 /// The line that is at rest since nothing is wanted of it.
 fn emptied_slot(entity: &str, cause: &str) -> Option<u32> {
     entity.strip_prefix("line ").filter(|_| cause == "nothing is wanted")?.parse().ok()
+}
+
+/// The line that the feed has just begun to suspect.
+fn suspected_slot(entity: &str, cause: &str) -> Option<u32> {
+    entity.strip_prefix("line ").filter(|_| cause == "silent for too long")?.parse().ok()
 }
 
 fn side_of(line: &LineStatus) -> Side<'_> {

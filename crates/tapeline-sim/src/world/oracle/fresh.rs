@@ -18,6 +18,8 @@ const NOTICE: u64 = 3 * SEC;
 const MUTE: u64 = 6;
 /// A line that brought nothing yet is asked whether it lives, and left after so long at the latest.
 const UNPROVEN: u64 = 60 * SEC;
+/// A line that is suspected has answered, or is no more, after so long.
+const ASKED: u64 = 12 * SEC;
 /// What is past fades from the rhythm with this half-life, in seconds.
 const HALF_LIFE: f64 = 60.0;
 /// What is not known yet weighs so much, and is taken for the longest pause that is borne.
@@ -31,6 +33,8 @@ pub(crate) struct Fresh {
     lines: BTreeMap<u32, Rhythm>,
     /// Until then nothing is concluded: we ourselves did not run.
     excused: u64,
+    /// When each line was last suspected by the feed itself: of a market that comes in bursts the pauses are long.
+    suspected: BTreeMap<u32, u64>,
 }
 
 /// How fast the messages of one topic come.
@@ -126,6 +130,16 @@ impl Fresh {
         self.excused = self.excused.max(until);
     }
 
+    /// The feed itself suspects a line for its silence, and asks it.
+    pub(crate) fn suspected(&mut self, now: u64, slot: u32) {
+        self.suspected.insert(slot, now);
+    }
+
+    /// Whether a line is suspected and may not have answered yet.
+    pub(crate) fn is_asked(&self, now: u64, slot: u32) -> bool {
+        self.suspected.get(&slot).is_some_and(|at| now < at + ASKED)
+    }
+
     /// The feed was rebuilt: what it knew of rhythms is gone.
     pub(crate) fn restart(&mut self) {
         self.lines.clear();
@@ -214,6 +228,13 @@ mod tests {
             fresh.is_silent(ends + s * SEC, 0)
         });
         assert!(noticed.is_some_and(|s| (30..60).contains(&s)), "{noticed:?}");
+    }
+
+    #[test]
+    fn a_suspected_line_has_its_time_to_answer() {
+        let mut fresh = Fresh::default();
+        fresh.suspected(SEC, 1);
+        assert!(fresh.is_asked(12 * SEC, 1) && !fresh.is_asked(13 * SEC, 1) && !fresh.is_asked(SEC, 0));
     }
 
     #[test]

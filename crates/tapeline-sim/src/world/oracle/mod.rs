@@ -450,7 +450,7 @@ impl Oracles {
         watch.rested.clear();
         watch.rungs.restart(now);
         watch.pairs.restart();
-        watch.pace.restart();
+        watch.pace.restart(now);
     }
 
     /// Whether the book of a reader's topic is live, as it was last told.
