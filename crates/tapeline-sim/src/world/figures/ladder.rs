@@ -62,7 +62,7 @@ fn live(seed: u64, found: &mut Found) {
     rig.run(80 * SEC + Rng::new(seed, 114).below(20 * SEC));
     rest_alone(&mut rig, &topic, found);
     nothing(&mut rig, &topic, found);
-    let tally = rig.notes.tallies.get(&topic).copied().unwrap_or_default();
+    let tally = rig.notes.tallies.get(&topic).cloned().unwrap_or_default();
     found.lost += tally.lost();
     found.doubled += tally.doubled;
     let report = rig.far.house.report();

@@ -1,6 +1,6 @@
 //! What a rig notes of all that passes: dials, openings, requests, pings, data, and what readers are told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tapeline_core::data::event::BookState;
 use tapeline_core::data::topic::Topic;
@@ -55,9 +55,11 @@ pub(super) struct Notes {
 }
 
 /// The ids of one topic, as its reader got them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     last: Option<u64>,
+    /// Declared, and not told yet.
+    missing: BTreeSet<u64>,
     pub(super) events: u64,
     /// Passed over without a word.
     pub(super) passed: u64,
@@ -75,7 +77,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// What its reader never got.
-    pub(super) const fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.passed + self.declared - self.late
     }
 
@@ -85,6 +87,7 @@ impl Tally {
             Data::AggTrade(trade) => trade.id,
             Data::Gap(gap) if gap.kind == GapKind::Venue => {
                 self.declared += gap.to - gap.from + 1;
+                self.missing.extend(gap.from..=gap.to);
                 self.last = self.last.max(Some(gap.to));
                 return;
             }
@@ -92,7 +95,9 @@ impl Tally {
         };
         self.events += 1;
         if update.late {
-            self.late += 1;
+            // What was not missing any more comes a second time.
+            let missing = u64::from(self.missing.remove(&id));
+            (self.late, self.doubled) = (self.late + missing, self.doubled + 1 - missing);
             return;
         }
         match self.last {
