@@ -12,11 +12,13 @@ use std::time::Duration;
 use tapeline_core::feed::{Kept, Memory};
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// A dial or a request waits so long until it is written that there is one. A disk that takes longer holds nothing up.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(250);
+/// What could not be written is tried again after so long.
+const TRIED_AGAIN: Duration = Duration::from_secs(5);
 /// No file of ours is larger.
 const LARGEST: u64 = 64 << 10;
 
@@ -223,18 +225,25 @@ impl Keeper {
             let mut newest = self.lock();
             (newest.0.take(), newest.1)
         };
-        let done = newest.map_or(Ok(()), |kept| self.state.write(&self.venue, &kept));
+        let Some(kept) = newest else { return Ok(()) };
+        let done = self.state.write(&self.venue, &kept);
         self.state.note(&self.venue, done.as_ref().err());
+        if done.is_err() {
+            // It is still to be written, unless there is something newer by now.
+            self.lock().0.get_or_insert(kept);
+        }
         self.written.send_replace(number);
         done
     }
 
-    /// Writes what changes until it is told to stop; then what is left.
+    /// Writes what changes until it is told to stop; then what is left. What could not be written is tried again: a ban
+    /// may be the last that changes for a long time.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut failed = false;
         loop {
             let stopped = tokio::select! {
                 () = self.news.notified() => false,
+                () = sleep(TRIED_AGAIN), if failed => false,
                 () = stop.cancelled() => true,
             };
             let keeper = Arc::clone(&self);

@@ -107,6 +107,30 @@ async fn a_disk_that_does_not_write_holds_nothing_up_for_long() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_is_written_once_the_disk_is_well() {
+    let folder = folder("recovers");
+    let state = StateDir::open(&folder, false).unwrap();
+    let keeper = Arc::new(Keeper::new(Arc::clone(&state), "venue"));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Arc::clone(&keeper).run(stop.clone()));
+    let (venues, away) = (folder.join("venues"), folder.join("away"));
+    fs::rename(&venues, &away).unwrap();
+    keeper.keep(kept());
+    keeper.written().await;
+    sleep(TRIED_AGAIN * 3).await;
+    assert!(state.trouble().is_some_and(|words| words.starts_with("venue: ")), "{:?}", state.trouble());
+    fs::rename(&away, &venues).unwrap();
+    // Nothing changes meanwhile: a ban may be the last that did.
+    sleep(TRIED_AGAIN * 2).await;
+    assert_eq!(state.trouble(), None);
+    let on_disk = fs::read(venues.join("venue.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Kept>(&on_disk).unwrap(), kept());
+    stop.cancel();
+    task.await.unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_their_owner_can_read_the_folder_and_its_files() {
