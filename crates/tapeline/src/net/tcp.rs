@@ -26,20 +26,43 @@ const ADDRESSES: usize = 8;
 /// Names whose last good address is remembered.
 const NAMES: usize = 64;
 
-/// The addresses that last worked, by name: while the resolver is silent they are better than nothing.
-#[derive(Debug, Default)]
-pub(super) struct Names(Mutex<HashMap<String, IpAddr>>);
+/// Knows the addresses of names.
+pub(super) trait Resolver {
+    /// Those of a host.
+    fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<impl Iterator<Item = SocketAddr>>> + Send;
+}
 
-impl Names {
+/// The resolver of the system.
+#[derive(Debug, Default)]
+pub(super) struct System;
+
+impl Resolver for System {
+    async fn addresses(&self, host: &str, port: u16) -> io::Result<impl Iterator<Item = SocketAddr>> {
+        tokio::net::lookup_host((host, port)).await
+    }
+}
+
+/// Names of hosts, and the addresses that last worked: while the resolver is silent they are better than nothing.
+#[derive(Debug, Default)]
+pub(super) struct Names<R = System> {
+    resolver: R,
+    last_good: Mutex<HashMap<String, IpAddr>>,
+}
+
+impl<R: Resolver> Names<R> {
     fn remember(&self, host: &str, address: IpAddr) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.last_good.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() < NAMES || known.contains_key(host) {
             known.insert(host.to_owned(), address);
         }
     }
 
     fn recall(&self, host: &str) -> Option<IpAddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 
     /// The addresses of a host, the two families alternating so that a broken one costs one head start.
@@ -52,7 +75,7 @@ impl Names {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found = match timeout(within, tokio::net::lookup_host((host, port))).await {
+        let found = match timeout(within, self.resolver.addresses(host, port)).await {
             Err(_) => Err(timed_out(Stage::Dns)),
             Ok(Err(error)) => Err(failed(Stage::Dns, of_lookup(&error), error.to_string())),
             Ok(Ok(addresses)) => Ok(alternate(addresses)),
@@ -139,7 +162,21 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Gives one answer after the other, then none.
+    struct Answers(Mutex<VecDeque<Vec<SocketAddr>>>);
+
+    impl Resolver for Answers {
+        async fn addresses(&self, _: &str, _: u16) -> io::Result<impl Iterator<Item = SocketAddr>> {
+            let next = self.0.lock().unwrap().pop_front();
+            next.map(Vec::into_iter).ok_or_else(|| io::ErrorKind::TimedOut.into())
+        }
+    }
 
     fn check(addresses: &[&str], expected: &[&str]) {
         let parse =
@@ -163,8 +200,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusing_address_costs_no_head_start() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let open = listener.local_addr().unwrap();
         let stream = race(&[closed, open]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
@@ -172,17 +209,44 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_error_is_told_if_no_address_answers() {
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(race(&[closed]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert!(race(&[]).await.is_err());
+    }
+
+    /// The only system on which every 127.x.y.z is an address of one's own.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn each_dial_asks_where_a_name_leads_and_a_stale_address_costs_nothing() {
+        let (old, new) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.2:0").await.unwrap(),
+        );
+        let (at_first, later) = (old.local_addr().unwrap(), new.local_addr().unwrap());
+        let answers = Answers(Mutex::new([vec![at_first], vec![later], vec![at_first, later]].into()));
+        let names = Names { resolver: answers, last_good: Mutex::default() };
+        let dial = async || {
+            let stream = names.connect("venue.test", later.port(), Duration::from_secs(10)).await.unwrap();
+            stream.peer_addr().unwrap()
+        };
+        assert_eq!(dial().await, at_first);
+        assert_eq!(dial().await, later, "the name leads elsewhere now");
+        drop(old);
+        assert_eq!(dial().await, later, "nobody answers at the first of two addresses");
+        assert_eq!(
+            dial().await,
+            later,
+            "the resolver is silent, and the last address that answered is called"
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_system_ends_a_connection_whose_other_side_has_vanished() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let stream = Names::default().connect("127.0.0.1", port, Duration::from_secs(10)).await.unwrap();
+        let stream =
+            Names::<System>::default().connect("127.0.0.1", port, Duration::from_secs(10)).await.unwrap();
         let within = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
         assert_eq!(within, Some(ACKNOWLEDGED_WITHIN));
     }
