@@ -66,7 +66,7 @@ async fn dropping_the_last_subscriber_leaves_the_venue() {
 }
 
 #[tokio::test]
-async fn a_subscriber_whose_task_was_aborted_has_left() {
+async fn a_subscriber_that_is_gone_without_a_word_has_left_at_once() {
     let exchange = Exchange::open().await;
     let hub = hub_at(&exchange);
     let (subscribed, ready) = tokio::sync::oneshot::channel();
@@ -79,7 +79,17 @@ async fn a_subscriber_whose_task_was_aborted_has_left() {
     soon(ready).await.unwrap();
     assert_eq!(hub.list().await.1.len(), 1);
     task.abort();
-    until(async || hub.list().await.1.is_empty()).await;
+    assert!(task.await.unwrap_err().is_cancelled());
+    // The next that the feed is asked is asked after it has heard of it: there is no time in between.
+    assert!(hub.list().await.1.is_empty(), "its task was aborted");
+    let own = hub.trades("plain", "BTC").await.unwrap();
+    assert_eq!(hub.list().await.1.len(), 1);
+    let thread = std::thread::spawn(move || {
+        let _own = own;
+        std::panic::resume_unwind(Box::new("on purpose"));
+    });
+    assert!(thread.join().is_err());
+    assert!(hub.list().await.1.is_empty(), "its thread died");
 }
 
 #[tokio::test]
