@@ -43,6 +43,7 @@ pub(crate) struct Order {
         (status = 422, description = "the configuration is wrong; the one before stays in use", body = ErrorBody),
         (status = 500, description = "it was tried and failed", body = ErrorBody),
         (status = 501, description = "this gateway cannot do that yet", body = ErrorBody),
+        (status = 503, description = "the venue does not answer in time", body = ErrorBody),
     )
 )]
 pub(crate) async fn act(

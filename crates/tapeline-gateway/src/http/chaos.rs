@@ -49,8 +49,10 @@ pub(crate) struct Fault {
         (status = 200, description = "`{\"ok\":true,…}`"),
         (status = 400, description = "the fault is not understood", body = ErrorBody),
         (status = 401, description = "the admin token is missing or wrong", body = ErrorBody),
+        (status = 403, description = "no admin token is set, so nothing may be ordered", body = ErrorBody),
         (status = 404, description = "no such fault, venue, line or topic", body = ErrorBody),
         (status = 429, description = "too many faults are at work", body = ErrorBody),
+        (status = 503, description = "the venue does not answer in time", body = ErrorBody),
     )
 )]
 pub(crate) async fn strike(

@@ -104,7 +104,7 @@ fn fill_venue(sheet: &mut Sheet, venue: &VenueStatus) {
         labels.push(("protocol", endpoint.protocol.to_owned()));
         sheet.one_of(f::BREAKER_STATE, &labels, "state", &words(&STATES), &word(&endpoint.breaker));
         if let Some(score) = endpoint.score {
-            sheet.put(f::ENDPOINT_SCORE, with("endpoint", &endpoint.origin), score);
+            sheet.put(f::ENDPOINT_SCORE, labels, score);
         }
         let dials = [("opened", endpoint.dials_opened), ("failed", endpoint.dials_failed)];
         for (result, count) in dials.into_iter().filter(|_| endpoint.protocol == "ws") {
