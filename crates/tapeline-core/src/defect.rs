@@ -60,6 +60,8 @@ pub enum Defect {
     LoseLastFrame,
     /// A line counts as proven once a request was acknowledged.
     ProvenByAcknowledgement,
+    /// A line that brings nothing counts for as much as one that does.
+    TrustTheUnproven,
     /// What is held back behind a hole goes out before what fills it.
     ReleaseBeforeFill,
     /// A line is replaced while another one is.
@@ -151,7 +153,8 @@ impl Defect {
     ];
 
     /// Those that only drills can see, in the order of their declaration.
-    pub const IN_DRILLS: [Self; 5] = [
+    pub const IN_DRILLS: [Self; 6] = [
+        Self::TrustTheUnproven,
         Self::OutageFromNotice,
         Self::OutageToReconnect,
         Self::EndlessQuarantine,
@@ -192,6 +195,7 @@ impl Defect {
             Self::PublishGoodHalf => "publish-good-half",
             Self::LoseLastFrame => "lose-last-frame",
             Self::ProvenByAcknowledgement => "proven-by-acknowledgement",
+            Self::TrustTheUnproven => "trust-the-unproven",
             Self::ReleaseBeforeFill => "release-before-fill",
             Self::RotateBothLines => "rotate-both-lines",
             Self::PollOn => "poll-on",

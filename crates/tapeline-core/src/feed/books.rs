@@ -18,6 +18,17 @@ use super::snapshots::Urgency;
 use super::topics::{Seen, Service, State};
 
 impl Feed {
+    /// Why a book is not live.
+    pub(super) fn unready_reason(&self, id: TopicId, state: BookState) -> Box<str> {
+        match (state, self.snapshots.refusal(id)) {
+            (BookState::Unverified, _) => "the book is not verified".into(),
+            (_, Some(why)) => {
+                format!("the book is being synchronised; its latest snapshot was of no use: {why}").into()
+            }
+            (_, None) => "the book is being synchronised".into(),
+        }
+    }
+
     pub(super) fn book_limits(&self) -> BookLimits {
         BookLimits {
             buffer: self.config.limits.book_buffer,
@@ -85,7 +96,7 @@ impl Feed {
         let applied = book.counters().applied - applied;
         let seen = Seen::of(&mut entry.seen);
         if outcome != Outcome::Ignored {
-            seen.last_at = Some(now);
+            seen.came(now, true);
         }
         if applied > 0 {
             seen.ledger.received(now, applied as u32);

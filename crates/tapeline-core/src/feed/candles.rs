@@ -79,7 +79,7 @@ impl Feed {
             line.stats.first += 1;
         }
         let seen = Seen::of(&mut entry.seen);
-        seen.last_at = Some(now);
+        seen.came(now, from.is_line());
         let skips = matches!(&data, Data::Candle(candle) if seen.follow(candle, false));
         entry.enter(now, from.source);
         let shown = std::mem::replace(&mut entry.state, State::Latest(None));

@@ -85,8 +85,8 @@ pub(super) fn sides(wanted: u8, overlap: bool) -> u8 {
 /// How much a line has to say of its topics when none serves them better.
 fn standing(line: &Line) -> u8 {
     match &line.phase {
-        Phase::Live(live) if live.doubt.is_some() => 4,
-        Phase::Live(_) => 5,
+        Phase::Live(_) if line.stands() => 5,
+        Phase::Live(_) => 4,
         Phase::Dialling { .. } | Phase::LoggingIn(_) => 3,
         Phase::Waiting { .. } => 2,
         Phase::Halted { .. } => 1,
@@ -144,15 +144,16 @@ impl Feed {
         let known = if asked { self.known_until(entry, slot) } else { Mono::NEVER };
         let knows_all = |other: usize| {
             let since = self.lines[other].wishes.since(&route.stream);
-            self.is_fed_by(other, &route.stream) && since.is_some_and(|since| since <= known)
+            let knows = self.is_fed_by(other, &route.stream) && since.is_some_and(|since| since <= known);
+            knows && !self.is_behind(other, slot)
         };
         entry.carriers.iter().any(|other| other != slot && knows_all(other))
     }
 
-    /// Whether a line stands, is not doubted, and has been subscribed to a stream.
+    /// Whether a line stands, is neither doubted nor mute, and has been subscribed to a stream; it may be asked once more.
     pub(super) fn is_fed_by(&self, slot: usize, stream: &StreamName) -> bool {
         let line = &self.lines[slot];
-        line.is_live() && !line.is_doubted() && line.wishes.is_confirmed(stream)
+        line.stands() && line.wishes.since(stream).is_some()
     }
 
     /// Whether any line stands that may tell what comes of a topic from now on.
@@ -184,12 +185,11 @@ impl Feed {
 
     /// Whether a topic that two lines are to carry has only one that stands: then its next fault will be felt.
     pub(super) fn has_lost_its_second(&self, id: TopicId, entry: &Entry) -> bool {
-        let stands = |slot: usize| self.lines[slot].is_live() && !self.lines[slot].is_doubted();
         let side = |slot: usize| u32::from(self.lines[slot].side);
         let (mut wanted, mut standing) = (0_u32, 0_u32);
         for slot in entry.carriers.iter() {
             wanted |= 1 << side(slot);
-            standing |= u32::from(stands(slot)) << side(slot);
+            standing |= u32::from(self.lines[slot].stands()) << side(slot);
         }
         standing != 0 && (standing != wanted || self.refusals.holds(id))
     }

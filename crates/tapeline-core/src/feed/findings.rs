@@ -17,6 +17,7 @@ use super::line::{Line, Phase};
 use super::lines::REJECTED;
 use super::rotate::Role;
 use super::topics;
+use super::unproven::MUTE;
 
 /// What is wrong now.
 #[derive(Debug, Clone, Default)]
@@ -162,6 +163,9 @@ impl Feed {
         match line.phase {
             Phase::Halted { .. } if refused => add(Rule::Authentication, Level::Critical, why),
             Phase::Halted { .. } => add(Rule::LineHalted, Level::Critical, why),
+            Phase::Live(_) if line.is_mute() => {
+                add(Rule::LineLost, Level::Warning, MUTE.to_owned());
+            }
             // The last failure stays known, but a line that is open was let in.
             Phase::Live(_) => {}
             _ if refused => add(Rule::Authentication, Level::Degraded, why),
@@ -189,7 +193,7 @@ impl Feed {
     fn is_doubled(&self, slot: usize) -> bool {
         let line = &self.lines[slot];
         let twin = |other: &&Line| other.group == line.group && other.side != line.side;
-        self.lines.iter().filter(twin).any(Line::is_live)
+        self.lines.iter().filter(twin).any(Line::stands)
     }
 
     fn find_in_topics(&self, now: Time, all: &mut Vec<Finding>) {

@@ -7,7 +7,7 @@ use crate::data::event::BookState;
 use crate::data::update::{Level, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::health::{
-    Breakers, Dimension, LevelFilter, NOTHING_YET, Reason, Rules, Sample, Silence, level, of_parts, reasons,
+    Breakers, Dimension, LevelFilter, Reason, Rules, Sample, Silence, level, of_parts, reasons,
 };
 use crate::time::{Dated, Mono, Time, Unix};
 use crate::venue::TopicId;
@@ -128,6 +128,7 @@ impl Feed {
             return;
         }
         self.look_at = now.mono + LOOK_EVERY;
+        self.weigh_unproven(now);
         for slot in 0..self.lines.len() {
             self.take_stock(now, slot);
             if self.examine_line(now, slot) {
@@ -386,7 +387,7 @@ impl Feed {
             }
             Phase::Waiting { .. } | Phase::Dialling { .. } | Phase::LoggingIn(_) => why("reconnecting"),
             Phase::Live(live) if live.doubt.is_some() => "the line is silent".into(),
-            Phase::Live(live) if live.proven.is_none() => NOTHING_YET.into(),
+            Phase::Live(live) if live.proven.is_none() => line.unproven_words().into(),
             Phase::Live(_) => match unready {
                 Some(state) => self.unready_reason(id, state),
                 None => self.own_reason(now, id, entry, level).into(),
@@ -406,17 +407,6 @@ impl Feed {
             rung if entry.polled => Some((rung.max(Level::Degraded), "asked over REST", why)),
             rung if rung > Level::Warning => Some((rung, "not streamed", why)),
             _ => None,
-        }
-    }
-
-    /// Why a book is not live.
-    fn unready_reason(&self, id: TopicId, state: BookState) -> Box<str> {
-        match (state, self.snapshots.refusal(id)) {
-            (BookState::Unverified, _) => "the book is not verified".into(),
-            (_, Some(why)) => {
-                format!("the book is being synchronised; its latest snapshot was of no use: {why}").into()
-            }
-            (_, None) => "the book is being synchronised".into(),
         }
     }
 

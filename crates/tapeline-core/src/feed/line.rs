@@ -20,6 +20,7 @@ use super::keys::KeyState;
 use super::login::{Again, LoggingIn};
 use super::missed_ids::Ids;
 use super::rotate::{Role, Spurned};
+use super::unproven::Against;
 use super::wishes::Wishes;
 
 /// What one socket is doing. Each timer lives in the phase that needs it: leaving the phase ends it.
@@ -220,6 +221,10 @@ pub(super) struct Line {
     pub(super) blocked: Option<Mono>,
     /// When data last came before it was not read for so long that its silence is our own doing.
     pub(super) unread: Option<Mono>,
+    /// Whether the session that ended last brought data.
+    pub(super) was_proven: bool,
+    /// What speaks against it while it has brought nothing.
+    pub(super) against: Against,
     /// Sessions in a row that were given up since nothing came on them.
     pub(super) fruitless: u8,
     /// The last message of any kind: a sign of life. While we do not read it is put forward.
@@ -273,6 +278,8 @@ impl Line {
             round_trips: RoundTrips::default(),
             blocked: None,
             unread: None,
+            was_proven: false,
+            against: Against::default(),
             fruitless: 0,
             last_frame: now.mono,
             heard: now.mono,
@@ -340,6 +347,9 @@ impl Line {
 
     /// How long it may be left alone: until its silence is suspicious, or until a routine ping is due.
     pub(super) fn patience(&self, timing: &Timing) -> Duration {
+        if self.is_mute() {
+            return timing.silent_min;
+        }
         let judged = self.live().is_some_and(|live| live.proven.is_some()) || self.is_lively(timing);
         if judged { self.silent_after(timing).min(timing.ping_every) } else { timing.ping_every }
     }

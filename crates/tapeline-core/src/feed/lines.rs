@@ -19,6 +19,7 @@ use super::login::Again;
 use super::missed_ids::Ids;
 use super::rotate::Spurned;
 use super::topics::State;
+use super::unproven::Against;
 use super::wishes::Refused;
 
 /// The phase of a topic that the venue refuses, until an operator speaks.
@@ -191,7 +192,7 @@ impl Feed {
         (line.last_frame, line.heard, line.last_data) = (now.mono, now.mono, now.mono);
         line.unread = None;
         line.arrivals.resume(now.mono);
-        (line.corrupt, line.ids) = ((0, now.mono), Ids::default());
+        (line.corrupt, line.ids, line.against) = ((0, now.mono), Ids::default(), Against::default());
         if planted(Defect::ResetBackoffOnConnect) {
             line.failures = Failures::default();
         }
@@ -259,6 +260,7 @@ impl Feed {
         }
         self.rate(now, slot, fault);
         let line = &mut self.lines[slot];
+        line.was_proven = line.live().is_some_and(|live| live.proven.is_some());
         line.failures.failed(now.mono, fault, &self.backoff);
         line.fault = Some((fault, detail.into()));
         if fault == Fault::Authentication && self.config.keys.is_some() {

@@ -243,7 +243,7 @@ impl Feed {
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
         if is_new {
-            seen.last_at = Some(now);
+            seen.came(now, from.is_line());
         }
         match line {
             Some(line) => {
@@ -386,6 +386,7 @@ impl Feed {
 
     /// Continuity of every topic on a line is in doubt: its socket is gone.
     pub(super) fn interrupt(&mut self, now: Time, slot: usize) {
+        self.bequeath_rhythm(slot);
         let topics: Vec<_> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
         for id in topics {
             if self.is_covered(id, slot) && !planted(Defect::BreakWhatIsCovered) {

@@ -4,8 +4,8 @@
 //!
 //! - `io`: what goes in and what comes out
 //! - `carriers`: which lines carry a topic
-//! - `line`, `lines`, `vigil`, `doubt`: one socket, the life of all of them, the watch over those that are
-//!   live, and what follows when one is silent
+//! - `line`, `lines`, `vigil`, `doubt`, `unproven`: one socket, the life of all of them, the watch over those that are
+//!   live, and what follows when one is silent, or has never brought anything
 //! - `placing`: on which lines a topic goes
 //! - `rotate`: lines that follow others
 //! - `keys`, `login`: keys that a venue refused or that will end, and how they are shown on an open line
@@ -21,7 +21,7 @@
 //! - `fetches`, `snapshots`, `repair`, `missed`: what is asked of the venue's REST interface: snapshots of books,
 //!   events that were missed, and whether any were
 //! - `service`: how each topic is served, for the figures of reliability
-//! - `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
+//! - `facts`, `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `refusals`: streams that one side of two has to go without
 //! - `quarantine`: topics over which we panic, set aside for a while
 //! - `health`, `aging`, `pace`: how well everything is served, what is held too long, and topics that fall mute alone
@@ -41,6 +41,7 @@ mod credit;
 mod doubt;
 mod early;
 mod events;
+mod facts;
 mod fetches;
 mod findings;
 mod gate;
@@ -80,6 +81,7 @@ mod status;
 mod subscribe;
 mod symbols;
 mod topics;
+mod unproven;
 mod vigil;
 mod wishes;
 mod witness;

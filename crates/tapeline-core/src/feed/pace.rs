@@ -143,12 +143,16 @@ impl Feed {
         let Some(seen) = entry.seen.as_deref_mut() else { return };
         seen.pace.ask(now.mono);
         // To ask once more loses nothing; to leave it first loses what comes meanwhile, if it was not mute after all.
-        let leave = seen.pace.tries > 1;
+        let (tries, leave) = (seen.pace.tries, seen.pace.tries > 1);
         let cause = "mute while others flow: subscribing again";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
         let carriers = entry.carriers;
-        for slot in carriers.iter() {
-            self.lines[slot].wishes.reopen(&route.stream, leave);
+        // Only one of two lines leaves it at a time: what comes meanwhile comes on the other.
+        let turn = usize::from(tries) % carriers.iter().count().max(1);
+        for (place, slot) in carriers.iter().enumerate() {
+            if !leave || place == turn {
+                self.lines[slot].wishes.reopen(&route.stream, leave);
+            }
         }
         if let Some(ailment) = self.ailment(now, id) {
             ailment.mute = true;

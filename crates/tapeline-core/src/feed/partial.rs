@@ -61,7 +61,7 @@ impl Feed {
         if cut {
             // The verified book says it better.
             if let Some(entry) = self.topics.get_mut(id) {
-                Seen::of(&mut entry.seen).last_at = Some(now);
+                Seen::of(&mut entry.seen).came(now, source == Source::Live);
             }
             return false;
         }
@@ -81,7 +81,7 @@ impl Feed {
     ) {
         let Some(entry) = self.topics.get_mut(id) else { return };
         let seen = Seen::of(&mut entry.seen);
-        seen.last_at = Some(now);
+        seen.came(now, source == Source::Live);
         seen.last_time = time;
         if entry.broken {
             entry.begin_epoch(Epochs(&mut self.rng).draw());

@@ -8,17 +8,15 @@ use crate::config::Timing;
 use crate::data::decimal::Decimal;
 use crate::data::update::Level;
 use crate::defect::{Defect, planted};
-use crate::policy::breaker;
-use crate::policy::ladder::{Change, Facts, Ladder, Reason, Rules, Rung};
+use crate::policy::ladder::{Change, Ladder, Reason, Rules, Rung};
 use crate::time::{Mono, Time};
 use crate::venue::{Fetch, TopicId};
 
 use super::Feed;
 use super::fetches::NotNow;
 use super::likely::Doubt;
-use super::line::{Line, Phase};
-use super::rotate::Role;
-use super::topics::{Entry, State};
+use super::line::Phase;
+use super::topics::Entry;
 
 /// Polls in flight at once.
 pub(super) const IN_FLIGHT: usize = 3;
@@ -47,11 +45,11 @@ pub(super) struct Fallback {
     /// When the ladder may change by time alone.
     at: Option<Mono>,
     /// Since when no line has served.
-    down_since: Option<Mono>,
+    pub(super) down_since: Option<Mono>,
     /// When REST last answered.
-    rest_ok: Option<Mono>,
+    pub(super) rest_ok: Option<Mono>,
     /// Since when it has owed an answer to a poll.
-    owed: Option<Mono>,
+    pub(super) owed: Option<Mono>,
     /// The topics that are polled now.
     polls: BTreeMap<TopicId, Poll>,
     /// The pause between two polls of one topic.
@@ -124,6 +122,11 @@ impl Fallback {
         }
     }
 
+    /// The pause between two polls of one topic.
+    pub(super) const fn pause(&self) -> Duration {
+        self.every
+    }
+
     /// Topics that are asked for over REST.
     pub(super) fn polled(&self) -> usize {
         self.polls.len()
@@ -172,7 +175,7 @@ impl Fallback {
         }
     }
 
-    fn polls_now(&self) -> bool {
+    pub(super) fn polls_now(&self) -> bool {
         let rung = self.ladder.rung();
         rung.polls() || rung == Rung::Cache && !self.is_silenced()
     }
@@ -192,12 +195,6 @@ impl Fallback {
 
 pub(super) fn is_poll(why: Fetch) -> bool {
     matches!(why, Fetch::Poll { .. })
-}
-
-/// Whether a line serves: it is live, and has shown that it carries data, or has reason not to have yet.
-fn serves(line: &Line) -> bool {
-    let quiet = || line.wishes.confirmed() == line.wishes.len() && line.fruitless == 0;
-    line.live().is_some_and(|live| live.doubt.is_none() && (live.proven.is_some() || quiet()))
 }
 
 impl Feed {
@@ -230,62 +227,8 @@ impl Feed {
         fallback.at.into_iter().chain(fallback.away).chain(poll.map(|at| at.max(fallback.not_before))).min()
     }
 
-    fn facts(&mut self, now: Time) -> Facts {
-        let wanted = |line: &&Line| !line.wishes.is_empty() && !matches!(line.role, Role::Heir { .. });
-        let count = self.lines.iter().filter(wanted).count();
-        let serving = self.lines.iter().filter(wanted).filter(|line| serves(line)).count();
-        let down = count > 0 && serving == 0;
-        let since = &mut self.fallback.down_since;
-        *since = if down { since.or(Some(now.mono)) } else { None };
-        let down_since = *since;
-        let places = self.gate.streams.len().max(1);
-        let in_place = |line: &Line| line.endpoint == usize::from(line.side) % places;
-        let whole =
-            serving == count && self.lines.iter().filter(wanted).all(|line| in_place(line) || places == 1);
-        let closed = |state| matches!(state, breaker::State::Open | breaker::State::ForcedOpen);
-        let breakers_open = self.gate.streams.iter().all(|endpoint| closed(endpoint.breaker.state(now.mono)));
-        let (topics, weight) = if down || self.fallback.polls_now() { self.poll_cost() } else { (0, 0) };
-        Facts {
-            down_since,
-            whole,
-            complete: self.carries_everything() && !self.has_unready(),
-            breakers_open,
-            pollable: topics > 0,
-            rest_ok: self.fallback.rest_ok,
-            // Where nothing can be asked nothing is answered.
-            rest_owed: if self.fallback.polls.is_empty() {
-                self.fallback.rest_ok
-            } else {
-                self.fallback.owed
-            },
-            affordable: self.pause_for(weight) <= self.config.timing.poll_every,
-        }
-    }
-
-    /// Whether everything wanted is carried: by every line, or by all of one side.
-    fn carries_everything(&self) -> bool {
-        let wanted = |line: &&Line| !line.wishes.is_empty() && !matches!(line.role, Role::Heir { .. });
-        let fails = |group: u8, side: u8| {
-            let own = |line: &&Line| wanted(line) && (line.group, line.side) == (group, side);
-            self.lines.iter().filter(own).any(|line| !serves(line))
-        };
-        let has = |group: u8, side: u8| {
-            self.lines.iter().any(|line| wanted(&line) && (line.group, line.side) == (group, side))
-        };
-        let groups = self.lines.iter().filter(wanted).map(|line| line.group);
-        groups.into_iter().all(|group| (0..2).any(|side| has(group, side) && !fails(group, side)))
-    }
-
-    /// Whether a topic that is read waits for its confirmation or for its book.
-    fn has_unready(&self) -> bool {
-        self.topics.iter().any(|(_, entry)| {
-            let unready = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
-            unready && !entry.readers.is_empty() && !entry.is_withheld()
-        })
-    }
-
     /// How many topics can be polled, and what one round of them weighs.
-    fn poll_cost(&mut self) -> (usize, u32) {
+    pub(super) fn poll_cost(&mut self) -> (usize, u32) {
         if let Some(cost) = self.fallback.cost {
             return cost;
         }
@@ -304,7 +247,7 @@ impl Feed {
     }
 
     /// The shortest pause at which rounds of this weight stay within the budget.
-    fn pause_for(&self, weight: u32) -> Duration {
+    pub(super) fn pause_for(&self, weight: u32) -> Duration {
         let (limit, per) = (
             u64::from(self.gate.weight.limit()) * u64::from(SHARE) / 100,
             self.venue.profile().rest_limit.per,

@@ -37,6 +37,7 @@ impl Feed {
             return;
         }
         let (was, book) = (entry.polled, matches!(entry.state, State::Book(_)));
+        let known = entry.told_up_to();
         let Decoded { items, levels, .. } = decoded;
         let reach = Reach::of(&items);
         if !reach.whole {
@@ -66,6 +67,10 @@ impl Feed {
         }
         if by_id {
             self.heard_of(now, id, fetch, reach);
+        }
+        let told = self.topics.get(id).and_then(Entry::told_up_to);
+        if was && known.is_some() && told > known {
+            self.told_by_rest(now, id);
         }
         let Some(entry) = self.topics.get_mut(id) else { return };
         if by_id && entry.carriers.iter().all(|slot| !self.lines[slot].is_live()) {
@@ -150,7 +155,7 @@ impl Feed {
             return;
         }
         entry.polled = true;
-        seen.last_at = Some(now);
+        seen.came(now, false);
         // Its own time or none: that of what was streamed before is not that of what is shown now.
         seen.last_time = time;
         let (venue_id, state) = (Some(last), BookState::Live);

@@ -73,6 +73,8 @@ pub struct TopicCounts {
 pub(super) struct Seen {
     pub(super) counts: TopicCounts,
     pub(super) last_at: Option<Time>,
+    /// It was a line that brought what came then.
+    pub(super) by_line: bool,
     pub(super) last_time: Option<Unix>,
     /// Since when it comes from memory only.
     pub(super) kept_since: Option<Mono>,
@@ -97,6 +99,12 @@ impl Seen {
     #[inline]
     pub(super) fn of(held: &mut Option<Box<Self>>) -> &mut Self {
         held.get_or_insert_default()
+    }
+
+    /// Something came.
+    #[inline]
+    pub(super) fn came(&mut self, now: Time, by_line: bool) {
+        (self.last_at, self.by_line) = (Some(now), by_line);
     }
 
     /// Keeps the latest venue time that was told.

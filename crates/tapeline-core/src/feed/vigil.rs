@@ -11,7 +11,7 @@ use super::io::Action;
 use super::line::{DOUBLINGS, Phase, PingOut};
 
 /// The least time between two looks at a line's silence.
-const LEAST_STEP: Duration = Duration::from_millis(1);
+pub(super) const LEAST_STEP: Duration = Duration::from_millis(1);
 
 impl Feed {
     /// What a live line needs now: success told, silence judged, requests sent or repeated.
@@ -127,10 +127,12 @@ impl Feed {
             let line = &mut self.lines[slot];
             let Phase::Live(live) = &mut line.phase else { return false };
             let renewed = live.renewed.filter(|at| *at > line.last_data);
-            let patient = match line.is_lively(timing) {
-                true => silent_after * line.leniency(),
+            let patient = match (line.is_mute(), line.is_lively(timing)) {
+                // It had its time.
+                (true, _) => timing.silent_min * line.leniency(),
+                (_, true) => silent_after * line.leniency(),
                 // A quiet line that answers may have nothing to say, but not for ever.
-                false => line.arrivals.stillest() * line.leniency(),
+                _ => line.arrivals.stillest() * line.leniency(),
             };
             match renewed {
                 None => self.subscribe_anew(now, slot),
@@ -167,8 +169,7 @@ impl Feed {
     }
 
     /// Whether a line that lives has brought no data for so long that something must be wrong. One that has brought
-    /// nothing since it was opened is judged by the rhythm it had before, and not at all without one: its market
-    /// may be quiet.
+    /// nothing since it was opened is judged by the rhythm it had before, and by what others tell.
     fn brings_nothing(&self, now: Time, slot: usize, silent_after: Duration) -> bool {
         let line = &self.lines[slot];
         let Some(live) = line.live().filter(|live| live.ping.is_none() && live.doubt.is_none()) else {
@@ -178,7 +179,7 @@ impl Feed {
         // What is not confirmed yet has a deadline of its own.
         let judged = live.proven.is_some() || (line.wishes.deadline().is_none() && lively());
         let since = line.last_data.max(live.acknowledged.unwrap_or(live.since));
-        judged && now.mono.since(since) >= silent_after * 3 * line.leniency()
+        line.is_mute() || judged && now.mono.since(since) >= silent_after * 3 * line.leniency()
     }
 
     /// Something is carried no longer. The rhythm of a line on which nothing is left that is known to flow was that of

@@ -230,7 +230,8 @@ impl Wishes {
             if let Some(wish) = self.wanted.get_mut(stream)
                 && wish.standing == Standing::Asked(request)
             {
-                (wish.standing, wish.since) = (Standing::Confirmed, now);
+                // What was asked for once more, and not left before, was sent all the time.
+                (wish.standing, wish.since) = (Standing::Confirmed, wish.since.min(now));
                 topics.push(wish.topic);
             }
         }
@@ -314,10 +315,11 @@ impl Wishes {
 
     /// Asks for one stream anew, since it has fallen mute, and may `leave` it before.
     pub(super) fn reopen(&mut self, stream: &StreamName, leave: bool) {
-        if let Some(wish) = self.wanted.get(stream)
+        if let Some(wish) = self.wanted.get_mut(stream)
             && wish.standing == Standing::Confirmed
         {
             if leave {
+                wish.since = Mono::NEVER;
                 self.remove.insert(stream.clone());
             }
             self.renew(stream);

@@ -178,6 +178,7 @@ pub(crate) fn failed_by(defect: Defect, seed: u64) -> Option<(&'static str, Stri
         Defect::EndlessQuarantine => "poison",
         Defect::NeverRenewKeys => "keys-renewed",
         Defect::CutToRenewKeys => "keys-followed-ab",
+        Defect::TrustTheUnproven => "zombie-second",
         _ => return None,
     };
     let entry = find(name).ok()?;

@@ -287,6 +287,9 @@ fn quick(trouble: Trouble, first: &str) -> Result<Trouble, &'static str> {
     let mut trouble = trouble;
     match (trouble.kind, trouble.code) {
         (Kind::Flap, _) => return Err("the venue draws its moments itself, at the usual pace"),
+        (Kind::Stall, _) if trouble.scope.host.is_some() => {
+            return Err("how often two lines are held against each other is no setting");
+        }
         (Kind::Refuse, Some(429)) | (Kind::Close, Some(1012 | 1013)) => {
             return Err("a pause that the venue asks for is no setting");
         }

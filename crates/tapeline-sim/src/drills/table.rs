@@ -102,6 +102,12 @@ drills! {
     "zombie" ["FU5"] ONE, 240, [(0, Venue("for 90s stall"))],
         [BeFelt, Notice(6.0), AllAnew],
         "Pings are answered and no data comes for 90 s.";
+    "zombie-second" ["FU5"] TWO, 240, [
+        (0, Venue("for 60s stall host=stream.binance.com:9443")), (1, Towards(Side::A, "reset")),
+        (12, Towards(Side::B, "reset")),
+    ],
+        [BeFelt, Notice(1.0), Recover(8.0), Declare(0)],
+        "One of two lines is back and brings nothing when the other is reset: what it has only been promised covers nothing.";
     "one-mute" ["FU5"] ONE, 240, [(0, Venue("for 100s stall stream=btcusdt@trade"))],
         [BeUnfelt, Repair(20), Declare(0), Dial(0), Anew("btcusdt@trade")],
         "One stream of many falls mute for 100 s while the others flow.";

@@ -191,6 +191,7 @@ fn a_planted_mistake_fails_a_drill() {
         (Defect::LostUnentered, "reset-unrepaired"),
         (Defect::FetchedAsReceived, "missing-trades"),
         (Defect::EndlessQuarantine, "poison"),
+        (Defect::TrustTheUnproven, "zombie-second"),
     ];
     for (defect, name) in mistakes {
         let scene = Scene { defect: Some(defect), ..entry(name).scene(1) };

@@ -36,6 +36,7 @@ mod snapshots;
 mod sources;
 mod tops;
 mod toy;
+mod unproven;
 mod words;
 
 use std::time::Duration;

@@ -352,6 +352,7 @@ fn a_stream_that_is_refused_on_one_line_stays_on_the_other_that_brings_it() {
     assert_eq!(asked(&mut bench, a, 110, &mut id), [""; 0]);
     assert_eq!(asked(&mut bench, a, 15, &mut id), ["+t A -"]);
     bench.hear(b, "ok 7");
+    bench.hear(b, &format!("t A {id} 1"));
     assert_eq!(bench.feed.status(bench.now).topics[0].lines.len(), 2);
     asked(&mut bench, a, 60, &mut id);
     assert_eq!(level(&mut bench), Level::Healthy);

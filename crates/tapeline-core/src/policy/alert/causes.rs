@@ -76,7 +76,7 @@ causes! {
     "Neither a line nor REST brings this venue's data, or an operator lets neither; the last known values are served with their age."
     "If the evidence says that an operator pinned it: `tapeline unpin VENUE`. Else look at the venue's status page and run `tapeline doctor VENUE`; it recovers by itself, `tapeline recover` tries at once."
     Fallback "fallback" Connection Nothing true
-    "Streaming is impossible, or an operator does not want it; data comes by REST polling, later and in part."
+    "Streaming is impossible or has brought nothing yet, or an operator does not want it; data comes by REST polling, later and in part."
     "If the evidence says that an operator pinned it: `tapeline unpin VENUE`. If it names the budget of dials, wait until it says. Else check whether a proxy or firewall blocks WebSockets and whether the venue has trouble. It returns by itself."
     LineHalted "line_halted" Connection Nothing false
     "A line stopped for good: its address, certificate or request is refused, and trying again cannot help."
@@ -94,7 +94,7 @@ causes! {
     "An endpoint failed so often that it is left alone for a while."
     "Nothing, if others serve. When the endpoint is known to be well again: `tapeline reset`."
     LineLost "line_lost" Connection Nothing true
-    "One of two lines is away: nothing is missing, but the next cut would be felt."
+    "One of two lines is away, or brings nothing of what others tell: nothing is missing, but the next cut would be felt."
     "Nothing at first, it is dialled again. If it stays, look at its endpoint in `tapeline status`."
     Unstable "unstable" Connection Nothing true
     "A line drops and comes back again and again."
@@ -140,7 +140,7 @@ causes! {
     "Raise the limit (`ulimit -n`, `LimitNOFILE`), or find the client that opens so many connections."
     Disk "disk" System Nothing false
     "The disk does not take the event log or the state of the limits, or 70, 85, 95 or 100 % of it are used and less than 4 GiB are free; streaming goes on."
-    "Free space or repair the disk. Writing goes on by itself; what did not fit into memory meanwhile is told in the log."
+    "Free space or repair the disk. Writing is tried again every five seconds; what did not fit into memory meanwhile is told in the log."
     CoreDown "core_down" System Nothing false
     "A venue's task crashed too often in a short time and is halted, or has not answered for five seconds: nothing of this venue is served. Of the process: a part is gone, or has not run for five seconds."
     "Keep the log and report its cause. If it is halted, `tapeline recover VENUE` begins anew, and readers have to subscribe again; if it does not answer for long, restart."
