@@ -232,6 +232,12 @@ impl<T> Sequence<T> {
         self.hole.as_ref().map_or(0, |hole| hole.held.len())
     }
 
+    /// For so long nobody could fill the hole: its time goes on from `now`.
+    pub fn postpone(&mut self, by: Duration, now: Mono) {
+        let Some(hole) = &mut self.hole else { return };
+        hole.held.values_mut().for_each(|(since, _)| *since = (*since + by).min(now).max(*since));
+    }
+
     /// When to give up on the hole, if there is one.
     pub fn deadline(&self, within: Duration) -> Option<Mono> {
         let (_, (since, _)) = self.hole.as_ref()?.held.first_key_value()?;

@@ -268,6 +268,7 @@ impl Feed {
             let State::Book(book) = &mut entry.state else { continue };
             self.in_hand = Some(id);
             if let Some(outcome) = book.tick(now.mono) {
+                Seen::of(&mut entry.seen).by_line &= outcome != Outcome::Synced;
                 self.book_outcome(now, id, None, outcome);
             }
             self.in_hand = None;
@@ -308,10 +309,12 @@ impl Feed {
         let applied = book.counters().applied;
         let outcome = book.snapshot(now.mono, last, bids, asks);
         let applied = book.counters().applied - applied;
+        let seen = Seen::of(&mut entry.seen);
         if applied > 0 {
             // What waited for the snapshot.
-            Seen::of(&mut entry.seen).ledger.received(now, applied as u32);
+            seen.ledger.received(now, applied as u32);
         }
+        seen.by_line &= outcome != Outcome::Synced;
         self.book_outcome(now, id, time, outcome);
     }
 

@@ -145,7 +145,7 @@ impl Feed {
         let knows_all = |other: usize| {
             let since = self.lines[other].wishes.since(&route.stream);
             let knows = self.is_fed_by(other, &route.stream) && since.is_some_and(|since| since <= known);
-            knows && !self.is_behind(other, slot)
+            knows && !self.is_behind(other, slot, id)
         };
         entry.carriers.iter().any(|other| other != slot && knows_all(other))
     }

@@ -21,11 +21,10 @@ impl Feed {
         let count = self.lines.iter().filter(wanted).count();
         let serving = self.lines.iter().filter(wanted).filter(|line| serves(line)).count();
         // A quiet market is waited for, until REST may know more of it; one that is known to be busy is not.
-        let ((pollable, _), timing) = (self.poll_cost(), &self.config.timing);
-        let waits = |line: &&Line| {
-            pollable > 0 && line.is_overdue(now.mono, timing) || line.is_late(now.mono, timing)
-        };
-        let down = count > 0 && !self.lines.iter().filter(wanted).any(|line| serves(line) && !waits(&line));
+        let timing = &self.config.timing;
+        let waits = |line: &&Line| line.is_overdue(now.mono, timing) || line.is_late(now.mono, timing);
+        let brings = self.lines.iter().filter(wanted).any(|line| serves(line) && !waits(&line));
+        let down = count > 0 && !brings && (serving == 0 || self.poll_cost().0 > 0);
         let since = &mut self.fallback.down_since;
         *since = if down { since.or(Some(now.mono)) } else { None };
         let down_since = *since;

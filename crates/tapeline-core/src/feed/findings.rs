@@ -163,7 +163,7 @@ impl Feed {
         match line.phase {
             Phase::Halted { .. } if refused => add(Rule::Authentication, Level::Critical, why),
             Phase::Halted { .. } => add(Rule::LineHalted, Level::Critical, why),
-            Phase::Live(_) if line.is_mute() => {
+            Phase::Live(_) if line.is_mute() && self.is_doubled(slot) => {
                 add(Rule::LineLost, Level::Warning, MUTE.to_owned());
             }
             // The last failure stays known, but a line that is open was let in.

@@ -1,5 +1,7 @@
 //! Holes in the ids: what lies behind one is held back until it is filled, or declared.
 
+use std::time::Duration;
+
 use crate::data::sequence::Missing;
 use crate::data::update::{Data, Gap, GapKind, Kind, Source};
 use crate::defect::{Defect, planted};
@@ -90,6 +92,16 @@ impl Feed {
             self.in_hand = Some(id);
             self.declare(now, id);
             self.in_hand = None;
+        }
+    }
+
+    /// We did not run: what was asked for meanwhile lies in the sockets, or could not be asked for, and is at once.
+    pub(super) fn postpone_holes(&mut self, now: Time, late: Duration) {
+        for id in self.holes.iter().copied().collect::<Vec<_>>() {
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.sequence.postpone(late, now.mono);
+            }
+            self.want_newest(now, id);
         }
     }
 

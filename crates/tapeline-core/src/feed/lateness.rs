@@ -58,6 +58,7 @@ impl Feed {
                         late.as_millis()
                     );
                     self.events.record(now, "feed", ("running", "running"), &cause);
+                    self.postpone_holes(now, late);
                 }
                 Some(_) => {}
                 None if self.may_judge(now) => self.lateness.since = None,

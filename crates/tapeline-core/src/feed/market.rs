@@ -214,7 +214,8 @@ impl Feed {
             self.flag_topics(now, slot, false);
             self.tell_topics(now, slot);
             let topics: Vec<TopicId> = self.lines[slot].wishes.iter().map(|(_, id)| id).collect();
-            topics.into_iter().for_each(|id| self.may_have_missed(now, id));
+            self.fallback.serves_again();
+            topics.into_iter().for_each(|id| self.is_brought_again(now, id));
         }
     }
 
@@ -419,7 +420,7 @@ impl Feed {
 
     /// A line carries a topic of which something may be missing, and will not be subscribed to it again: what is done
     /// when a line is, is done now.
-    fn go_on(&mut self, now: Time, id: TopicId) {
+    pub(super) fn go_on(&mut self, now: Time, id: TopicId) {
         if let Some(State::Book(book)) = self.topics.get_mut(id).map(|entry| &mut entry.state) {
             book.opened(now.mono);
         }

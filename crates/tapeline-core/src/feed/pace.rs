@@ -147,9 +147,11 @@ impl Feed {
         let cause = "mute while others flow: subscribing again";
         self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
         let carriers = entry.carriers;
+        let has = |slot: &usize| self.lines[*slot].wishes.is_confirmed(&route.stream);
+        let asked: Vec<usize> = carriers.iter().filter(has).collect();
         // Only one of two lines leaves it at a time: what comes meanwhile comes on the other.
-        let turn = usize::from(tries) % carriers.iter().count().max(1);
-        for (place, slot) in carriers.iter().enumerate() {
+        let turn = usize::from(tries) % asked.len().max(1);
+        for (place, slot) in asked.into_iter().enumerate() {
             if !leave || place == turn {
                 self.lines[slot].wishes.reopen(&route.stream, leave);
             }

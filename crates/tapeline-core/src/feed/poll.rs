@@ -111,6 +111,13 @@ impl Fallback {
         self.topics_changed();
     }
 
+    /// Lines serve: what REST refused is asked for again when they do not.
+    pub(super) fn serves_again(&mut self) {
+        if !std::mem::take(&mut self.refused).is_empty() {
+            self.topics_changed();
+        }
+    }
+
     /// REST refuses a topic. If nothing can be done about it, the others are asked for without it.
     pub(super) fn refuse(&mut self, topic: TopicId, for_good: bool) {
         if for_good {
@@ -272,8 +279,11 @@ impl Feed {
         if !to.polls() {
             self.let_polled_go(now);
         }
+        // A line that has brought nothing stands in for a REST that refuses: that is known until a line brings something.
         if to.streams() {
-            self.fallback.refused.clear();
+            if reason != Reason::LineBeforeCache {
+                self.fallback.serves_again();
+            }
             self.fallback.topics_changed();
         }
         for slot in 0..self.lines.len() {

@@ -11,7 +11,7 @@ use crate::venue::TopicId;
 use super::Feed;
 use super::line::{Line, Phase};
 use super::rotate::Role;
-use super::topics::Entry;
+use super::topics::{Entry, State};
 use super::vigil::LEAST_STEP;
 
 /// Rounds of polling after which a line must have been subscribed before what REST tells.
@@ -118,47 +118,69 @@ impl Feed {
     }
 
     /// Whether a line has brought nothing since the venue confirmed it, or for longer than it may be silent, though
-    /// another one has.
-    pub(super) fn is_behind(&self, slot: usize, other: usize) -> bool {
-        let (line, other, timing) = (&self.lines[slot], &self.lines[other], &self.config.timing);
-        let brought = other.live().map_or(other.was_proven, |live| live.proven.is_some());
+    /// another one has: one of the same topics all together, or of `id`.
+    pub(super) fn is_behind(&self, slot: usize, other: usize, id: TopicId) -> bool {
+        let (line, timing) = (&self.lines[slot], &self.config.timing);
         let due = match line.barren_since() {
             Some(confirmed) => confirmed + timing.reorder_within,
             None => line.last_data + line.silent_after(timing),
         };
-        brought && other.last_data >= due && !planted(Defect::TrustTheUnproven)
+        let lost = &self.lines[other];
+        let brought = lost.live().map_or(lost.was_proven, |live| live.proven.is_some());
+        if !brought || lost.last_data < due || planted(Defect::TrustTheUnproven) {
+            return false;
+        }
+        let seen = self.topics.get(id).and_then(|entry| entry.seen.as_ref());
+        let told = seen.filter(|seen| seen.by_line).and_then(|seen| seen.last_at);
+        told.is_some_and(|at| at.mono >= due) || self.carries_all_of(slot, other)
+    }
+
+    /// Whether everything that is wanted of a line has been confirmed on another one, too.
+    fn carries_all_of(&self, slot: usize, other: usize) -> bool {
+        self.lines[other].wishes.iter().all(|(stream, _)| self.lines[slot].wishes.since(stream).is_some())
     }
 
     /// REST has told news of a topic, and had told of it before: what happened in between a line that carries it should
     /// have brought, if it was subscribed by then.
     pub(super) fn told_by_rest(&mut self, now: Time, id: TopicId) {
-        let Some(entry) = self.topics.get(id) else { return };
+        let (Some(entry), Some(route)) = (self.topics.get(id), self.route_of(id)) else { return };
         let between = self.fallback.pause() * ROUNDS;
         let missed = |slot: &usize| {
             let line = &self.lines[*slot];
             let long = |since| now.mono.since(since) >= between * line.leniency();
-            !line.is_mute() && line.barren_since().is_some_and(long)
+            // One that is to follow another has a trial of its own.
+            let judged = !line.is_mute() && !matches!(line.role, Role::Heir { .. });
+            let since = line.barren_since().zip(line.wishes.since(&route.stream));
+            judged && since.is_some_and(|(barren, confirmed)| long(barren.max(confirmed)))
         };
         let mute: Vec<usize> = entry.carriers.iter().filter(missed).collect();
         mute.into_iter().for_each(|slot| self.call_mute(now, slot));
     }
 
+    /// A line that carries a topic has brought something, if not of that one: what may be missing is asked for, and a book
+    /// that broke while nobody trusted the line does not wait for a change of its own.
+    pub(super) fn is_brought_again(&mut self, now: Time, id: TopicId) {
+        self.may_have_missed(now, id);
+        let is_cut = |entry: &Entry| matches!(&entry.state, State::Book(book) if book.is_cut());
+        if self.topics.get(id).is_some_and(is_cut) && self.is_fed(id) {
+            self.go_on(now, id);
+        }
+    }
+
     /// A line is lost: those that carry the same, and have brought nothing yet, are judged by its rhythm.
     pub(super) fn bequeath_rhythm(&mut self, slot: usize) {
-        let (group, side) = (self.lines[slot].group, self.lines[slot].side);
-        if !self.lines[slot].is_lively(&self.config.timing) {
+        let lost = &self.lines[slot];
+        if !lost.is_lively(&self.config.timing) {
             return;
         }
-        let rhythm = self.lines[slot].lend_rhythm();
-        let unknown = |line: &&mut Line| {
+        let (group, rhythm) = (lost.group, lost.lend_rhythm());
+        for other in 0..self.lines.len() {
+            let line = &self.lines[other];
             let known = line.arrivals.is_known() || line.borrowed.is_some();
-            (line.group, line.side) != (group, side)
-                && line.group == group
-                && line.unproven().is_some()
-                && !known
-        };
-        for line in self.lines.iter_mut().filter(unknown) {
-            line.borrow_rhythm(rhythm.clone());
+            let same = other != slot && line.group == group && line.unproven().is_some() && !known;
+            if same && self.carries_all_of(other, slot) {
+                self.lines[other].borrow_rhythm(rhythm.clone());
+            }
         }
     }
 

@@ -130,6 +130,11 @@ impl BookSync {
         self.ask_at = now + self.limits.first_delta_within;
     }
 
+    /// Whether the line that fed the book is gone, and no stream has been confirmed since.
+    pub const fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// The line that fed the book is gone. A delta of the next line that continues exactly here makes the
     /// book right again without a snapshot; everything else needs one.
     pub fn invalidate(&mut self, _now: Mono) -> Option<Break> {

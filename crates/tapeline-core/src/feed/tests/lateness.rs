@@ -69,6 +69,12 @@ fn what_does_not_wait_there_is_declared_a_little_later() {
     stop(&mut bench, 3 * SECOND);
     assert_eq!(market(&mut outbox), ["event 1 id=1"]);
     bench.pass(SECOND / 2);
+    assert_eq!(
+        market(&mut outbox),
+        [""; 0],
+        "what could not be filled while we did not run has its time yet"
+    );
+    bench.pass(2 * SECOND);
     assert_eq!(market(&mut outbox), ["gap 2 2-2", "event 3 id=3"]);
 }
 

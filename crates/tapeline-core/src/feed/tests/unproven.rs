@@ -6,7 +6,8 @@ use super::toy::{Bench, SECOND, live, market};
 use crate::data::update::Level;
 use crate::feed::{Action, Input};
 use crate::policy::alert::Rule;
-use crate::venue::{Fetch, LineId};
+use crate::policy::fault::Fault;
+use crate::venue::{Fetch, LineId, Refusal};
 
 /// What a mute line is asked, with the tenth of a second: the venue accepts, and answers pings and dials.
 #[derive(Default)]
@@ -100,41 +101,42 @@ fn a_line_that_brings_nothing_covers_nothing_and_does_not_keep_rest_from_being_a
 }
 
 #[test]
-fn a_line_that_was_just_opened_is_judged_by_the_rhythm_of_the_one_that_is_lost() {
-    let (mut bench, [a, b], _who, _outbox) = pair("toy:trade:R");
-    let mut venue = Venue { requests: 1, ..Venue::default() };
-    bench.hear(b, "t R 1 1");
-    for tenth in 1..=1_200 {
-        venue.pass(&mut bench, tenth, Some((a, tenth)));
-        bench.hear(b, &format!("t R {tenth} 1"));
-    }
-    bench.cut(b);
-    // It is back, and brings nothing yet when the other one is lost.
-    for tenth in 1_201..=1_230 {
-        venue.pass(&mut bench, tenth, Some((a, tenth)));
-    }
-    assert!(venue.asked.iter().any(|(_, what)| *what == "dial"), "{:?}", venue.asked);
-    assert_eq!(rung(&mut bench), "alternate");
-    bench.cut(a);
-    let mut polled = None;
-    for tenth in 1..=100 {
-        bench.pass(SECOND / 10);
-        if polled.is_none() && rung(&mut bench) == "poll" {
-            polled = Some(tenth);
+fn a_line_that_has_just_begun_is_judged_by_the_rhythm_of_the_one_that_is_lost() {
+    for (busy, soon) in [(true, true), (false, false)] {
+        let (mut bench, [a, _], _who, _outbox) = pair("toy:trade:R");
+        // Too short for the other one to be called mute.
+        for id in 1..=250 {
+            if busy || id % 100 == 0 {
+                bench.hear(a, &format!("t R {id} 1"));
+            }
+            bench.pass(SECOND / 100);
         }
-        turn(&mut bench, true);
+        assert!(!is_lost(&mut bench, "line 1"));
+        bench.cut(a);
+        let mut polled = false;
+        for _ in 1..=100 {
+            bench.pass(SECOND / 10);
+            turn(&mut bench, true);
+            polled |= rung(&mut bench) == "poll";
+        }
+        assert_eq!(polled, soon, "busy before: {busy}");
     }
-    assert!(polled.is_some_and(|tenth| tenth <= 80), "{polled:?}");
 }
 
 #[test]
 fn two_lines_of_a_quiet_market_are_left_alone() {
     let (mut bench, _, _who, _outbox) = pair("toy:trade:R");
     let mut venue = Venue { requests: 1, ..Venue::default() };
-    for tenth in 1..=1_700 {
+    let mut polls = 0;
+    for tenth in 1..=6_000 {
         venue.pass(&mut bench, tenth, None);
+        for (id, _) in turn(&mut bench, false) {
+            bench.give(id, []);
+            polls += 1;
+        }
     }
-    assert_eq!((venue.asked.len(), rung(&mut bench)), (0, "primary"));
+    assert_eq!(venue.asked, []);
+    assert!((60..=90).contains(&polls), "and REST is asked as well, from the third minute on: {polls}");
     assert!(!is_lost(&mut bench, "line 0") && !is_lost(&mut bench, "line 1"));
 }
 
@@ -219,4 +221,49 @@ fn a_topic_that_is_mute_on_both_lines_is_left_by_one_at_a_time() {
     );
     assert!(leaves.len() >= 2 && leaves.windows(2).all(|two| two[0].0 < two[1].0), "{leaves:?}");
     assert_ne!(leaves[0].1, leaves[1].1, "by turns");
+}
+
+#[test]
+fn a_snapshot_of_a_quiet_book_speaks_against_nobody() {
+    let (mut bench, [a, b], _who, _outbox) = pair("toy:book:A");
+    for line in [a, b] {
+        bench.hear(line, "d A 10 10 95 1");
+    }
+    let fetch = bench.fetch();
+    bench.answer(fetch, 10);
+    bench.cut(a);
+    bench.cut(b);
+    let mut venue = Venue { requests: 1, ..Venue::default() };
+    for tenth in 1..=300 {
+        venue.pass(&mut bench, tenth, None);
+        for (id, why) in turn(&mut bench, false) {
+            assert_eq!(why, Fetch::Snapshot);
+            bench.answer(id, 10);
+        }
+    }
+    let dials = venue.asked.iter().filter(|(_, what)| *what == "dial").count();
+    assert_eq!(dials, 2, "both are back, and stay: {:?}", venue.asked);
+    assert!(!is_lost(&mut bench, "line 0") && !is_lost(&mut bench, "line 1"));
+}
+
+#[test]
+fn a_rest_that_refuses_for_good_is_not_asked_again_and_again_beside_a_quiet_line() {
+    let (mut bench, _line, _who, _outbox) = live("toy:trade:R");
+    let mut venue = Venue { requests: 1, ..Venue::default() };
+    let (mut asked, mut rungs) = (0, vec![rung(&mut bench)]);
+    for tenth in 1..=9_000 {
+        venue.pass(&mut bench, tenth, None);
+        for (id, _) in turn(&mut bench, false) {
+            asked += 1;
+            bench.input(Input::Fetched {
+                id,
+                result: Err(Refusal::new(Fault::Configuration, "no such symbol")),
+            });
+        }
+        if rungs.last() != Some(&rung(&mut bench)) {
+            rungs.push(rung(&mut bench));
+        }
+    }
+    assert_eq!(asked, 1);
+    assert!(rungs.len() <= 4, "{rungs:?}");
 }
