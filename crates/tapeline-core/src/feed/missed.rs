@@ -54,8 +54,9 @@ pub(super) struct Missed {
     asked: BTreeSet<FetchId>,
     /// Requests that were sent while a line carried the topic: what they do not tell was not missed.
     telling: BTreeMap<TopicId, FetchId>,
-    /// No request before: the budget or a hold says so.
+    /// No request before: the budget or a hold says so. Apart from that, of those that readers wait for.
     not_before: Mono,
+    awaited_not_before: Mono,
 }
 
 impl Missed {
@@ -71,12 +72,17 @@ impl Missed {
 
     /// Nothing is waited for any more.
     pub(super) fn forgive(&mut self) {
-        self.not_before = Mono::default();
+        (self.not_before, self.awaited_not_before) = Default::default();
     }
 
     /// A topic is asked for at `at`, or before.
     fn look(&mut self, topic: TopicId, at: Mono) {
         self.due.entry(topic).and_modify(|due| *due = at.min(*due)).or_insert(at);
+    }
+
+    /// Before when nothing of this kind is asked for.
+    const fn held_off(&self, awaited: bool) -> Mono {
+        if awaited { self.awaited_not_before } else { self.not_before }
     }
 
     /// Whether a request was one of these.
@@ -177,7 +183,7 @@ impl Feed {
             // What readers wait for comes first, and what keeps the others back does not concern it.
             let all = self.missed.due.iter().map(|(id, at)| (!self.is_waited_for(*id), *at, *id));
             let may = |(quiet, at, _): &(bool, Mono, TopicId)| {
-                *at <= now.mono && !(*quiet && self.missed.not_before > now.mono)
+                *at <= now.mono && self.missed.held_off(!*quiet) <= now.mono
             };
             let Some((quiet, _, id)) = all.filter(may).min() else { return };
             self.missed.due.insert(id, later);
@@ -202,11 +208,15 @@ impl Feed {
                     self.expect_word(id, fetch);
                 }
                 Err(NotNow::Never) => drop(self.missed.due.remove(&id)),
-                Err(NotNow::Until(until)) if !quiet => drop(self.missed.due.insert(id, until.min(later))),
                 Err(NotNow::Until(until)) => {
                     self.missed.due.insert(id, now.mono);
                     // Looked at again soon: it may be lifted by hand.
-                    self.missed.not_before = until.min(later);
+                    let until = until.min(later);
+                    if !quiet {
+                        self.missed.awaited_not_before = until;
+                        continue;
+                    }
+                    self.missed.not_before = until;
                     return;
                 }
             }
@@ -216,7 +226,7 @@ impl Feed {
     /// When the next one is due.
     pub(super) fn missed_deadline(&self) -> Option<Mono> {
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
-        let held_off = |id| if self.is_waited_for(id) { Mono::default() } else { self.missed.not_before };
+        let held_off = |id| self.missed.held_off(self.is_waited_for(id));
         let all = self.missed.due.iter().map(|(id, at)| (*at).max(held_off(*id)));
         all.min().filter(|_| !full && !self.stopping)
     }
