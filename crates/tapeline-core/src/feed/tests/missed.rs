@@ -4,8 +4,9 @@
 use super::toy::{Bench, SECOND, live, market, read};
 use crate::config::{FeedConfig, Limits};
 use crate::data::update::Level;
-use crate::feed::{Action, FetchId, Input, Memory};
+use crate::feed::{Action, Command, FetchId, Input, Memory};
 use crate::outbox::{Outbox, Overflow, Subscriber};
+use crate::policy::breaker::Override;
 use crate::policy::fault::Fault;
 use crate::policy::uptime::{Figures, KIND};
 use crate::venue::{Fetch, LineId, Refusal};
@@ -401,4 +402,20 @@ fn what_was_filled_before_a_line_carried_it_again_does_not_end_an_outage() {
     bench.give(fetch, 6..=8);
     let told = market(&mut outbox);
     assert_eq!((told.len(), &*told[3]), (4, "event 9 id=9"), "{told:?}");
+}
+
+#[test]
+fn a_hole_that_a_breaker_held_back_is_asked_for_as_soon_as_it_lets_requests_pass() {
+    let (mut bench, line, _who, mut outbox) = newest_only();
+    bench.feed.command(bench.now, Command::Breakers { how: Override::Open });
+    bench.hear(line, "t N 7 1");
+    bench.pass(SECOND);
+    bench.todo.clear();
+    bench.feed.command(bench.now, Command::Reset);
+    bench.collect();
+    bench.pass(SECOND / 100);
+    let fetch = news(&mut bench);
+    bench.give(fetch, 1..=7);
+    assert_eq!(market(&mut outbox).last().map(String::as_str), Some("event 7 id=7"));
+    assert_eq!(bench.feed.status(bench.now).topics[0].counts.lost, 0);
 }
