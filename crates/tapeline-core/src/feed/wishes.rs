@@ -245,7 +245,16 @@ impl Wishes {
             return Refused::Nothing;
         };
         self.unanswered = 0;
-        let asked: Vec<StreamName> = pending.added.into_iter().filter(|s| self.is_asked(s, id)).collect();
+        let mut asked: Vec<StreamName> = pending.added;
+        asked.retain(|stream| match self.wanted.get_mut(stream) {
+            // What had been confirmed, and was only asked for once more, is sent as before.
+            Some(wish) if wish.standing == Standing::Asked(id) && wish.is_sent() => {
+                wish.standing = Standing::Confirmed;
+                false
+            }
+            Some(wish) => wish.standing == Standing::Asked(id),
+            None => false,
+        });
         match asked.as_slice() {
             [] => Refused::Nothing,
             [stream] => {

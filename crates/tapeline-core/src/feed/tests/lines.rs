@@ -21,6 +21,34 @@ fn data_is_as_good_as_a_pong() {
 }
 
 #[test]
+fn a_venue_that_refuses_to_confirm_once_more_what_it_sends_takes_nothing_away() {
+    let (mut bench, line, _who, mut outbox) = live("toy:trade:A");
+    chatter(&mut bench, line);
+    let mut asked = false;
+    for _ in 0..160 {
+        bench.pass(SECOND / 20);
+        for action in std::mem::take(&mut bench.todo) {
+            match action {
+                Action::Ping { payload, .. } => bench.input(Input::Pong { line, payload: &payload }),
+                Action::Send { .. } => {
+                    bench.hear(line, "no 2");
+                    asked = true;
+                }
+                _ => {}
+            }
+        }
+        if asked {
+            break;
+        }
+    }
+    assert!(asked, "it is asked for everything once more");
+    assert_ne!(bench.feed.status(bench.now).topics[0].phase, "rejected");
+    market(&mut outbox);
+    bench.hear(line, "t A 6001 1");
+    assert_eq!(market(&mut outbox), ["event 6001 id=6001"]);
+}
+
+#[test]
 fn a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects() {
     let (mut bench, line, _who, _outbox) = live("toy:trade:A");
     chatter(&mut bench, line);
