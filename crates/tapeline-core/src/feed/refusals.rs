@@ -8,6 +8,7 @@ use crate::time::{Mono, Time};
 use crate::venue::TopicId;
 
 use super::Feed;
+use super::topics::Entry;
 
 /// After the first refusal it is asked again after this long, then after twice as long each time …
 const FIRST: Duration = Duration::from_secs(60);
@@ -62,6 +63,9 @@ impl Refusals {
     }
 }
 
+/// Whoever brought something so shortly before sends it.
+const SENT_WITHIN: Duration = Duration::from_secs(10);
+
 impl Feed {
     /// The venue has refused a stream on a line. If it brings it on the other side, only this side goes without it.
     pub(super) fn refused_on(&mut self, now: Time, slot: usize, id: TopicId, reason: &str) {
@@ -71,6 +75,10 @@ impl Feed {
         let (own, others): (Vec<usize>, Vec<usize>) =
             entry.carriers.iter().partition(|carrier| self.lines[*carrier].side == side);
         if !others.into_iter().any(|other| self.is_fed_by(other, &route.stream)) {
+            if let Some(since) = self.brings_anyway(now, slot, entry) {
+                let line = &mut self.lines[slot];
+                return line.wishes.keep(&mut line.names, &route.stream, id, since);
+            }
             self.refusals.forget(id);
             return self.reject(now, id, reason);
         }
@@ -83,6 +91,14 @@ impl Feed {
             self.uncarry(now, carrier, &route.stream);
         }
         self.tell_topic(now, id);
+    }
+
+    /// Since when a line has brought what the venue now refuses on it, as far as is known: what was asked for once more,
+    /// since no word came of it, may be subscribed long ago.
+    fn brings_anyway(&self, now: Time, slot: usize, entry: &Entry) -> Option<Mono> {
+        let (live, seen) = (self.lines[slot].live()?, entry.seen.as_ref().filter(|seen| seen.by_line)?);
+        let at = seen.last_at?.mono;
+        (at > live.since && now.mono.since(at) < SENT_WITHIN).then_some(at)
     }
 
     /// Asks again for what one side was refused, where it is time, or for all of it.

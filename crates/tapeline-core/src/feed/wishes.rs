@@ -245,16 +245,7 @@ impl Wishes {
             return Refused::Nothing;
         };
         self.unanswered = 0;
-        let mut asked: Vec<StreamName> = pending.added;
-        asked.retain(|stream| match self.wanted.get_mut(stream) {
-            // What had been confirmed, and was only asked for once more, is sent as before.
-            Some(wish) if wish.standing == Standing::Asked(id) && wish.is_sent() => {
-                wish.standing = Standing::Confirmed;
-                false
-            }
-            Some(wish) => wish.standing == Standing::Asked(id),
-            None => false,
-        });
+        let asked: Vec<StreamName> = pending.added.into_iter().filter(|s| self.is_asked(s, id)).collect();
         match asked.as_slice() {
             [] => Refused::Nothing,
             [stream] => {
@@ -312,6 +303,14 @@ impl Wishes {
         for pending in self.pending.values_mut() {
             pending.deadline = pending.deadline.max(until);
         }
+    }
+
+    /// The venue sends a stream, whatever it has said of it.
+    pub(super) fn keep(&mut self, names: &mut Names, stream: &StreamName, topic: TopicId, since: Mono) {
+        names.insert(stream, topic);
+        self.add.remove(stream);
+        let wish = Wish { topic, standing: Standing::Confirmed, since, was_asked: false };
+        self.wanted.insert(stream.clone(), wish);
     }
 
     /// Asks for one stream anew although the venue had confirmed it (it is mute).

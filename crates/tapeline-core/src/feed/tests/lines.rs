@@ -49,6 +49,19 @@ fn a_venue_that_refuses_to_confirm_once_more_what_it_sends_takes_nothing_away() 
 }
 
 #[test]
+fn what_has_not_come_for_long_is_believed_to_be_refused() {
+    let (mut bench, line, who, _outbox) = live("toy:trade:A");
+    bench.subscribe("toy:trade:B", &who);
+    bench.hear(line, "t B 1 1");
+    bench.pass(9 * SECOND);
+    // The word was lost, and it is asked again after ten seconds.
+    bench.hear(line, "t A 1 1");
+    bench.pass(2 * SECOND);
+    bench.hear(line, "no 3");
+    assert_eq!(bench.feed.status(bench.now).topics[1].phase, "rejected");
+}
+
+#[test]
 fn a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects() {
     let (mut bench, line, _who, _outbox) = live("toy:trade:A");
     chatter(&mut bench, line);
