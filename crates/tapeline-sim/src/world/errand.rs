@@ -52,6 +52,10 @@ impl World {
         match place.weather.errand(now) {
             Errand::Open { more, spoil } => {
                 let at = now + place.weather.request(now);
+                if at - now > SLOW {
+                    // It has not even arrived when the reply should be there.
+                    self.oracles.watches[host].rest_hurt = at;
+                }
                 self.agenda.plan(at, Event::Ask(Box::new(Asked { more, spoil, ..asked })));
             }
             Errand::Fails(after, fault, detail) => {
