@@ -19,7 +19,8 @@ use super::topics::{Entry, Held};
 
 /// Requests for missed events in flight at once.
 const IN_FLIGHT: usize = 2;
-/// For so long it is tried to fill what was declared missing.
+/// For so long it is tried to fill what was declared missing; what the budget or a hold kept from being asked for has its
+/// turn after that, too.
 const LATE_WITHIN: Duration = Duration::from_secs(300);
 /// So many requests in vain are worth telling somebody.
 const OFTEN: u32 = 3;
@@ -116,10 +117,6 @@ impl Feed {
                 continue;
             };
             let late = self.hole_due(id).is_none();
-            if late && self.repairs.0.get(&id).is_some_and(|repair| now.mono > repair.until) {
-                self.repairs.forget(id);
-                continue;
-            }
             // What is late anyway leaves room for books and for what others still wait for.
             let left = if late { self.gate.weight.limit() / 2 } else { self.reserve() };
             match self.send_fetch(now, id, Fetch::Backfill { from, to }, left) {
@@ -191,11 +188,11 @@ impl Feed {
                 repair.tries = 0;
                 self.give_up_on(now, id, (from, to));
             }
-            _ if now.mono > repair.until => self.repairs.forget(id),
-            Some(_) => (repair.at, repair.tries) = (now.mono, 0),
             None if self.decoded.declared_next(id, from).is_some_and(|next| next.from > to) => {
                 repair.at = now.mono
             }
+            _ if now.mono > repair.until => self.repairs.forget(id),
+            Some(_) => (repair.at, repair.tries) = (now.mono, 0),
             None => self.repair_again(now, id, "the venue does not have them (yet)"),
         }
         if self.missing(id).is_none() {
