@@ -1,7 +1,7 @@
 //! The id sequencer: what is next, what is a copy, what is missing. Written for several sources of
 //! the same ids (A/B lines, backfill); which one speaks does not matter, only the id does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::defect::{Defect, planted};
@@ -33,54 +33,63 @@ pub struct Missing {
     pub to: u64,
 }
 
-/// What was declared missing lately and may still come, late. The oldest ranges are forgotten first.
-#[derive(Debug, Default)]
-pub struct Declared(VecDeque<Missing>);
+/// What was declared missing lately and may still come, late: ranges that do not touch. The lowest are forgotten first.
+#[derive(Debug, Clone, Default)]
+pub struct Declared(BTreeMap<u64, u64>);
 
 impl Declared {
     /// Ranges remembered at most.
-    pub const RANGES: usize = 64;
+    pub const RANGES: usize = 4_096;
 
     /// Remembers what was declared.
     pub fn add(&mut self, missing: Missing) {
         if self.0.len() >= Self::RANGES {
-            self.0.pop_front();
+            self.0.pop_first();
         }
-        self.0.push_back(missing);
+        self.0.insert(missing.from, missing.to);
+    }
+
+    /// The range that an id is in.
+    fn around(&self, id: u64) -> Option<Missing> {
+        let (from, to) = self.0.range(..=id).next_back()?;
+        (id <= *to).then_some(Missing { from: *from, to: *to })
     }
 
     /// Whether an id was declared missing and has not come since.
     pub fn holds(&self, id: u64) -> bool {
-        self.0.iter().any(|missing| (missing.from..=missing.to).contains(&id))
+        self.around(id).is_some()
     }
 
     /// The first range above `id` that has not come; the lowest of all if there is none above. So whoever asks for
     /// one after the other goes round, and one that nobody has does not keep the others from being asked for.
     pub fn next(&self, id: u64) -> Option<Missing> {
-        let lowest =
-            |above: u64| self.0.iter().filter(move |missing| missing.from > above).min_by_key(|m| m.from);
-        lowest(id).or_else(|| self.0.iter().min_by_key(|missing| missing.from)).copied()
+        let above = id.checked_add(1).and_then(|above| self.0.range(above..).next());
+        above.or_else(|| self.0.first_key_value()).map(|(from, to)| Missing { from: *from, to: *to })
+    }
+
+    /// All of it, the lowest first.
+    pub fn ranges(&self) -> impl Iterator<Item = Missing> {
+        self.0.iter().map(|(from, to)| Missing { from: *from, to: *to })
     }
 
     /// Nothing between two ids, both included, will come any more.
     pub fn give_up(&mut self, gone: Missing) {
-        self.0.retain(|missing| missing.from < gone.from || missing.to > gone.to);
+        while let Some(missing) = self.0.range(gone.from..=gone.to).next().map(|(from, to)| (*from, *to))
+            && missing.1 <= gone.to
+        {
+            self.0.remove(&missing.0);
+        }
     }
 
     /// An id has come after all; whether it was declared missing. It is so once.
     pub fn take(&mut self, id: u64) -> bool {
-        let Some(at) = self.0.iter().position(|missing| (missing.from..=missing.to).contains(&id)) else {
-            return false;
-        };
-        let Missing { from, to } = self.0[at];
-        match (from == id, to == id) {
-            (true, true) => drop(self.0.remove(at)),
-            (true, false) => self.0[at].from = id + 1,
-            (false, true) => self.0[at].to = id - 1,
-            (false, false) => {
-                self.0[at].to = id - 1;
-                self.add(Missing { from: id + 1, to });
-            }
+        let Some(Missing { from, to }) = self.around(id) else { return false };
+        self.0.remove(&from);
+        if from < id {
+            self.0.insert(from, id - 1);
+        }
+        if id < to {
+            self.add(Missing { from: id + 1, to });
         }
         true
     }
@@ -352,8 +361,15 @@ mod tests {
             assert!(!declared.take(id), "{id} again");
         }
         assert!(declared.0.is_empty());
-        (0..200).for_each(|n| declared.add(Missing { from: 10 * n, to: 10 * n + 2 }));
-        assert!(declared.take(1_991) && declared.0.len() == Declared::RANGES && !declared.holds(1_360));
+        let ranges = Declared::RANGES as u64;
+        (0..ranges + 10).for_each(|n| declared.add(Missing { from: 10 * n, to: 10 * n + 2 }));
+        assert!(declared.0.len() == Declared::RANGES && !declared.holds(90) && declared.holds(100));
+        declared.give_up(Missing { from: 100, to: 10 * ranges + 51 });
+        assert_eq!(
+            declared.ranges().map(|range| range.from / 10 - ranges).collect::<Vec<_>>(),
+            [5, 6, 7, 8, 9]
+        );
+        assert_eq!(declared.next(u64::MAX), declared.next(0), "and so round");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::line::Line;
 use super::rotate::Role;
 use super::topics::State;
 
+/// Snapshots of a book that were of no use in a row, before nobody waits for it any more.
+const HOPELESS: u32 = 3;
+
 /// Whether a line serves: it is live, and has shown that it carries data, or has reason not to have yet.
 fn serves(line: &Line) -> bool {
     let quiet = || line.wishes.confirmed() == line.wishes.len() && line.fruitless == 0;
@@ -64,9 +67,11 @@ impl Feed {
 
     /// Whether a topic that is read waits for its confirmation or for its book.
     fn has_unready(&self) -> bool {
-        self.topics.iter().any(|(_, entry)| {
+        self.topics.iter().any(|(id, entry)| {
             let unready = matches!(&entry.state, State::Book(book) if book.last_id().is_none());
-            unready && !entry.readers.is_empty() && !entry.is_withheld()
+            // One of which nothing useful comes does not keep all the others on REST.
+            let hopeless = self.snapshots.tries(id) >= HOPELESS;
+            unready && !hopeless && !entry.readers.is_empty() && !entry.is_withheld()
         })
     }
 }

@@ -256,7 +256,8 @@ impl Feed {
 
     /// What the gate said of when requests may go is true no more: what waits for that asks it again.
     pub(super) fn ask_the_gate_again(&mut self) {
-        (self.fetch_at, self.idle_fetch_at, self.repair_at) = Default::default();
+        (self.fetch_at, self.idle_fetch_at) = Default::default();
+        self.repairs.forgive();
         self.missed.forgive();
     }
 

@@ -101,6 +101,8 @@ impl Feed {
         self.gate.dials.restore(now.mono, ages);
         let left = Duration::from_millis(kept.weight_left_ms).saturating_sub(age);
         self.gate.weight.restore(now.mono, kept.weight, left);
+        // As it would have been without a restart: what comes first after a pause goes alone.
+        self.gate.careful |= kept.rest_hold.is_some();
         let holds = [(kept.dial_hold, &mut self.gate.dial_hold), (kept.rest_hold, &mut self.gate.rest_hold)];
         for (kept, hold) in holds {
             if let Some(kept) = kept {

@@ -198,6 +198,8 @@ impl Feed {
         }
         let unwatched = planted(Defect::StopTimerOnReconnect) && line.stats.drops > 0;
         let group = line.group;
+        // What room it had was the last connection's.
+        line.capacity = self.venue.profile().groups[usize::from(group)].streams_per_line;
         let first_look = now.mono + line.patience(&self.config.timing);
         if let Some(permit) = line.permit {
             // A probe that connected late still has its five seconds of data before it.
@@ -470,7 +472,10 @@ impl Feed {
         match line.wishes.refused(&mut line.names, request) {
             // No room on this line: the topic goes to another one.
             Refused::Stream(_, id) if full => self.no_room(now, slot, id),
-            Refused::Stream(_, id) => self.refused_on(now, slot, id, reason),
+            Refused::Stream(_, id) => {
+                line.wishes.fault_found();
+                self.refused_on(now, slot, id, reason);
+            }
             Refused::Split => {}
             Refused::Nothing => self.counters.stray_refusals += 1,
         }

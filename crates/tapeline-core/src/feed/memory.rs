@@ -2,6 +2,7 @@
 
 use crate::data::channel::Delivery;
 use crate::data::ledger::{Counts, Ledger};
+use crate::data::sequence::Declared;
 use crate::data::topic::{Pattern, Topic};
 use crate::defect::{Defect, planted};
 use crate::outbox::Subscriber;
@@ -27,6 +28,8 @@ pub struct Memory {
     /// The last id of each topic with contiguous ids, so that what is lost meanwhile is seen, and the venue's time of
     /// what was told, so that a line that is behind is not taken for a venue that has started over.
     pub(super) last: Vec<(Topic, u64, Option<Unix>)>,
+    /// What was declared missing and may still come.
+    pub(super) declared: Vec<(Topic, Declared)>,
     pub(super) gate: Option<Gate>,
     /// The ledgers, and what those of topics that are gone sum up to.
     pub(super) ledgers: Vec<(Topic, Ledger)>,
@@ -95,6 +98,7 @@ impl Memory {
             subscriptions: Vec::new(),
             patterns: Vec::new(),
             last: Vec::new(),
+            declared: Vec::new(),
             failures: Vec::new(),
             ..self
         }
@@ -135,7 +139,7 @@ impl Feed {
         let mut memory =
             Memory { gate, ladder, failures, closed_ledgers, records, events, ..Memory::default() };
         (memory.quarantine, memory.in_hand) = (quarantine, in_hand);
-        for (_, entry) in self.topics.iter() {
+        for (id, entry) in self.topics.iter() {
             if entry.served != State::None {
                 let due = Self::message_due(&self.lines, &self.config.timing, entry, entry.served);
                 memory.served.push((entry.topic.clone(), entry.served, due));
@@ -147,6 +151,7 @@ impl Feed {
                 && let Some(last) = entry.sequence.last()
             {
                 memory.last.push((entry.topic.clone(), last, entry.last_time()));
+                memory.declared.extend(self.decoded.take_declared(id).map(|it| (entry.topic.clone(), it)));
             }
             for (slot, how) in &entry.readers {
                 if planted(Defect::DropWantedOnRestart) {
@@ -183,6 +188,12 @@ impl Feed {
         for (topic, how, who) in memory.subscriptions {
             if let Err(error) = self.subscribe(now, topic.clone(), how, None, &who) {
                 self.events.record(now, topic.as_str(), ("wanted", "rejected"), &error.to_string());
+            }
+        }
+        for (topic, declared) in memory.declared {
+            if let Some(id) = self.topics.id(&topic) {
+                self.decoded.redeclare(id, declared);
+                self.want_repair(now, id, true);
             }
         }
         self.reopen_ledgers(memory.closed_ledgers, memory.ledgers);

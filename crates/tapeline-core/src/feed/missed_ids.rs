@@ -63,6 +63,13 @@ impl Courses {
     }
 }
 
+impl Courses {
+    /// When a connection last brought an id.
+    pub(super) fn latest(&self, line: LineId) -> Option<Mono> {
+        self.0.iter().flatten().find(|course| course.line == line).map(|course| course.at)
+    }
+}
+
 impl Feed {
     /// A line has brought an id of a topic that another one carries too.
     #[inline]

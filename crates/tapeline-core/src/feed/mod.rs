@@ -162,8 +162,6 @@ pub struct Feed {
     refusals: Refusals,
     /// The topic of which something is being handled: if we panic, that is why.
     in_hand: Option<TopicId>,
-    /// No request for missed events before.
-    repair_at: Mono,
     /// No request before: the REST budget or a hold said so.
     fetch_at: Mono,
     /// No request for a book that nobody waits for before: the rest of the budget is left for others.
@@ -269,7 +267,6 @@ impl Feed {
             quarantine: std::mem::take(&mut memory.quarantine),
             refusals: Refusals::default(),
             in_hand: None,
-            repair_at: Mono::default(),
             fetch_at: Mono::default(),
             idle_fetch_at: Mono::default(),
             holes: BTreeSet::new(),

@@ -62,6 +62,12 @@ impl Feed {
     /// The venue finds that a line has no room for a topic: that goes to another one.
     pub(super) fn no_room(&mut self, now: Time, slot: usize, id: TopicId) {
         let line = &mut self.lines[slot];
+        if line.wishes.confirmed() == 0 && matches!(line.role, Role::Own) {
+            // There is room on it: the venue has had enough of us for now, and another line would hear the same.
+            self.give_up(now, id, slot);
+            self.refusals.add(now.mono, id);
+            return self.tell_topic(now, id);
+        }
         line.capacity = line.wishes.len().max(1);
         let role = line.role;
         self.give_up(now, id, slot);

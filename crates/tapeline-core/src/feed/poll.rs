@@ -24,6 +24,10 @@ pub(super) const IN_FLIGHT: usize = 3;
 const SLOWEST: u32 = 6;
 /// While REST does not answer, or is asked whether it does, somebody asks at least so often.
 const PROBE: Duration = Duration::from_secs(5);
+/// What was polled is fresh for so many pauses, and for so long on top: before that the ladder has found a REST that is
+/// silent, if it may.
+const FRESH_FOR: u32 = 3;
+const GRACE: Duration = Duration::from_secs(15);
 /// What is polled may take this share of the budget, in percent: the rest is for snapshots and repairs.
 const SHARE: u32 = 75;
 /// A reply with so many events is taken for one of several.
@@ -36,6 +40,8 @@ struct Poll {
     /// Its place among all of them: those with most readers first.
     rank: usize,
     doubt: Doubt,
+    /// What came of it is fresh until then; `None` if nothing is.
+    fresh_until: Option<Mono>,
 }
 
 /// The ladder and what hangs on it.
@@ -161,6 +167,22 @@ impl Fallback {
         doubt.believes(held, told)
     }
 
+    /// Something of a topic has come: it is fresh for a while.
+    pub(super) fn came(&mut self, now: Mono, topic: TopicId) {
+        let until = now + self.every * FRESH_FOR + GRACE;
+        if let Some(poll) = self.polls.get_mut(&topic) {
+            poll.fresh_until = Some(until);
+        }
+    }
+
+    /// A topic of which nothing fresh has come for too long.
+    fn take_outdated(&mut self, now: Mono) -> Option<TopicId> {
+        let mut polls = self.polls.iter_mut();
+        let (id, poll) = polls.find(|(_, poll)| poll.fresh_until.is_some_and(|until| until <= now))?;
+        poll.fresh_until = None;
+        Some(*id)
+    }
+
     /// REST has answered.
     pub(super) fn answered(&mut self, now: Mono) {
         self.rest_ok = Some(now);
@@ -231,7 +253,9 @@ impl Feed {
         let full = self.fetches.count(is_poll) >= IN_FLIGHT;
         let open = fallback.polls.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_poll));
         let poll = open.map(|(_, poll)| poll.next).min().filter(|_| !full && !self.stopping);
-        fallback.at.into_iter().chain(fallback.away).chain(poll.map(|at| at.max(fallback.not_before))).min()
+        let outdated = fallback.polls.values().filter_map(|poll| poll.fresh_until).min();
+        let at = fallback.at.into_iter().chain(fallback.away).chain(outdated.filter(|_| !self.stopping));
+        at.chain(poll.map(|at| at.max(fallback.not_before))).min()
     }
 
     /// How many topics can be polled, and what one round of them weighs.
@@ -325,7 +349,8 @@ impl Feed {
         let poll = |(rank, (_, id, _)): (usize, (usize, TopicId, u32))| {
             let before = before.get(&id);
             let next = before.map(|poll| poll.next).or(placed).unwrap_or(now.mono);
-            (id, Poll { next, rank, doubt: before.map(|poll| poll.doubt).unwrap_or_default() })
+            let doubt = before.map(|poll| poll.doubt).unwrap_or_default();
+            (id, Poll { next, rank, doubt, fresh_until: before.and_then(|poll| poll.fresh_until) })
         };
         self.fallback.polls = wanted.into_iter().enumerate().map(poll).collect();
         self.fallback.every = every;
@@ -338,6 +363,9 @@ impl Feed {
     pub(super) fn poll_due(&mut self, now: Time) {
         if self.fallback.unplanned && self.fallback.polls_now() {
             self.plan_polls(now);
+        }
+        while let Some(id) = self.fallback.take_outdated(now.mono) {
+            self.let_go(now, id);
         }
         if self.fallback.not_before > now.mono {
             return;

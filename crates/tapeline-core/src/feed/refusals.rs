@@ -8,6 +8,7 @@ use crate::time::{Mono, Time};
 use crate::venue::TopicId;
 
 use super::Feed;
+use super::rotate::Role;
 use super::topics::Entry;
 
 /// After the first refusal it is asked again after this long, then after twice as long each time …
@@ -46,7 +47,8 @@ impl Refusals {
         self.0.get(&topic).is_some_and(|refusal| refusal.due.is_some())
     }
 
-    fn add(&mut self, now: Mono, topic: TopicId) {
+    /// One side goes without a topic for a while.
+    pub(super) fn add(&mut self, now: Mono, topic: TopicId) {
         let refusal = self.0.entry(topic).or_default();
         let wait = FIRST.saturating_mul(1 << refusal.times.min(8)).min(LONGEST);
         (refusal.times, refusal.due) = (refusal.times.saturating_add(1), Some(now + wait));
@@ -74,10 +76,17 @@ impl Feed {
         // A line and the one that is to follow it are one side: what the follower may not have is lost with the line.
         let (own, others): (Vec<usize>, Vec<usize>) =
             entry.carriers.iter().partition(|carrier| self.lines[*carrier].side == side);
-        if !others.into_iter().any(|other| self.is_fed_by(other, &route.stream)) {
+        // A line that was lost a moment ago, and brought it until then, is soon there again and asks for itself.
+        let is_asked = |other: &usize| {
+            self.is_fed_by(*other, &route.stream) || self.lines[*other].wishes.was_asked(&route.stream)
+        };
+        if !others.iter().any(is_asked) {
             if let Some(since) = self.brings_anyway(now, slot, entry) {
                 let line = &mut self.lines[slot];
                 return line.wishes.keep(&mut line.names, &route.stream, id, since);
+            }
+            if matches!(self.lines[slot].role, Role::Heir { .. }) && has_just_come(now, entry).is_some() {
+                return self.give_up_heir(now, slot, "its follower is refused what it brings");
             }
             self.refusals.forget(id);
             return self.reject(now, id, reason);
@@ -93,12 +102,17 @@ impl Feed {
         self.tell_topic(now, id);
     }
 
-    /// Since when a line has brought what the venue now refuses on it, as far as is known: what was asked for once more,
-    /// since no word came of it, may be subscribed long ago.
+    /// Since when a line itself has brought what the venue now refuses on it, as far as is known: what was asked for once
+    /// more, since no word came of it, may be subscribed long ago. Of several lines only ids tell which one brings it.
     fn brings_anyway(&self, now: Time, slot: usize, entry: &Entry) -> Option<Mono> {
-        let (live, seen) = (self.lines[slot].live()?, entry.seen.as_ref().filter(|seen| seen.by_line)?);
-        let at = seen.last_at?.mono;
-        (at > live.since && now.mono.since(at) < SENT_WITHIN).then_some(at)
+        let line = &self.lines[slot];
+        let at = if entry.carriers.several() {
+            let courses = &entry.seen.as_ref()?.prints.as_ref()?.courses;
+            courses.latest(line.id)?
+        } else {
+            has_just_come(now, entry)?
+        };
+        (at > line.live()?.since && now.mono.since(at) < SENT_WITHIN).then_some(at)
     }
 
     /// Asks again for what one side was refused, where it is time, or for all of it.
@@ -117,4 +131,10 @@ impl Feed {
     pub(super) fn is_refused_on_one_side(&self) -> bool {
         !self.refusals.0.is_empty()
     }
+}
+
+/// When something of a topic came on a line, if that was a moment ago.
+fn has_just_come(now: Time, entry: &Entry) -> Option<Mono> {
+    let seen = entry.seen.as_ref().filter(|seen| seen.by_line)?;
+    seen.last_at.map(|at| at.mono).filter(|at| now.mono.since(*at) < SENT_WITHIN)
 }

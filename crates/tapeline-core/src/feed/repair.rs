@@ -19,9 +19,11 @@ use super::topics::{Entry, Held};
 
 /// Requests for missed events in flight at once.
 const IN_FLIGHT: usize = 2;
-/// For so long it is tried to fill what was declared missing; what the budget or a hold kept from being asked for has its
-/// turn after that, too.
+/// For so long it is tried at least to fill what was declared missing, and so many times in vain …
 const LATE_WITHIN: Duration = Duration::from_secs(300);
+const LATE_TRIES: u32 = 5;
+/// … and through so many replies that brought something, which are 300,000 trades.
+const LATE_REPLIES: u32 = 300;
 /// So many requests in vain are worth telling somebody.
 const OFTEN: u32 = 3;
 /// What an event that is held back takes, with what is around it.
@@ -36,17 +38,29 @@ struct Repair {
     until: Mono,
     /// Requests in a row that brought nothing.
     tries: u32,
+    /// Replies that brought a part of what was asked for.
+    parts: u32,
     /// Where what was last asked for begins, if it had been declared missing: the next time it is another range's turn.
     asked: u64,
 }
 
 /// All topics with missed events.
 #[derive(Debug, Default)]
-pub(super) struct Repairs(BTreeMap<TopicId, Repair>);
+pub(super) struct Repairs {
+    topics: BTreeMap<TopicId, Repair>,
+    /// No request before, since the budget or a hold says so; and none for what is late anyway.
+    not_before: Mono,
+    late_not_before: Mono,
+}
 
 impl Repairs {
+    /// Nothing is waited for any more.
+    pub(super) fn forgive(&mut self) {
+        (self.not_before, self.late_not_before) = Default::default();
+    }
+
     pub(super) fn forget(&mut self, topic: TopicId) {
-        self.0.remove(&topic);
+        self.topics.remove(&topic);
     }
 }
 
@@ -62,18 +76,20 @@ impl Feed {
         let Some(entry) = self.topics.get(id).filter(|entry| self.is_repairable(entry)) else { return };
         let wait = if entry.outage { Duration::ZERO } else { self.config.timing.repair_after };
         let (at, until) = (now.mono + wait, now.mono + LATE_WITHIN);
-        match self.repairs.0.get_mut(&id) {
+        match self.repairs.topics.get_mut(&id) {
             // Its readers wait for the new one; what became of older ones is no reason to be late.
-            Some(repair) if new => *repair = Repair { at: repair.at.min(at), until, tries: 0, ..*repair },
+            Some(repair) if new => {
+                *repair = Repair { at: repair.at.min(at), until, tries: 0, parts: 0, ..*repair }
+            }
             Some(_) => {}
-            None => drop(self.repairs.0.insert(id, Repair { at, until, tries: 0, asked: 0 })),
+            None => drop(self.repairs.topics.insert(id, Repair { at, until, tries: 0, parts: 0, asked: 0 })),
         }
     }
 
     /// Topics whose missed events were asked for in vain, and how often.
     pub(super) fn failing_repairs(&self) -> impl Iterator<Item = (TopicId, u32)> {
         self.repairs
-            .0
+            .topics
             .iter()
             .filter(|(_, repair)| repair.tries >= OFTEN)
             .map(|(id, repair)| (*id, repair.tries))
@@ -100,13 +116,13 @@ impl Feed {
     /// the other.
     fn missing(&self, id: TopicId) -> Option<Missing> {
         let holes = self.topics.get(id)?.sequence.holes();
-        let asked = self.repairs.0.get(&id).map_or(0, |repair| repair.asked);
+        let asked = self.repairs.topics.get(&id).map_or(0, |repair| repair.asked);
         holes.or_else(|| self.decoded.declared_next(id, asked))
     }
 
     /// Sends what is due.
     pub(super) fn repair_due(&mut self, now: Time) {
-        if self.repair_at > now.mono {
+        if self.repairs.not_before > now.mono {
             return;
         }
         while self.fetches.count(is_backfill) < IN_FLIGHT
@@ -121,17 +137,23 @@ impl Feed {
             let left = if late { self.gate.weight.limit() / 2 } else { self.reserve() };
             match self.send_fetch(now, id, Fetch::Backfill { from, to }, left) {
                 Ok(_) => {
-                    if let Some(repair) = self.repairs.0.get_mut(&id).filter(|_| late) {
+                    if let Some(repair) = self.repairs.topics.get_mut(&id).filter(|_| late) {
                         repair.asked = from;
                     }
                 }
                 Err(NotNow::Never) => self.repairs.forget(id),
+                Err(NotNow::Until(until)) if late => self.repairs.late_not_before = until,
                 Err(NotNow::Until(until)) => {
-                    self.repair_at = until;
+                    self.repairs.not_before = until;
                     return;
                 }
             }
         }
+    }
+
+    /// Whether what is late anyway may be asked for: one at a time, so that a place is free for what is waited for.
+    fn may_be_late(&self) -> bool {
+        self.fetches.count(is_backfill) < IN_FLIGHT - 1
     }
 
     /// Until when the events behind a hole of this topic wait; `None` if there is no hole.
@@ -143,11 +165,13 @@ impl Feed {
     /// The topic to ask for next: the one whose readers are the first to be told that nothing came, before those of
     /// which the rest is late anyway.
     fn next_repair(&self, now: Time) -> Option<TopicId> {
+        let late = self.may_be_late() && self.repairs.late_not_before <= now.mono;
         let due = |(id, repair): &(&TopicId, &Repair)| {
-            repair.at <= now.mono && !self.fetches.is_out(**id, is_backfill)
+            let may = repair.at <= now.mono && (late || self.hole_due(**id).is_some());
+            may && !self.fetches.is_out(**id, is_backfill)
         };
         self.repairs
-            .0
+            .topics
             .iter()
             .filter(due)
             .min_by_key(|(id, repair)| (self.hole_due(**id).unwrap_or(Mono::NEVER), repair.at))
@@ -156,10 +180,16 @@ impl Feed {
 
     /// When the next one is due.
     pub(super) fn repair_deadline(&self) -> Option<Mono> {
-        let full = self.fetches.count(is_backfill) >= IN_FLIGHT;
-        let open = self.repairs.0.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_backfill));
-        let at = open.map(|(_, repair)| repair.at).min().filter(|_| !full && !self.stopping)?;
-        Some(at.max(self.repair_at))
+        if self.stopping || self.fetches.count(is_backfill) >= IN_FLIGHT {
+            return None;
+        }
+        let Repairs { topics, not_before, late_not_before } = &self.repairs;
+        let open = topics.iter().filter(|(id, _)| !self.fetches.is_out(**id, is_backfill));
+        let at = |(id, repair): (&TopicId, &Repair)| match self.hole_due(*id) {
+            Some(_) => Some(repair.at),
+            None => self.may_be_late().then(|| repair.at.max(*late_not_before)),
+        };
+        open.filter_map(at).min().map(|at| at.max(*not_before))
     }
 
     /// Missed events have come.
@@ -174,6 +204,8 @@ impl Feed {
         let last = decoded.items.iter().filter_map(id_of).filter(|id| wanted(*id)).max();
         let held = |held: u64| self.topics.get(id).is_some_and(|entry| entry.sequence.holds(held));
         decoded.items.retain(|item| id_of(item).is_none_or(|id| wanted(id) && !held(id)));
+        // What is here already brings nobody further.
+        let last = last.filter(|last| *last >= to || decoded.items.iter().any(|item| id_of(item).is_some()));
         if planted(Defect::RepairOutOfOrder) {
             decoded.items.reverse();
         }
@@ -181,7 +213,7 @@ impl Feed {
             self.declare(now, id);
         }
         self.take_reply(now, id, Source::Repair, decoded);
-        let Some(repair) = self.repairs.0.get_mut(&id) else { return };
+        let Some(repair) = self.repairs.topics.get_mut(&id) else { return };
         match last {
             // What is not in a reply that reaches to the end is nowhere.
             Some(last) if last >= to => {
@@ -191,8 +223,8 @@ impl Feed {
             None if self.decoded.declared_next(id, from).is_some_and(|next| next.from > to) => {
                 repair.at = now.mono
             }
-            _ if now.mono > repair.until => self.repairs.forget(id),
-            Some(_) => (repair.at, repair.tries) = (now.mono, 0),
+            Some(_) if repair.parts >= LATE_REPLIES => self.repairs.forget(id),
+            Some(_) => (repair.at, repair.tries, repair.parts) = (now.mono, 0, repair.parts + 1),
             None => self.repair_again(now, id, "the venue does not have them (yet)"),
         }
         if self.missing(id).is_none() {
@@ -217,10 +249,10 @@ impl Feed {
     /// Asks once more, later each time, until it is too late.
     fn repair_again(&mut self, now: Time, id: TopicId, why: &str) {
         let roll = self.rng.roll();
-        let Some(repair) = self.repairs.0.get_mut(&id) else { return };
+        let Some(repair) = self.repairs.topics.get_mut(&id) else { return };
         repair.tries += 1;
         repair.at = now.mono + delay(&self.backoff, repair.tries, roll);
-        let (tries, over) = (repair.tries, repair.at > repair.until);
+        let (tries, over) = (repair.tries, repair.tries > LATE_TRIES && repair.at > repair.until);
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("missed events were not given ({tries}): {why}");
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);

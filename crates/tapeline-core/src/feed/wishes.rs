@@ -144,6 +144,11 @@ impl Wishes {
         self.wanted.get(stream).is_some_and(|wish| wish.may_be_sent() || wish.was_asked)
     }
 
+    /// Whether a stream was asked for on the connection that ended last.
+    pub(super) fn was_asked(&self, stream: &StreamName) -> bool {
+        self.wanted.get(stream).is_some_and(|wish| wish.was_asked)
+    }
+
     /// When the venue last confirmed a stream.
     pub(super) fn latest(&self) -> Option<Mono> {
         self.wanted.values().filter(|wish| wish.is_sent()).map(|wish| wish.since).max()
@@ -261,6 +266,11 @@ impl Wishes {
                 Refused::Split
             }
         }
+    }
+
+    /// What was at fault in a batch is found: the others go together again.
+    pub(super) fn fault_found(&mut self) {
+        self.portion = None;
     }
 
     fn is_asked(&self, stream: &StreamName, id: u64) -> bool {

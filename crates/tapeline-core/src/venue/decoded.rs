@@ -204,6 +204,16 @@ impl Decoded {
         }
     }
 
+    /// Takes out what was declared missing of a topic …
+    pub(crate) fn take_declared(&mut self, topic: TopicId) -> Option<Declared> {
+        self.declared.remove(&topic)
+    }
+
+    /// … for the decoder that comes after this one.
+    pub(crate) fn redeclare(&mut self, topic: TopicId, declared: Declared) {
+        self.declared.insert(topic, declared);
+    }
+
     /// An id below the last one delivered has come; whether it was declared missing. It is so once.
     pub(crate) fn take_late(&mut self, topic: TopicId, id: u64) -> bool {
         self.declared.get_mut(&topic).is_some_and(|declared| declared.take(id))
