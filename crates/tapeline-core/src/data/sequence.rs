@@ -107,6 +107,8 @@ pub struct Sequence<T> {
 struct Hole<T> {
     /// With the time of arrival: each is held for so long and no longer, whatever holes lie before it.
     held: BTreeMap<u64, (Mono, T)>,
+    /// When something came last that fitted before the hole.
+    advanced: Mono,
 }
 
 impl<T> Default for Sequence<T> {
@@ -182,7 +184,7 @@ impl<T> Sequence<T> {
 
     /// Holds back what came too early, at `now`.
     pub fn hold(&mut self, now: Mono, id: u64, item: T) {
-        let hole = self.hole.get_or_insert_with(|| Box::new(Hole { held: BTreeMap::new() }));
+        let hole = self.hole.get_or_insert_with(|| Box::new(Hole { held: BTreeMap::new(), advanced: now }));
         hole.held.insert(id, (now, item));
     }
 
@@ -205,6 +207,25 @@ impl<T> Sequence<T> {
         }
         self.last = Some(id);
         Some((id, item))
+    }
+
+    /// A line has brought the next one, before a hole.
+    pub fn advanced(&mut self, now: Mono) {
+        if let Some(hole) = &mut self.hole {
+            hole.advanced = now;
+        }
+    }
+
+    /// Drops what is held back if all of it came before the last one that fitted: then nothing follows it. The lowest
+    /// that was dropped.
+    pub fn drop_refuted(&mut self) -> Option<u64> {
+        let hole = self.hole.as_ref()?;
+        let newest = hole.held.values().map(|(at, _)| *at).max()?;
+        let lowest = *hole.held.first_key_value()?.0;
+        (newest < hole.advanced).then(|| {
+            self.hole = None;
+            lowest
+        })
     }
 
     /// Gives up on the hole in front of the held items: it is missing, delivery goes on behind it.

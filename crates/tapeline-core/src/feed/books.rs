@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::data::book::{BookLimits, Break, Outcome, Why};
 use crate::data::event::{Book, BookState, Level};
+use crate::data::sequence::RESET_DISTANCE;
 use crate::data::update::{Data, Kind, Source};
 use crate::defect::{Defect, planted};
 use crate::policy::backoff::delay;
@@ -68,7 +69,12 @@ impl Feed {
             self.change(now, id, time, span, bids, asks);
             return;
         }
+        let is_far_below = book.last_id().is_some_and(|at| span.last.saturating_add(RESET_DISTANCE) < at);
         if book.is_ahead(span) && self.keep_early(now, slot, (id, time, span), bids, asks) {
+            return;
+        }
+        if is_far_below && self.believes_restart(now, slot, id, span.first).is_none() {
+            self.lines[slot].stats.duplicates += 1;
             return;
         }
         if self.change(now, id, time, span, bids, asks) {

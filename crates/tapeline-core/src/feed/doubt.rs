@@ -26,6 +26,19 @@ impl Feed {
         self.dial_spare(now, slot);
     }
 
+    /// A doubted line answers. What is carried by one on which something comes several times a second stays in doubt until
+    /// that does.
+    #[cold]
+    pub(super) fn answers(&mut self, now: Time, slot: usize, why: &str) {
+        let timing = &self.config.timing;
+        if self.lines[slot].silent_after(timing) > timing.silent_min {
+            return self.believe(now, slot, why);
+        }
+        if let Some(spare) = self.take_spare(slot) {
+            self.drop_spare(now, slot, &spare);
+        }
+    }
+
     /// A doubted line has shown that it lives: what it carries goes on where it was, books with a snapshot.
     #[cold]
     pub(super) fn believe(&mut self, now: Time, slot: usize, why: &str) {

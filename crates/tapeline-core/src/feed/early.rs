@@ -82,8 +82,20 @@ impl Feed {
     pub(super) fn settle_early_due(&mut self, now: Time) {
         let due = |kept: &VecDeque<Early>| kept.front().is_some_and(|early| early.until <= now.mono);
         while let Some(id) = self.early.iter().find(|(_, kept)| due(kept)).map(|(id, _)| *id) {
-            self.settle_early(now, id);
+            if !self.is_refuted(id) {
+                self.settle_early(now, id);
+            } else if let Some(entry) = self.early.remove(&id).and_then(|_| self.topics.get(id)) {
+                let cause = "changes far ahead are not believed: what comes goes on below them";
+                self.events.record(now, entry.topic.as_str(), ("live", "live"), cause);
+            }
         }
+    }
+
+    /// Whether a book has gone on since the last of what is kept came: then nothing follows that.
+    fn is_refuted(&self, id: TopicId) -> bool {
+        let newest = self.early.get(&id).and_then(|kept| kept.back()).map(|early| early.until);
+        let went_on = self.topics.get(id).and_then(|entry| entry.last_at());
+        newest.zip(went_on).is_some_and(|(until, at)| at.mono + self.config.timing.reorder_within > until)
     }
 
     /// When the next of them is due.

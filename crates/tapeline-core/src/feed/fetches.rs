@@ -122,6 +122,7 @@ impl Feed {
                 NotNow::Until(until.max(now.mono + Duration::from_millis(1)))
             })?;
         let Some(mut request) = offers[endpoint].take() else { return Err(NotNow::Never) };
+        request.timeout = self.config.timing.fetch_within;
         // Somebody may wait for what a host is tried with, and another host has it and serves.
         let serves = |(at, offer): (usize, &Option<_>)| offer.is_some() && !self.gate.is_on_trial(at);
         if self.gate.is_on_trial(endpoint) && offers.iter().enumerate().any(serves) {

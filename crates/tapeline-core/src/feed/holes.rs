@@ -33,12 +33,24 @@ impl Feed {
         }
     }
 
+    /// The next one has come while others are held back: they may follow it, or be refuted by it.
+    #[cold]
+    pub(super) fn goes_on_before_a_hole(&mut self, now: Time, from: Origin, topic: TopicId) {
+        if let Some(entry) = self.topics.get_mut(topic).filter(|_| from.is_line()) {
+            entry.sequence.advanced(now.mono);
+        }
+        self.release(now, topic);
+    }
+
     /// Delivers what a filled (or declared) hole held back.
     pub(super) fn release(&mut self, now: Time, topic: TopicId) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
         while let Some((id, (source, held))) = entry.sequence.release() {
             self.decoded.see(topic, id);
             entry.enter(now, source);
+            if held.is_none() && source != Source::Live {
+                self.decoded.leave_out(topic, id);
+            }
             if let Some((time, received, data)) = held {
                 Seen::of(&mut entry.seen).renew(time);
                 let draft = brought(entry.shape, source, (time, received), data);
@@ -90,7 +102,9 @@ impl Feed {
         loop {
             let Some(id) = self.holes.iter().copied().find(|id| due(self, id)) else { return };
             self.in_hand = Some(id);
-            self.declare(now, id);
+            if !self.drop_refuted(now, id) {
+                self.declare(now, id);
+            }
             self.in_hand = None;
         }
     }

@@ -47,7 +47,7 @@ impl Feed {
         let heard = std::mem::replace(&mut line.last_frame, now.mono);
         line.heard = now.mono;
         if line.is_doubted() {
-            self.believe(now, slot, "data came");
+            self.answers(now, slot, "something came");
         } else if heard + self.config.timing.silent_min <= now.mono || line.unread.is_some() {
             self.note_unread(now, slot, now.mono.since(heard));
         }
@@ -197,6 +197,10 @@ impl Feed {
         }
         line.last_data = now.mono;
         line.arrivals.observe(now.mono);
+        if line.is_doubted() {
+            self.believe(now, slot, "data came");
+        }
+        let line = &mut self.lines[slot];
         let Phase::Live(live) = &mut line.phase else { return };
         if live.proven.is_none() {
             live.proven = Some(now.mono);
@@ -239,7 +243,7 @@ impl Feed {
         };
         let verdict = judge(entry, now.mono, from, id, time, data.as_ref());
         let verdict = mistaken(entry, from, entry.sift(verdict, time, &mut data));
-        let is_new = verdict != Verdict::Duplicate;
+        let is_new = !matches!(verdict, Verdict::Duplicate | Verdict::Reset);
         let seen = Seen::of(&mut entry.seen);
         seen.counts.received += 1;
         seen.counts.spent += u64::from(data.is_none());
@@ -264,10 +268,7 @@ impl Feed {
                 entry.sequence.hold(now.mono, id, held);
                 return self.came_early(now, from, topic);
             }
-            Verdict::Reset => {
-                self.restart(now, topic);
-                return self.market(now, from, topic, id, time, data);
-            }
+            Verdict::Reset => return self.starts_over(now, from, topic, id, time, data),
         }
         seen.renew(time);
         seen.enter(now, entry.sequencing, from.source);
@@ -283,9 +284,11 @@ impl Feed {
             }
             let draft = brought(entry.shape, from.source, (time, now), data);
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
+        } else if from.slot.is_none() {
+            self.decoded.leave_out(topic, id);
         }
         if entry.sequence.held() > 0 {
-            self.release(now, topic);
+            self.goes_on_before_a_hole(now, from, topic);
         }
         if catching_up || returns {
             self.tell_topic(now, topic);
@@ -294,7 +297,7 @@ impl Feed {
 
     /// An id that was here before, or that was declared missing and comes after all: late, and so marked.
     #[cold]
-    fn again(
+    pub(super) fn again(
         &mut self,
         now: Time,
         from: Origin,
@@ -308,7 +311,10 @@ impl Feed {
             return self.close_late(now, from, topic, time, data);
         }
         let Seen { counts, ledger, .. } = Seen::of(&mut entry.seen);
-        if entry.sequencing != Sequencing::Contiguous || !self.decoded.take_late(topic, id) {
+        let contiguous = entry.sequencing == Sequencing::Contiguous;
+        // A reply had left it out: for the ledger it is settled.
+        let void = contiguous && data.is_some() && self.decoded.take_void(topic, id);
+        if !void && (!contiguous || !self.decoded.take_late(topic, id)) {
             ledger.duplicate(now, 1);
             counts.duplicates += 1;
             if let Some(line) = from.line_of(&mut self.lines) {
@@ -316,30 +322,16 @@ impl Feed {
             }
             return;
         }
-        counts.lost = counts.lost.saturating_sub(1);
-        counts.repaired += 1;
-        ledger.late(now, id);
+        if !void {
+            counts.lost = counts.lost.saturating_sub(1);
+            counts.repaired += 1;
+            ledger.late(now, id);
+        }
         if let Some(data) = data {
             let late = !planted(Defect::LateUnmarked);
             let draft = Draft { late, ..brought(entry.shape, from.source, (time, now), data) };
             entry.event(&mut self.readers, &self.config, draft, Epochs(&mut self.rng));
         }
-    }
-
-    /// The venue has started its ids over: what was held back is settled in the epoch that ends.
-    #[cold]
-    fn restart(&mut self, now: Time, topic: TopicId) {
-        while self.topics.get(topic).is_some_and(|entry| entry.sequence.held() > 0) {
-            self.declare(now, topic);
-        }
-        // What is asked for bears the ids of before, and what is answered may.
-        self.repairs.forget(topic);
-        self.missed.interrupt(topic);
-        self.fetches.forget(topic);
-        let Some(entry) = self.topics.get_mut(topic) else { return };
-        self.events.record(now, entry.topic.as_str(), ("live", "live"), "the venue has started its ids over");
-        entry.start_over(now.mono);
-        self.decoded.restart(topic);
     }
 
     fn unknown(&mut self, slot: usize, name: String) {
@@ -443,7 +435,7 @@ impl Epochs<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin {
     /// The line, if one brought it.
-    slot: Option<u32>,
+    pub(super) slot: Option<u32>,
     pub(super) source: Source,
 }
 

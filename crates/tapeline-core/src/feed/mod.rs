@@ -35,6 +35,7 @@ mod books;
 mod breakers;
 mod candles;
 mod carriers;
+mod claims;
 mod command;
 mod copies;
 mod credit;
@@ -160,6 +161,7 @@ pub struct Feed {
     /// Topics over which we panicked.
     quarantine: Quarantine,
     refusals: Refusals,
+    claims: claims::Claims,
     /// The topic of which something is being handled: if we panic, that is why.
     in_hand: Option<TopicId>,
     /// No request before: the REST budget or a hold said so.
@@ -266,6 +268,7 @@ impl Feed {
             missed: Missed::default(),
             quarantine: std::mem::take(&mut memory.quarantine),
             refusals: Refusals::default(),
+            claims: claims::Claims::default(),
             in_hand: None,
             fetch_at: Mono::default(),
             idle_fetch_at: Mono::default(),

@@ -167,10 +167,10 @@ impl Fallback {
         doubt.believes(held, told)
     }
 
-    /// Something of a topic has come: it is fresh for a while.
-    pub(super) fn came(&mut self, now: Mono, topic: TopicId) {
+    /// A topic was asked for; if that was `taken`, it is fresh for a while.
+    pub(super) fn came(&mut self, now: Mono, topic: TopicId, taken: bool) {
         let until = now + self.every * FRESH_FOR + GRACE;
-        if let Some(poll) = self.polls.get_mut(&topic) {
+        if let Some(poll) = self.polls.get_mut(&topic).filter(|_| taken) {
             poll.fresh_until = Some(until);
         }
     }

@@ -81,10 +81,9 @@ impl Feed {
         if !overtaken && !book {
             entry.polled = taken;
         }
-        if entry.polled {
-            self.fallback.came(now.mono, id);
-        }
-        if entry.polled != was {
+        let polled = entry.polled;
+        self.fallback.came(now.mono, id, polled);
+        if polled != was {
             self.tell_topic(now, id);
         }
     }

@@ -351,6 +351,7 @@ impl Feed {
         self.early.remove(&id);
         self.forget_cuts(id);
         self.refusals.forget(id);
+        self.claims.forget(id);
         self.repairs.forget(id);
         self.missed.forget(id);
         self.fetches.forget(id);

@@ -172,7 +172,7 @@ impl Feed {
     /// nothing since it was opened is judged by the rhythm it had before, and by what others tell.
     fn brings_nothing(&self, now: Time, slot: usize, silent_after: Duration) -> bool {
         let line = &self.lines[slot];
-        let Some(live) = line.live().filter(|live| live.ping.is_none() && live.doubt.is_none()) else {
+        let Some(live) = line.live().filter(|live| live.ping.is_none() && line.spare().is_none()) else {
             return false;
         };
         let lively = || line.is_lively(&self.config.timing);
@@ -233,7 +233,7 @@ impl Feed {
         (line.last_frame, line.heard) = (now.mono, now.mono);
         if live.doubt.is_some() {
             live.check_at = now.mono + silent_after;
-            self.believe(now, slot, "a pong came");
+            self.answers(now, slot, "a pong came");
         }
     }
 }

@@ -132,9 +132,9 @@ const FOLD_EVERY: u64 = 50_000_000;
 const FADE_PER_SECOND: f64 = std::f64::consts::LN_2 / 60.0;
 /// Silence of this many mean gaps is suspicious.
 const GAPS: f64 = 8.0;
-/// What is not known yet weighs as much as two seconds of observation, so that the rhythm of a line that
-/// is stable, after a minute, is its own.
-const DOUBT: f64 = 0.025;
+/// What is not known yet weighs as much as nine tenths of a second of observation, so that the rhythm of a busy line is
+/// its own after a quarter of a minute.
+const DOUBT: f64 = 0.01;
 /// A rhythm of less than [`KNOWN`] counts if it has lasted so many seconds and brought so many arrivals.
 const LEAST_SECONDS: f64 = 2.0;
 const LEAST_ARRIVALS: f64 = 100.0;

@@ -58,6 +58,8 @@ pub struct Decoded {
     pub(crate) next: Vec<u64>,
     /// What was declared missing lately, by topic, kept by the feed, for [`Decoded::wants`].
     pub(crate) declared: BTreeMap<TopicId, Declared>,
+    /// Ids of which a reply told, by leaving them out, that there was nothing; a line may know better.
+    pub(crate) voids: BTreeMap<TopicId, Declared>,
     /// Copies that [`Decoded::wants`] refused since the feed last looked.
     pub(crate) refused: Vec<(TopicId, u64)>,
 }
@@ -219,9 +221,20 @@ impl Decoded {
         self.declared.get_mut(&topic).is_some_and(|declared| declared.take(id))
     }
 
+    /// Notes an id of which a reply told that there was nothing.
+    pub(crate) fn leave_out(&mut self, topic: TopicId, id: u64) {
+        self.voids.entry(topic).or_default().add(Missing { from: id, to: id });
+    }
+
+    /// An id has come of which a reply told that there was nothing; whether it was so. It is so once.
+    pub(crate) fn take_void(&mut self, topic: TopicId, id: u64) -> bool {
+        self.voids.get_mut(&topic).is_some_and(|voids| voids.take(id))
+    }
+
     /// The ids of a topic start over: nothing of what went before can come late.
     pub(crate) fn restart(&mut self, topic: TopicId) {
         self.declared.remove(&topic);
+        self.voids.remove(&topic);
     }
 
     /// Forgets a topic's ids: its slot may be given to another.
@@ -246,8 +259,9 @@ impl Decoded {
     /// Whether an id below the next one is wanted: as a reset, or since it was declared missing.
     #[cold]
     fn wants_old(&mut self, topic: TopicId, id: u64, next: u64) -> bool {
-        let wanted = id.saturating_add(RESET_DISTANCE + 1) < next
-            || self.declared.get(&topic).is_some_and(|declared| declared.holds(id));
+        let holds = |ranges: &BTreeMap<TopicId, Declared>| ranges.get(&topic).is_some_and(|it| it.holds(id));
+        let wanted =
+            id.saturating_add(RESET_DISTANCE + 1) < next || holds(&self.declared) || holds(&self.voids);
         if !wanted {
             self.refused.push((topic, id));
         }

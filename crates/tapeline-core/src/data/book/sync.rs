@@ -355,8 +355,11 @@ impl BookSync {
                 return true;
             }
         }
-        self.stragglers.run = if last > self.stragglers.last { self.stragglers.run + 1 } else { 1 };
-        self.stragglers.last = last;
+        // Another line brings each of them once more.
+        if last > self.stragglers.last || time.is_none() {
+            self.stragglers.run = if last > self.stragglers.last { self.stragglers.run + 1 } else { 1 };
+            self.stragglers.last = last;
+        }
         self.stragglers.run >= RESTART_RUN
     }
 

@@ -85,8 +85,7 @@ fn old_ids_of_a_line_that_is_behind_are_copies_once_the_ids_have_started_over() 
     market(&mut outbox);
     let epoch = bench.feed.status(bench.now).topics[0].position.epoch;
     bench.hear(a, "r A 5 2000000 1");
-    let since = bench.feed.status(bench.now).topics[0].position.epoch;
-    assert_ne!(since, epoch);
+    assert_eq!(bench.feed.status(bench.now).topics[0].position.epoch, epoch, "one line alone says so");
     // The last of them the other line had not brought when it told of the new ones.
     for id in 1_000_001..1_000_011 {
         bench.hear(b, &format!("t A {id} 1"));
@@ -94,6 +93,8 @@ fn old_ids_of_a_line_that_is_behind_are_copies_once_the_ids_have_started_over() 
     bench.hear(a, "r A 6 2000001 1");
     bench.hear(b, "r A 5 2000000 1");
     bench.hear(b, "r A 6 2000001 1");
+    let since = bench.feed.status(bench.now).topics[0].position.epoch;
+    assert_ne!(since, epoch);
     // A hole in the new ones is a hole: it is waited for, and declared.
     bench.hear(b, "r A 9 2000003 1");
     bench.hear(b, "r A 10 2000003 1");
@@ -102,7 +103,7 @@ fn old_ids_of_a_line_that_is_behind_are_copies_once_the_ids_have_started_over() 
     let told = market(&mut outbox);
     let events =
         ["event 1 id=5", "event 2 id=6", "gap 3 7-7", "event 4 id=8", "event 5 id=9", "event 6 id=10"];
-    assert_eq!(told, events);
+    assert_eq!((told[0].as_str(), &told[1..]), ("event 11 id=1000010", &events.map(String::from)[..]));
     assert_eq!(lost(&mut bench), 1);
     assert_eq!(bench.feed.status(bench.now).topics[0].position.epoch, since, "they start over once");
 }
@@ -116,7 +117,7 @@ fn an_id_that_was_told_low_by_mistake_does_not_keep_the_next_ones_out() {
     bench.hear(a, "r A 1000001 1000002 1");
     bench.hear(b, "r A 1000001 1000002 1");
     bench.pass(SECOND * 3);
-    assert_eq!(market(&mut outbox).last().map(String::as_str), Some("event 3 id=1000001"));
+    assert_eq!(market(&mut outbox), ["event 1 id=1000000", "event 2 id=1000001"]);
 }
 
 #[test]

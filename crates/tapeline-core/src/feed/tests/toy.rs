@@ -372,8 +372,8 @@ impl Bench {
         let mut decoded = Decoded::default();
         for id in ids {
             let trade = Trade { id, price: 1.into(), size: 1.into(), side: Side::Buy };
-            let (topic, time) = (crate::venue::TopicId(0), Some(Unix(i64::try_from(id).unwrap())));
-            decoded.items.push(Item::Market { topic, id, time, data: Data::Trade(trade) });
+            let (time, data) = (Some(Unix(i64::try_from(id).unwrap())), Data::Trade(trade));
+            decoded.items.push(Item::Market { topic: TopicId(0), id, time, data });
         }
         self.input(Input::Fetched { id: fetch, result: Ok(decoded) });
     }
@@ -397,7 +397,7 @@ impl Bench {
 
     /// Answers a fetch with one level a side.
     pub(super) fn answer_with(&mut self, id: FetchId, last: u64, touch: (i64, i64)) {
-        self.answer_as(crate::venue::TopicId(0), id, last, touch);
+        self.answer_as(TopicId(0), id, last, touch);
     }
 
     /// Answers a fetch of any topic with one level a side.

@@ -63,8 +63,8 @@ fn a_slow_line_is_borne_up_to_the_bound() {
 
 #[test]
 fn confidence_grows_within_the_first_minute() {
-    check(&regular(0.01, 1.0), 35.0..=60.0);
-    check(&regular(0.01, 10.0), 9.0..=12.0);
+    check(&regular(0.01, 1.0), 25.0..=30.0);
+    check(&regular(0.01, 10.0), 3.0..=6.0);
     // A line that is stable is known.
     check(&regular(0.01, 60.0), 2.0..=2.0);
 }

@@ -85,9 +85,19 @@ impl Line {
         self.dial.is_some() && self.proven && !self.silent
     }
 
+    /// How long nothing may come.
+    fn patience(&self) -> u64 {
+        self.rhythm.mean().map_or(LONGEST, |mean| (mean * GAPS).clamp(SHORTEST, LONGEST))
+    }
+
+    /// Whether it brings something several times a second.
+    fn is_busy(&self) -> bool {
+        self.patience() <= SHORTEST
+    }
+
     /// Whether nothing has come for too long.
     fn listen(&mut self, now: u64) {
-        let patience = self.rhythm.mean().map_or(LONGEST, |mean| (mean * GAPS).clamp(SHORTEST, LONGEST));
+        let patience = self.patience();
         self.silent |= self.serves() && now >= self.data + patience && now >= self.sign + patience;
     }
 }
@@ -258,7 +268,8 @@ impl Honest {
             }
             ("closed:", _) if stands => self.lost(slot),
             (">", rest) if stands && rest.starts_with("close") => self.lost(slot),
-            ("<", "pong") if stands => (line.sign, line.silent) = (now, false),
+            // That a busy line answers does not say where its data is.
+            ("<", "pong") if stands => (line.sign, line.silent) = (now, line.silent && line.is_busy()),
             (">", rest) if rest.contains("UNSUBSCRIBE") => {
                 self.named(rest).for_each(|course| course.agreed.retain(|agreed, _| *agreed != slot));
             }
