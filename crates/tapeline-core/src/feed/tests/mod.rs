@@ -34,6 +34,7 @@ mod rotate;
 mod service;
 mod snapshots;
 mod sources;
+mod stragglers;
 mod tops;
 mod toy;
 mod unproven;
