@@ -282,3 +282,32 @@ fn a_book_that_a_line_has_let_pass_is_made_anew_when_the_other_is_cut() {
         assert_eq!(resyncs(&mut two) == before, goes_on);
     }
 }
+
+#[test]
+fn a_line_that_has_followed_another_and_never_brings_one_topic_is_found_in_its_time() {
+    let mut two = Two::of("toy:trade:A");
+    two.run(600, 2, 0, |_, _| true);
+    two.bench.hear(two.lines[0], "bye");
+    let heir = two.bench.open();
+    let (mut said, mut asked) = (0, Vec::new());
+    for tenth in 0..400 {
+        two.id += 1;
+        for line in two.lines {
+            two.bench.hear(line, &format!("t A {} 1", two.id));
+        }
+        two.bench.hear(heir, &format!("q Z {} 1", 1_000 + tenth));
+        two.bench.pass(SECOND / 10);
+        for action in std::mem::take(&mut two.bench.todo) {
+            if let Action::Send { line, text } = action
+                && line == heir
+            {
+                said += 1;
+                two.bench.hear(line, &format!("ok {said}"));
+                asked.push((tenth / 10, text));
+            }
+        }
+        read(&mut two.outbox);
+    }
+    let leaves: Vec<u64> = asked.iter().filter(|(_, text)| text == "+ -t A").map(|(at, _)| *at).collect();
+    assert!(matches!(leaves[..], [at] if (20..=35).contains(&at)), "{asked:?}");
+}
