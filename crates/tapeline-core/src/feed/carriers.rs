@@ -145,7 +145,7 @@ impl Feed {
         let knows_all = |other: usize| {
             let since = self.lines[other].wishes.since(&route.stream);
             let knows = self.is_fed_by(other, &route.stream) && since.is_some_and(|since| since <= known);
-            knows && !self.is_behind(other, slot, id)
+            knows && !self.is_behind(other, slot, id) && !self.lags_with(other, id)
         };
         entry.carriers.iter().any(|other| other != slot && knows_all(other))
     }
@@ -186,12 +186,15 @@ impl Feed {
     /// Whether a topic that two lines are to carry has only one that stands: then its next fault will be felt.
     pub(super) fn has_lost_its_second(&self, id: TopicId, entry: &Entry) -> bool {
         let side = |slot: usize| u32::from(self.lines[slot].side);
-        let (mut wanted, mut standing) = (0_u32, 0_u32);
+        let (mut wanted, mut standing, mut any) = (0_u32, 0_u32, false);
         for slot in entry.carriers.iter() {
             wanted |= 1 << side(slot);
-            standing |= u32::from(self.lines[slot].stands()) << side(slot);
+            let line = &self.lines[slot];
+            any |= line.stands();
+            // One that brings nothing of it is no second.
+            standing |= u32::from(line.stands() && !entry.is_mute_on(line.id)) << side(slot);
         }
-        standing != 0 && (standing != wanted || self.refusals.holds(id))
+        any && (standing != wanted || self.refusals.holds(id))
     }
 }
 

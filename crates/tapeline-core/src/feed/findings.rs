@@ -167,7 +167,11 @@ impl Feed {
                 add(Rule::LineLost, Level::Warning, MUTE.to_owned());
             }
             // The last failure stays known, but a line that is open was let in.
-            Phase::Live(_) => {}
+            Phase::Live(_) => {
+                self.mute_topics_of(slot)
+                    .into_iter()
+                    .for_each(|told| add(Rule::LineLost, Level::Warning, told));
+            }
             _ if refused => add(Rule::Authentication, Level::Degraded, why),
             _ if self.is_doubled(slot) => add(Rule::LineLost, Level::Warning, why),
             _ => {}

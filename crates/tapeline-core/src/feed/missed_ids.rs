@@ -7,7 +7,7 @@ use crate::venue::{LineId, TopicId};
 
 use super::Feed;
 use super::topics::Seen;
-use super::witness::{Came, Prints};
+use super::witness::{Came, FURTHEST, Prints};
 
 /// Lines that are looked at of one topic: as many as may carry it.
 const LINES: usize = 4;
@@ -37,6 +37,14 @@ impl Course {
         Self { line, first: id, last: id, at: now.mono, over: (1, 0) }
     }
 
+    /// How many ids of a range it brought: what it passed over last is known to be missing, other than that it is whole.
+    fn brought(&self, (from, to): (u64, u64)) -> u64 {
+        let count = |from: u64, to: u64| (to + 1).saturating_sub(from);
+        let (from, to) = (from.max(self.first), to.min(self.last).min(u64::MAX - 1));
+        let over = count(from.max(self.over.0), to.min(self.over.1));
+        count(from, to).saturating_sub(over)
+    }
+
     /// An id that was passed over has come after all: something on the way has swapped them. Whether that is so.
     fn makes_good(&mut self, id: u64) -> bool {
         let (from, to) = self.over;
@@ -64,9 +72,44 @@ impl Courses {
 }
 
 impl Courses {
+    fn course(&self, line: LineId) -> Option<&Course> {
+        self.0.iter().flatten().find(|course| course.line == line)
+    }
+
     /// When a connection last brought an id.
     pub(super) fn latest(&self, line: LineId) -> Option<Mono> {
-        self.0.iter().flatten().find(|course| course.line == line).map(|course| course.at)
+        self.course(line).map(|course| course.at)
+    }
+
+    /// The newest id that a connection brought.
+    pub(super) fn newest(&self, line: LineId) -> Option<u64> {
+        self.course(line).map(|course| course.last)
+    }
+
+    /// The id with which a connection began.
+    pub(super) fn first(&self, line: LineId) -> Option<u64> {
+        self.course(line).map(|course| course.first)
+    }
+
+    /// When another line than this one last brought an id, and that id.
+    pub(super) fn newest_beside(&self, line: LineId) -> Option<(Mono, u64)> {
+        let others = self.0.iter().flatten().filter(|course| course.line.slot != line.slot);
+        others.map(|course| (course.at, course.last)).max()
+    }
+
+    /// How many ids of a range, both ends included, another line than this one brought, as far as it is known.
+    pub(super) fn beside(&self, line: LineId, range: (u64, u64)) -> u64 {
+        let others = self.0.iter().flatten().filter(|course| course.line.slot != line.slot);
+        others.map(|course| course.brought(range)).max().unwrap_or(0)
+    }
+
+    /// A line has brought something of a topic whose ids are not in a row.
+    pub(super) fn note(&mut self, line: LineId, id: u64, now: Time) {
+        let held = self.of(line);
+        match held {
+            Some(course) if course.line == line => (course.last, course.at) = (id, now.mono),
+            _ => *held = Some(Course::begin(line, id, now)),
+        }
     }
 }
 
@@ -110,7 +153,13 @@ impl Feed {
         let since = line.wishes.since(&route.stream);
         let Some(entry) = self.topics.get_mut(topic) else { return };
         let seen = Seen::of(&mut entry.seen);
-        let Some(Prints { kept, courses }) = seen.prints.as_deref_mut() else { return };
+        let Some(Prints { kept, courses, .. }) = seen.prints.as_deref_mut() else { return };
+        // What is further back than what is kept was brought by another line if that was past it.
+        let further = |courses: &Courses, (from, to): (u64, u64)| {
+            courses.beside(line.id, (from, to.saturating_sub(FURTHEST)))
+        };
+        let newest = courses.newest(line.id);
+        let missed = newest.filter(|last| *last < id).map_or(0, |last| further(courses, (last + 1, id - 1)));
         let held = courses.of(line.id);
         // What was said before it was subscribed to is no loss, nor are ids that start over.
         let goes_on = |course: &&mut Course| {
@@ -125,7 +174,7 @@ impl Feed {
         if id > course.last {
             line.ids.brought += 1;
             course.over = (course.last + 1, id - 1);
-            line.ids.missed += kept.brought(course.over);
+            line.ids.missed += kept.brought(course.over) + missed;
             (course.last, course.at) = (id, now.mono);
         } else if course.makes_good(id) {
             line.ids.brought += 1;

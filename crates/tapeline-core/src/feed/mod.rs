@@ -24,7 +24,8 @@
 //! - `facts`, `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `refusals`: streams that one side of two has to go without
 //! - `quarantine`: topics over which we panic, set aside for a while
-//! - `health`, `aging`, `pace`: how well everything is served, what is held too long, and topics that fall mute alone
+//! - `health`, `aging`, `pace`, `stragglers`: how well everything is served, what is held too long, and topics that fall
+//!   mute alone, on all lines or on one
 //! - `pressure`: what is given up when memory runs short
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
@@ -79,6 +80,7 @@ mod rotate;
 mod service;
 mod snapshots;
 mod status;
+mod stragglers;
 mod subscribe;
 mod symbols;
 mod topics;

@@ -9,7 +9,7 @@ use crate::venue::TopicId;
 use super::Feed;
 
 /// Looks at the paces of all topics per [`mute_after`](crate::config::Timing::mute_after).
-const LOOKS: u32 = 4;
+pub(super) const LOOKS: u32 = 4;
 /// Slower topics are not judged: their silence means nothing.
 const LEAST_PER_SECOND: f32 = 0.75;
 /// How fast the mean follows, in seconds.
@@ -117,6 +117,7 @@ impl Feed {
         for id in mute {
             self.subscribe_again(now, id);
         }
+        self.look_for_stragglers(now);
         // All topics were looked at anyway.
         self.examine(now);
     }

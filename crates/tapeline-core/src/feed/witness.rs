@@ -16,11 +16,14 @@ use crate::venue::{Decoded, Item, Sequencing, TopicId};
 use super::Feed;
 use super::history::Place;
 use super::missed_ids::Courses;
+use super::stragglers::Straggler;
 use super::topics::{Entry, Seen};
 
 /// Fingerprints of the latest events of one topic; of the second line's copies that are further behind nothing is
 /// concluded.
 const KEPT: usize = 256;
+/// How many before the newest one are kept with it.
+pub(super) const FURTHEST: u64 = KEPT as u64 - 1;
 /// Bytes that are told of each of two contents.
 const SHOWN: usize = 200;
 
@@ -30,20 +33,17 @@ pub(super) struct Prints {
     pub(super) kept: Kept,
     /// How far each line is with its ids.
     pub(super) courses: Courses,
+    /// Those that are behind.
+    pub(super) stragglers: Vec<Straggler>,
 }
 
-/// What the first copy of each of the latest events looked like.
-#[derive(Debug)]
-pub(super) struct Kept([First; KEPT]);
+/// What the first copy of each of the latest events looked like; made with the first one, since only what has ids of its
+/// own needs it.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Option<Box<[First; KEPT]>>);
 
 /// The first copy of an event: its id, its fingerprint, and when it came.
 type First = (u64, u64, Mono);
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self([(0, 0, Mono(0)); KEPT])
-    }
-}
 
 /// Whether an id is here for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,8 @@ impl Kept {
     /// Keeps what the first copy of an event looked like; whether this one is the first, and looks otherwise. What
     /// cannot be compared has no print.
     pub(super) fn keep(&mut self, now: Time, id: u64, print: Option<u64>) -> (Came, bool) {
-        let held = &mut self.0[id as usize % KEPT];
+        let all = self.0.get_or_insert_with(|| Box::new([(0, 0, Mono(0)); KEPT]));
+        let held = &mut all[id as usize % KEPT];
         let print = print.unwrap_or(0);
         match held.0.cmp(&id) {
             Ordering::Less => {
@@ -71,10 +72,12 @@ impl Kept {
         }
     }
 
-    /// How many of the latest ids of a range, both ends included, were brought by any line.
+    /// How many of the latest ids of a range, both ends included, were brought by any line, as it is asked of what lies
+    /// before the newest one.
     pub(super) fn brought(&self, (from, to): (u64, u64)) -> u64 {
-        let first = from.max(to.saturating_sub(KEPT as u64 - 1));
-        (first..=to).filter(|id| self.0[*id as usize % KEPT].0 == *id && *id != 0).count() as u64
+        let Some(all) = &self.0 else { return 0 };
+        let first = from.max((to + 1).saturating_sub(FURTHEST));
+        (first..=to).filter(|id| all[*id as usize % KEPT].0 == *id && *id != 0).count() as u64
     }
 }
 
@@ -91,6 +94,7 @@ impl Feed {
             match self.decoded.items[at] {
                 Item::Market { topic, id, .. } => self.witness(now, slot, (topic, id), bytes, all == 1),
                 Item::Spent { topic, id } => self.witness(now, slot, (topic, id), bytes, false),
+                Item::Levels { topic, last, .. } => self.witness(now, slot, (topic, last), bytes, false),
                 _ => {}
             }
         }
@@ -98,11 +102,14 @@ impl Feed {
 
     /// A line tells of an event, alone in its frame or not.
     fn witness(&mut self, now: Time, slot: usize, told: (TopicId, u64), bytes: &[u8], alone: bool) {
-        let compared =
-            |entry: &&mut Entry| entry.carriers.several() && entry.sequencing == Sequencing::Contiguous;
+        let compared = |entry: &&mut Entry| entry.carriers.several();
         let Some(entry) = self.topics.get_mut(told.0).filter(compared) else { return };
-        let print = alone.then(|| FixedState::default().hash_one(bytes));
         let prints = Seen::of(&mut entry.seen).prints.get_or_insert_default();
+        if entry.sequencing != Sequencing::Contiguous {
+            // There is nothing to compare, but which line has brought something is known.
+            return prints.courses.note(self.lines[slot].id, told.1, now);
+        }
+        let print = alone.then(|| FixedState::default().hash_one(bytes));
         let (came, differs) = prints.kept.keep(now, told.1, print);
         self.follow_ids(now, slot, told, came);
         if differs {

@@ -38,6 +38,7 @@ mod service;
 mod snapshots;
 mod sources;
 mod starved;
+mod stragglers;
 mod tops;
 mod toy;
 mod unproven;

@@ -94,7 +94,7 @@ causes! {
     "An endpoint failed so often that it is left alone for a while."
     "Nothing, if others serve. When the endpoint is known to be well again: `tapeline reset`."
     LineLost "line_lost" Connection Nothing true
-    "One of two lines is away, or brings nothing of what others tell: nothing is missing, but the next cut would be felt."
+    "One of two lines is away, or brings nothing of what others tell, of all or of one topic: nothing is missing, but the next cut would be felt."
     "Nothing at first, it is dialled again. If it stays, look at its endpoint in `tapeline status`."
     Unstable "unstable" Connection Nothing true
     "A line drops and comes back again and again."
