@@ -89,8 +89,9 @@ impl Entry {
 impl Feed {
     /// Where what is shown of a topic comes from, given whether a line serves it, or polling.
     pub(super) fn source_of(&self, entry: &Entry, served: bool, polled: bool) -> Source {
+        let stale = entry.state_shown() == Some(BookState::Stale);
         match (served, polled) {
-            (true, _) if !entry.is_from_before() => Source::Live,
+            (true, _) if !stale && !entry.is_from_before() => Source::Live,
             (false, true) => Source::Poll,
             // Neither a line nor REST is there for anything: memory is, also where it is empty.
             _ if self.fallback.ladder.rung() == Rung::Cache => Source::Cache,

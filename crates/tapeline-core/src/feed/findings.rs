@@ -205,10 +205,15 @@ impl Feed {
         for id in ids {
             let Some(entry) = self.topics.get(*id).filter(|entry| entry.is_wanted()) else { continue };
             let part = || entry.topic.as_str().into();
+            let mut book_level = Level::Healthy;
             for Reason { dimension, level, detail } in self.own_reasons(now, *id, entry) {
                 let rule = match dimension {
                     Dimension::Gaps => Rule::Gaps,
                     Dimension::Silence => Rule::Stale,
+                    Dimension::Book => {
+                        book_level = level;
+                        continue;
+                    }
                     _ => continue,
                 };
                 all.push(Finding { rule, part: part(), level, evidence: detail });
@@ -224,8 +229,10 @@ impl Feed {
                 && book.state() == BookState::Stale
                 && let Some(tries) = self.repair_tries(*id)
             {
-                let evidence = format!("asked {tries} times for its snapshot");
-                all.push(Finding { rule: Rule::RepairFailed, part: part(), level: Level::Warning, evidence });
+                let why = self.snapshots.refusal(*id).unwrap_or_default();
+                let evidence = format!("asked {tries} times for its snapshot: {why}");
+                let level = book_level.max(Level::Warning);
+                all.push(Finding { rule: Rule::RepairFailed, part: part(), level, evidence });
             }
         }
         for (_, entry) in self.topics.iter() {

@@ -6,24 +6,22 @@ use std::time::Duration;
 use crate::data::event::BookState;
 use crate::data::update::{Level, Source};
 use crate::defect::{Defect, planted};
-use crate::policy::health::{
-    Breakers, Dimension, LevelFilter, Reason, Rules, Sample, Silence, level, of_parts, reasons,
-};
+use crate::policy::health::{Dimension, LevelFilter, Reason, Rules, Sample, Silence, level, reasons};
 use crate::time::{Dated, Mono, Time, Unix};
 use crate::venue::TopicId;
 
 use super::Feed;
 use super::gate::SPENT;
-use super::line::{Line, Phase};
+use super::line::Phase;
 use super::lines::REJECTED;
-use super::topics::{Entry, Service, State};
+use super::topics::{Entry, Service};
 
 /// What is said of a topic that two lines are to carry and one does.
 const ONE_LEFT: &str = "one of two lines is down";
+/// What is said of a topic with which nothing is wrong any more.
+pub(super) const RECOVERING: &str = "recovering";
 /// How often levels are looked at when nothing happens.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a declared gap speaks against its topic.
-const GAPS_WITHIN: Duration = Duration::from_secs(300);
 /// How long a reconnect speaks against its line.
 const RECONNECTS_WITHIN: Duration = Duration::from_secs(600);
 /// Six readings so far apart make the minute over which undecodable frames are counted.
@@ -57,8 +55,8 @@ pub(super) struct Record {
     /// How well its topics are carried; nothing before they first were.
     carried: Option<LevelFilter>,
     /// How well the line itself does, and since when.
-    shown: LevelFilter,
-    since: Dated,
+    pub(super) shown: LevelFilter,
+    pub(super) since: Dated,
     reconnects: Recent,
     /// Frames and undecodable ones in all, at the latest readings.
     readings: [(u64, u64); 6],
@@ -109,18 +107,6 @@ impl Record {
     }
 }
 
-/// What is wrong with one topic beside its line; kept only for those with whom something is.
-#[derive(Debug)]
-pub(super) struct Ailment {
-    filter: LevelFilter,
-    gaps: Recent,
-    /// It was subscribed again because nothing came while others flowed.
-    pub(super) mute: bool,
-    /// Its line carries it again after it was polled: from the level that polling had it gets better by itself, while
-    /// the level of the line, which nobody was shown, does so from below.
-    back: Option<LevelFilter>,
-}
-
 impl Feed {
     /// Looks at everything whose level may change by time alone.
     pub(super) fn look(&mut self, now: Time) {
@@ -161,7 +147,7 @@ impl Feed {
 
     /// How a line carries its topics. They share its silence only when it is past its patience: before
     /// that, and for topics that are sent on change only, silence is no evidence.
-    fn carried(&self, now: Time, slot: usize) -> Sample {
+    pub(super) fn carried(&self, now: Time, slot: usize) -> Sample {
         let line = &self.lines[slot];
         let contract = line.silent_after(&self.config.timing);
         let silence = |lasted| Some(Silence { lasted, contract });
@@ -182,7 +168,7 @@ impl Feed {
     }
 
     /// How a line itself does.
-    fn line_sample(&self, now: Time, slot: usize) -> Sample {
+    pub(super) fn line_sample(&self, now: Time, slot: usize) -> Sample {
         let line = &self.lines[slot];
         if line.phase == Phase::Idle {
             return Sample::default();
@@ -203,55 +189,6 @@ impl Feed {
         sample
     }
 
-    /// Takes in how the whole feed does now.
-    pub(super) fn examine(&mut self, now: Time) {
-        let raw = level(&self.sample(now), &self.health_rules, now.mono);
-        let parts = self.topics.iter().map(|(_, entry)| (entry.readers.len(), entry.service.level));
-        let raw = raw.max(of_parts(parts));
-        self.health.update(now.mono, raw, &self.health_rules);
-    }
-
-    fn sample(&self, now: Time) -> Sample {
-        let mut sample = Sample::default();
-        for slot in 0..self.lines.len() {
-            let line = self.line_sample(now, slot);
-            sample.frames += line.frames;
-            sample.undecodable += line.undecodable;
-            sample.reconnects = sample.reconnects.saturating_add(line.reconnects);
-        }
-        let wanted = |line: &&Line| line.phase != Phase::Idle;
-        let any = self.lines.iter().any(|line| wanted(&line));
-        sample.down = any && !self.lines.iter().any(Line::is_live);
-        let (ladder, level) = (&self.fallback.ladder, self.rung_level());
-        let fallen = any && level > Level::Healthy;
-        sample.fallen = fallen.then(|| (level, ladder.rung().name(), ladder.reason().text()));
-        sample.gaps = self.gaps.count(now.mono, GAPS_WITHIN);
-        let breakers = self.gate.streams.iter().map(|endpoint| &endpoint.breaker);
-        sample.breakers =
-            Breakers::count(breakers.map(|breaker| (breaker.state(now.mono), breaker.open_since())));
-        sample
-    }
-
-    /// A gap of a topic was declared.
-    pub(super) fn count_gap(&mut self, now: Time, id: TopicId) {
-        self.gaps.add(now.mono);
-        if let Some(ailment) = self.ailment(now, id) {
-            ailment.gaps.add(now.mono);
-        }
-        self.tell_topic(now, id);
-    }
-
-    /// What is wrong with a topic, made if nothing was.
-    pub(super) fn ailment(&mut self, now: Time, id: TopicId) -> Option<&mut Ailment> {
-        let entry = self.topics.get_mut(id)?;
-        self.ailing.insert(id);
-        let fresh = || {
-            let filter = LevelFilter::new(Level::Healthy, now.mono);
-            Box::new(Ailment { filter, gaps: Recent::default(), mute: false, back: None })
-        };
-        Some(entry.ailment.get_or_insert_with(fresh))
-    }
-
     /// Topics that always come and did not.
     fn overdue(&self, now: Time) -> Vec<TopicId> {
         let late = |(id, _): &(&TopicId, &Duration)| {
@@ -263,7 +200,7 @@ impl Feed {
     }
 
     /// The silence of a topic that always comes, while its line stands.
-    fn own_silence(&self, now: Time, id: TopicId, entry: &Entry) -> Option<Silence> {
+    pub(super) fn own_silence(&self, now: Time, id: TopicId, entry: &Entry) -> Option<Silence> {
         let contract = *self.periodic.get(&id)?;
         let line = &self.lines[self.speaker(entry)?];
         let live = line.live().filter(|live| live.doubt.is_none())?;
@@ -274,53 +211,6 @@ impl Feed {
     /// A topic that is always sent, or of which the configuration says how often, is judged by that.
     pub(super) fn expect_period(&mut self, id: TopicId, period: Duration) {
         self.periodic.insert(id, (period * PERIODS).max(PERIODIC_LEAST));
-    }
-
-    fn topic_sample(&self, now: Time, id: TopicId, entry: &Entry) -> Sample {
-        let gaps = entry.ailment.as_ref().map_or(0, |ailment| ailment.gaps.count(now.mono, GAPS_WITHIN));
-        Sample { gaps, silence: self.own_silence(now, id, entry), ..Sample::default() }
-    }
-
-    /// Takes in how a topic does beside its line.
-    fn examine_topic(&mut self, now: Time, id: TopicId) {
-        let Some(entry) = self.topics.get(id) else { return };
-        let mute = entry.ailment.as_ref().is_some_and(|ailment| ailment.mute);
-        let single = self.has_lost_its_second(id, entry);
-        let hurt =
-            mute || single || matches!(state_of(entry), Some(BookState::Stale | BookState::Unverified));
-        let sample = self.topic_sample(now, id, entry);
-        let raw = level(&sample, &self.health_rules, now.mono);
-        let raw = if hurt { raw.max(Level::Warning) } else { raw };
-        let carrier = self.speaker(entry);
-        let was_polled = entry.service.source == Source::Poll;
-        let is_back = was_polled && carrier.is_some_and(|slot| self.lines[slot].serves());
-        if entry.ailment.is_none() && raw == Level::Healthy && !is_back {
-            return;
-        }
-        let shown = entry.service.level;
-        let (line, sunk) = carrier.map_or_else(Default::default, |slot| {
-            let line = level(&self.carried(now, slot), &self.health_rules, now.mono);
-            (line, self.lines[slot].health.carried.map_or(line, |filter| filter.level()))
-        });
-        let rules = self.health_rules.clone();
-        let Some(ailment) = self.ailment(now, id) else { return };
-        ailment.filter.update(now.mono, raw, &rules);
-        if is_back {
-            ailment.back = Some(LevelFilter::new(shown, now.mono));
-        }
-        if let Some(back) = &mut ailment.back {
-            back.update(now.mono, line, &rules);
-            if sunk <= back.level() {
-                ailment.back = None;
-            }
-        }
-        let is_well = ailment.filter.level() == Level::Healthy && ailment.back.is_none();
-        if is_well && raw == Level::Healthy && sample.gaps == 0 {
-            self.ailing.remove(&id);
-            if let Some(entry) = self.topics.get_mut(id) {
-                entry.ailment = None;
-            }
-        }
     }
 
     /// Tells the topics of a line how they are served now.
@@ -361,7 +251,7 @@ impl Feed {
         let ailment = entry.ailment.as_ref();
         let own = ailment.map_or(Level::Healthy, |ailment| ailment.filter.level());
         let shown = ailment.and_then(|ailment| ailment.back).map_or(shown, |back| back.level());
-        let unready = state_of(entry).filter(|state| *state != BookState::Live);
+        let unready = entry.state_shown().filter(|state| *state != BookState::Live);
         let served = line.serves();
         let polled = entry.polled && !served;
         let shown = match self.fallen(slot, entry) {
@@ -416,6 +306,8 @@ impl Feed {
             "mute while others flow: subscribed again"
         } else if sample.silence.is_some_and(|silence| silence.lasted > silence.contract / 2) {
             "nothing comes, though it always should"
+        } else if sample.book.is_some() {
+            "the book that it is cut from is being synchronised"
         } else if sample.gaps > 0 {
             "events are missing"
         } else if entry.is_from_before() {
@@ -423,26 +315,9 @@ impl Feed {
         } else if self.has_lost_its_second(id, entry) {
             ONE_LEFT
         } else if shown > Level::Healthy {
-            "recovering"
+            RECOVERING
         } else {
             ""
-        }
-    }
-
-    /// The shown level of the feed, since when, and why.
-    pub(super) fn verdict(&mut self, now: Time) -> (Level, Unix, Vec<Reason>) {
-        self.examine(now);
-        let why = reasons(&self.sample(now), &self.health_rules, now.mono);
-        self.date(now);
-        (self.health.level(), self.dated.0.told(), why)
-    }
-
-    /// Reads the wall clock for what has begun since this was done last.
-    fn date(&mut self, now: Time) {
-        self.dated.0.note(now, self.health.since());
-        self.dated.1.note(now, self.fallback.ladder.since());
-        for Record { shown, since, .. } in self.lines.iter_mut().map(|line| &mut line.health) {
-            since.note(now, shown.since());
         }
     }
 
@@ -457,11 +332,6 @@ impl Feed {
         reasons(&self.line_sample(now, slot), &self.health_rules, now.mono)
     }
 
-    /// What is wrong with a topic beside its line, in figures.
-    pub(super) fn own_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
-        reasons(&self.topic_sample(now, id, entry), &self.health_rules, now.mono)
-    }
-
     /// What is wrong with a topic, in figures.
     pub(super) fn topic_reasons(&self, now: Time, id: TopicId, entry: &Entry) -> Vec<Reason> {
         let rules: &Rules = &self.health_rules;
@@ -473,18 +343,11 @@ impl Feed {
             Sample { fallen, ..line }
         });
         let mut all = reasons(&line.unwrap_or_default(), rules, now.mono);
-        all.extend(reasons(&self.topic_sample(now, id, entry), rules, now.mono));
+        all.extend(self.own_reasons(now, id, entry));
         if self.has_lost_its_second(id, entry) {
             let (dimension, level) = (Dimension::Connection, Level::Warning);
             all.push(Reason { dimension, level, detail: ONE_LEFT.into() });
         }
         all
-    }
-}
-
-fn state_of(entry: &Entry) -> Option<BookState> {
-    match &entry.state {
-        State::Book(book) => Some(entry.shown().map_or(book.state(), |shown| shown.state)),
-        _ => None,
     }
 }

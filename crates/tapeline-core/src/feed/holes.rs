@@ -93,7 +93,7 @@ impl Feed {
         };
         entry.publish(&mut self.readers, &self.config, draft);
         self.release(now, topic);
-        self.count_gap(now, topic);
+        self.count_gap(now, topic, missing);
     }
 
     /// Declares the holes whose time is up.

@@ -326,6 +326,7 @@ impl Feed {
             counts.lost = counts.lost.saturating_sub(1);
             counts.repaired += 1;
             ledger.late(now, id);
+            entry.came_late(id);
         }
         if let Some(data) = data {
             let late = !planted(Defect::LateUnmarked);

@@ -24,14 +24,15 @@
 //! - `facts`, `poll`, `polled`, `likely`: the fallback ladder, and what is polled while lines do not serve, if it can be true
 //! - `refusals`: streams that one side of two has to go without
 //! - `quarantine`: topics over which we panic, set aside for a while
-//! - `health`, `aging`, `pace`, `stragglers`: how well everything is served, what is held too long, and topics that fall
-//!   mute alone, on all lines or on one
+//! - `health`, `ailments`, `whole`, `aging`, `pace`, `stragglers`: how well lines, topics and the feed do, what is held too
+//!   long, and topics that fall mute alone, on all lines or on one
 //! - `pressure`: what is given up when memory runs short
 //! - `findings`: what is wrong now, for alerts
 //! - `command`, `status`, `events`, `memory`, `kept`: for operators, and for a restart of the feed or the process
 
 mod account;
 mod aging;
+mod ailments;
 mod books;
 mod breakers;
 mod candles;
@@ -86,6 +87,7 @@ mod symbols;
 mod topics;
 mod unproven;
 mod vigil;
+mod whole;
 mod wishes;
 mod witness;
 
@@ -125,7 +127,6 @@ use self::early::Early;
 use self::events::Events;
 use self::fetches::Fetches;
 use self::gate::Gate;
-use self::health::Recent;
 use self::keys::Renewal;
 use self::lateness::Lateness;
 use self::line::Line;
@@ -197,8 +198,6 @@ pub struct Feed {
     ailing: BTreeSet<TopicId>,
     /// How long those topics may be silent that always come.
     periodic: BTreeMap<TopicId, Duration>,
-    /// Gaps declared lately.
-    gaps: Recent,
     /// How well the feed does, as shown.
     health: LevelFilter,
     /// Since when that level is shown, and since when the rung serves.
@@ -290,7 +289,6 @@ impl Feed {
             old_failures: Vec::new(),
             ailing: BTreeSet::new(),
             periodic: BTreeMap::new(),
-            gaps: Recent::default(),
             health: LevelFilter::new(Level::Healthy, Mono::default()),
             dated: Default::default(),
             health_rules: Rules::default(),

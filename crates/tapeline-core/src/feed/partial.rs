@@ -162,6 +162,12 @@ impl Feed {
         self.cuts.iter().any(|(book, tops)| tops.contains(&id) && right(book))
     }
 
+    /// Whether what a top shows was cut from a book that is not right any more, and nothing has come of its own since.
+    pub(super) fn is_cut_off(&self, id: TopicId, entry: &Entry) -> bool {
+        let stale = matches!(&entry.state, State::Depth(Some(held)) if held.state == BookState::Stale);
+        stale && self.cuts.values().any(|tops| tops.contains(&id)) && !self.is_cut(id)
+    }
+
     /// A book has changed: so may what is cut from it.
     #[cold]
     pub(super) fn cut_tops(&mut self, now: Time, id: TopicId, time: Option<Unix>) {

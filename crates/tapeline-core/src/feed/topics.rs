@@ -15,10 +15,10 @@ use crate::policy::uptime;
 use crate::time::{Mono, Time, Unix};
 use crate::venue::{Map, Sequencing, TopicId};
 
+use super::ailments::Ailment;
 use super::candles::Closed;
 use super::carriers::Carriers;
 use super::copies::Copies;
-use super::health::Ailment;
 use super::history::{Bound, Draft, History, Place, notice, unlogged};
 use super::judge::Before;
 use super::likely::Doubt;

@@ -44,6 +44,9 @@ pub struct Rules {
     pub gaps: Steps<u32>,
     /// Reconnects of the last 10 min.
     pub reconnects: Steps<u32>,
+    /// How long a book has not been right that was; as what comes from memory it is stale after 30 s, and too old to be
+    /// relied on after five minutes. One that never was right shows nothing that is wrong, and is degraded at worst.
+    pub book: Steps<Duration>,
     /// All breakers open for longer than this is critical.
     pub breakers_critical_after: Duration,
     /// How long a better state must hold before it is shown, one level at a time.
@@ -60,6 +63,7 @@ impl Default for Rules {
             undecodable_least: 100,
             gaps: Steps([1, 3, 10, 50]),
             reconnects: Steps([2, 5, 10, 20]),
+            book: Steps([0, 5, 30, 300].map(Duration::from_secs)),
             breakers_critical_after: Duration::from_secs(300),
             hold: Duration::from_secs(30),
             hold_healthy: Duration::from_secs(10),
@@ -88,6 +92,8 @@ pub struct Sample {
     pub reconnects: u32,
     /// The breakers of all endpoints.
     pub breakers: Breakers,
+    /// Its book is not right although a line serves it.
+    pub book: Option<Unready>,
     /// A lower rung of the fallback ladder has to do: how bad that is, what serves, and why.
     pub fallen: Option<(Level, &'static str, &'static str)>,
 }
@@ -99,6 +105,15 @@ pub struct Silence {
     pub lasted: Duration,
     /// How long nothing may come.
     pub contract: Duration,
+}
+
+/// A book that is not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unready {
+    /// How long it has not been.
+    pub lasted: Duration,
+    /// Whether it was before, so that what is shown is old.
+    pub stale: bool,
 }
 
 /// The breakers of a venue's endpoints, counted.
@@ -153,10 +168,14 @@ pub enum Dimension {
     Gaps,
     /// The line does not hold.
     Reconnects,
+    /// Its book is not right.
+    Book,
     /// Endpoints are left alone.
     Breaker,
     /// A lower rung of the fallback ladder serves.
     Rung,
+    /// Of a whole: some of its topics are not served well.
+    Topics,
 }
 
 /// Why a level is not [`Level::Healthy`].
@@ -185,7 +204,7 @@ pub fn reasons(sample: &Sample, rules: &Rules, now: Mono) -> Vec<Reason> {
     reasons
 }
 
-fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 8] {
+fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level); 9] {
     [
         (Dimension::Halted, if sample.halted { Level::Critical } else { Level::Healthy }),
         (Dimension::Connection, connection(sample)),
@@ -193,6 +212,7 @@ fn dimensions(sample: &Sample, rules: &Rules, now: Mono) -> [(Dimension, Level);
         (Dimension::Undecodable, undecodable(sample, rules)),
         (Dimension::Gaps, rules.gaps.reached(&sample.gaps)),
         (Dimension::Reconnects, rules.reconnects.reached(&sample.reconnects)),
+        (Dimension::Book, sample.book.map_or(Level::Healthy, |book| unready(book, rules))),
         (Dimension::Breaker, breaker(sample.breakers, rules, now)),
         (Dimension::Rung, sample.fallen.map_or(Level::Healthy, |(level, ..)| level)),
     ]
@@ -209,6 +229,15 @@ const fn connection(sample: &Sample) -> Level {
 fn silent(silence: Silence, rules: &Rules) -> Level {
     let percents = rules.silence.0.map(|percent| silence.contract.as_nanos() * u128::from(percent));
     Steps(percents).passed(&(silence.lasted.as_nanos() * 100))
+}
+
+fn unready(book: Unready, rules: &Rules) -> Level {
+    match rules.book.reached(&book.lasted) {
+        level if book.stale => level,
+        // A first snapshot has to wait for its turn, too.
+        Level::Healthy | Level::Warning => Level::Healthy,
+        _ => Level::Degraded,
+    }
 }
 
 fn undecodable(sample: &Sample, rules: &Rules) -> Level {
@@ -253,6 +282,12 @@ fn detail(dimension: Dimension, sample: &Sample) -> String {
         Dimension::Rung => {
             sample.fallen.map_or_else(String::new, |(_, served, why)| format!("{served}: {why}"))
         }
+        Dimension::Book => sample.book.map_or_else(String::new, |Unready { lasted, stale }| {
+            let how = if stale { "stale" } else { "being synchronised" };
+            format!("the book has been {how} for {} s", lasted.as_secs())
+        }),
+        // Whoever knows the topics names them.
+        Dimension::Topics => String::new(),
         Dimension::Reconnects => format!("reconnects in 10 min: {}", sample.reconnects),
         Dimension::Breaker => {
             let Breakers { all, open, half_open, .. } = sample.breakers;

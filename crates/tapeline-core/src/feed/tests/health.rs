@@ -330,10 +330,10 @@ fn a_book_that_broke_is_a_warning_until_it_has_held_again() {
     bench.hear(line, "d A 11 11 95 1");
     assert_eq!(told(&mut outbox), ["healthy live live"], "the first time there is nothing to recover from");
     bench.hear(line, "d A 13 13 95 1");
-    assert_eq!(told(&mut outbox), ["warning live live the book is being synchronised"]);
+    assert_eq!(told(&mut outbox), ["warning live cache the book is being synchronised"]);
     let id = bench.fetch();
     bench.input(Input::Fetched { id, result: Err(Refusal::new(Fault::Server, "503 from the venue")) });
-    let syncing = "warning live live the book is being synchronised";
+    let syncing = "warning live cache the book is being synchronised";
     let why = "its latest snapshot was of no use: 503 from the venue";
     assert_eq!(told(&mut outbox), [format!("{syncing}; {why}")]);
     bench.pass(2 * SECOND);

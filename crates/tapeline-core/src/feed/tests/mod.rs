@@ -1,6 +1,7 @@
 //! Scenarios for the feed, driven by hand.
 
 mod account;
+mod ailments;
 mod away;
 mod candles;
 mod careful;

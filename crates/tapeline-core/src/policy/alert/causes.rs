@@ -127,7 +127,7 @@ causes! {
     "A line could not be replaced before the venue cuts it."
     "Look why the new line does not come up in `tapeline status`; `tapeline rotate` tries again."
     RepairFailed "repair_failed" Recovery Nothing true
-    "What was missed could not be fetched, so that it stays lost for now."
+    "What was missed could not be fetched, so that it stays lost for now; or the snapshot of a book, which stays stale."
     "See whether REST answers and how much of its budget is left. Some histories need a key."
     Flapping "flapping" Recovery Venue true
     "An alert came and went five times in ten minutes; it is told as one until it rests."

@@ -103,6 +103,22 @@ fn undecodable_frames_are_judged_by_their_share() {
 }
 
 #[test]
+fn a_book_that_was_right_gets_worse_with_time_and_one_that_never_was_is_degraded_at_worst() {
+    for (seconds, stale, syncing) in [
+        (0, Warning, Healthy),
+        (4, Warning, Healthy),
+        (5, Degraded, Degraded),
+        (30, Unhealthy, Degraded),
+        (300, Critical, Degraded),
+    ] {
+        for (stale, expected) in [(true, stale), (false, syncing)] {
+            let book = Some(Unready { lasted: Duration::from_secs(seconds), stale });
+            check(&Sample { book, ..Sample::default() }, expected);
+        }
+    }
+}
+
+#[test]
 fn gaps_and_reconnects_are_counted() {
     for (gaps, expected) in [
         (0, Healthy),
