@@ -19,9 +19,9 @@ use super::topics::{Entry, Held};
 
 /// Requests for missed events in flight at once.
 const IN_FLIGHT: usize = 2;
-/// For so long it is tried at least to fill what was declared missing, and so many times in vain …
+/// For so long it is tried in vain to fill what was declared missing; what the budget or a hold kept from being asked for
+/// has its turn after that, too …
 const LATE_WITHIN: Duration = Duration::from_secs(300);
-const LATE_TRIES: u32 = 5;
 /// … and through so many replies that brought something, which are 300,000 trades.
 const LATE_REPLIES: u32 = 300;
 /// So many requests in vain are worth telling somebody.
@@ -252,7 +252,7 @@ impl Feed {
         let Some(repair) = self.repairs.topics.get_mut(&id) else { return };
         repair.tries += 1;
         repair.at = now.mono + delay(&self.backoff, repair.tries, roll);
-        let (tries, over) = (repair.tries, repair.tries > LATE_TRIES && repair.at > repair.until);
+        let (tries, over) = (repair.tries, repair.at > repair.until);
         let Some(entry) = self.topics.get(id) else { return };
         let cause = format!("missed events were not given ({tries}): {why}");
         self.events.record(now, entry.topic.as_str(), ("live", "live"), &cause);

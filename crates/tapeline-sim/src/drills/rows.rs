@@ -74,6 +74,8 @@ faults! {
     "FU5" "Pings are answered and no data comes." [
         "crates/tapeline-core/src/feed/tests/lines.rs::a_line_with_pongs_but_no_data_subscribes_again_before_it_reconnects",
         "crates/tapeline-core/src/feed/tests/unproven.rs::a_line_that_brings_nothing_covers_nothing_and_does_not_keep_rest_from_being_asked",
+        "crates/tapeline-core/src/feed/tests/stragglers.rs::a_stream_that_one_of_two_lines_brings_no_more_is_asked_for_anew_on_that_line_alone",
+        "crates/tapeline-core/src/feed/tests/stragglers.rs::a_line_that_has_let_a_topic_pass_is_no_cover_for_it_when_the_other_is_cut",
         "crates/tapeline-core/src/feed/tests/unproven.rs::rest_is_asked_as_well_where_nothing_has_come_for_minutes_and_its_news_show_that_it_is_the_line",
     ];
     "FU6" "Data comes and pings are not answered." [
