@@ -18,7 +18,7 @@ use crate::house::{Kind, Reply, nanos};
 const SLOW: u64 = 800 * MS;
 
 /// A request on its way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Asked {
     host: usize,
     life: u32,
@@ -41,6 +41,10 @@ pub(crate) struct Asked {
 /// What a request came to.
 pub(crate) type Brought = Result<Decoded, Refusal>;
 
+fn timed_out() -> Box<Brought> {
+    Box::new(Err(Refusal::new(Fault::Transient, "timed out")))
+}
+
 impl World {
     pub(super) fn fetch(&mut self, host: usize, id: FetchId, topic: Topic, why: Fetch, request: HttpRequest) {
         self.figures.fetches += 1;
@@ -55,6 +59,10 @@ impl World {
                 if at - now > SLOW {
                     // It has not even arrived when the reply should be there.
                     self.oracles.watches[host].rest_hurt = at;
+                }
+                if at > until {
+                    // Nobody waits until it arrives; the venue counts it all the same.
+                    self.agenda.plan(until, Event::Fetched(Box::new(asked.clone()), timed_out()));
                 }
                 self.agenda.plan(at, Event::Ask(Box::new(Asked { more, spoil, ..asked })));
             }
@@ -79,14 +87,16 @@ impl World {
         let spent = contains(&reply.body, b"current limit is");
         let ordered = !spent && kinds.iter().any(|kind| ordered(*kind) > 0);
         self.oracles.answered(asked.host, &reply, ordered);
+        if now > asked.until {
+            return;
+        }
         let back = now + place.weather.delay(now) + nanos(reply.after) + asked.more;
         if back - asked.sent > SLOW {
             // Whoever gives up before it comes does so rightly.
             self.oracles.watches[asked.host].rest_hurt = now;
         }
         if back > asked.until {
-            let result = Box::new(Err(Refusal::new(Fault::Transient, "timed out")));
-            self.agenda.plan(asked.until, Event::Fetched(Box::new(asked), result));
+            self.agenda.plan(asked.until, Event::Fetched(Box::new(asked), timed_out()));
         } else {
             self.agenda.plan(back, Event::Reply(Box::new(asked), reply));
         }
