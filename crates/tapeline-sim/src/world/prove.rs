@@ -33,6 +33,7 @@ const fn known_seeds(defect: Defect) -> Range<u64> {
     match defect {
         Defect::MissMutedTopic => 9..14,
         Defect::StopTimerOnReconnect => 33..36,
+        Defect::ReapplyOldDelta => 3..6,
         // Two runs of one world can be equal by chance; of many they are not.
         Defect::ReorderByHash => 0..16,
         _ => 0..3,
